@@ -1,0 +1,68 @@
+"""Deep convolutional networks for square images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganfreeze.initial import normal
+from ganfreeze.types import Architecture, BadInput, Count, Networks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dcgan(Architecture):
+    """Strided convolutions, BatchNormalization, ReLU in the generator and LeakyReLU(0.2) in the discriminator.
+
+    The image is halved while its side is even and stays at 4 or more, at least twice: 64 and 32 end at 4, 28 at 7,
+    8 at 2. The channels double with each halving, from `filters` on. `batch_norm` puts BatchNormalization into
+    the discriminator, after every convolution but the first; whether freezing mechanisms agree depends on it.
+
+    Source: Radford, Metz, Chintala 2016, section 3 and figure 1; kernels of 4 as in its PyTorch port, because a
+    kernel that the stride divides leaves no checkerboard.
+    """
+
+    latent_dim: Count = 100
+    filters: Count = 64
+    batch_norm: bool = True
+
+    def check(self, image_shape: tuple[int, int, int]) -> None:
+        height, width, _ = image_shape
+        if height != width or height % 4 or not 8 <= height <= 64:
+            raise BadInput(
+                f"architecture=dcgan builds for square images whose side is a multiple of 4 from 8 to 64; this data "
+                f"set's are {height}x{width}. Choose architecture=mlp, or another size where the data set has one."
+            )
+
+    def build(self, *, keras: Any, image_shape: tuple[int, int, int], random: np.random.Generator) -> Networks:
+        self.check(image_shape)
+        layers = keras.layers
+        kernel = {"kernel_initializer": normal(random, 0.02)}
+        widths = [self.filters * 2**level for level in range(_halvings(image_shape[0]))]
+        base = image_shape[0] // 2 ** len(widths)
+
+        latent = layers.Input((self.latent_dim,))
+        x = layers.Dense(base * base * widths[-1], use_bias=False, **kernel)(latent)
+        x = layers.Reshape((base, base, widths[-1]))(x)
+        for width in reversed(widths[:-1]):
+            x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+            x = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, **kernel)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        x = layers.Conv2DTranspose(image_shape[2], 4, 2, "same", activation="tanh", **kernel)(x)
+        generator = keras.Model(latent, x, name="generator")
+
+        image = layers.Input(image_shape)
+        x = image
+        for level, width in enumerate(widths):
+            x = layers.Conv2D(width, 4, 2, "same", **kernel)(x)
+            if self.batch_norm and level > 0:
+                x = layers.BatchNormalization(momentum=0.9)(x)
+            x = layers.LeakyReLU(0.2)(x)
+        x = layers.Dense(1, **kernel)(layers.Flatten()(x))
+        return Networks(generator, keras.Model(image, x, name="discriminator"), self.latent_dim)
+
+
+def _halvings(side: int) -> int:
+    halvings = 2
+    while side % 2 ** (halvings + 1) == 0 and side // 2 ** (halvings + 1) >= 4:
+        halvings += 1
+    return halvings

@@ -1,0 +1,1 @@
+"""Feature extractors and the figures they give, one a file."""

@@ -1,0 +1,63 @@
+"""What happens in a run, as frozen records: the trainer yields them, trackers write them down."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganfreeze import types
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is about to run: the chosen words and the flattened config, the config as YAML, tags, and the data."""
+
+    parameters: Mapping[str, Any]
+    config: str
+    tags: Mapping[str, str]
+    versions: Mapping[str, str]
+    dataset: types.Dataset
+    source: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins after `step` steps and ends after `steps`."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """Figures measured after `step` steps, by name."""
+
+    step: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Images:
+    """Samples after `step` steps, of the same latent vectors each time: uint8 (n, height, width, channels)."""
+
+    step: int
+    name: str
+    images: types.Images
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A folder with the networks' weights after `step` steps."""
+
+    step: int
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Ended:
+    """Training reached its last step."""
+
+    step: int
+
+
+Event = Described | Started | Scalars | Images | Saved | Ended

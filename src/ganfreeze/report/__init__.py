@@ -1,0 +1,1 @@
+"""What the recorded runs say: query (MLflow in) and render (pure)."""

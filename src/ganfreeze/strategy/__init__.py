@@ -1,0 +1,1 @@
+"""The mechanisms that hold the frozen network still, one a file."""

@@ -1,0 +1,67 @@
+"""Batches and noise as pure functions of the seed: every strategy sees the same, and nothing needs to be saved.
+
+Everything is drawn by NumPy from a generator seeded with (seed, kind, step, ...), because TensorFlow's stateless
+normal numbers differ between XLA and plain kernels, and its stateless shuffle cannot be compiled by XLA.
+"""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganfreeze.types import Images, PhaseName
+
+_EPOCH, _NOISE, _SAMPLES, _WEIGHTS = range(4)
+_PHASES: dict[PhaseName, int] = {"discriminator": 0, "generator": 1}
+
+
+def weights_random(seed: int) -> np.random.Generator:
+    """The generator that initial weights are drawn from."""
+    return np.random.default_rng((seed, _WEIGHTS))
+
+
+@lru_cache(maxsize=2)  # a batch touches two epochs at the most where it is smaller than the data
+def _permutation(seed: int, epoch: int, examples: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, _EPOCH, epoch)).permutation(examples)
+
+
+class Streams(NamedTuple):
+    """The real images and latent vectors of every step.
+
+    `images` are uint8 (n, height, width, channels), in memory or a memory map; `draws` is the number of real batches
+    in a step.
+    """
+
+    images: Images
+    seed: int
+    batch_size: int
+    latent_dim: int
+    draws: int = 1
+
+    def indices(self, step: int, draw: int = 0) -> NDArray[np.int64]:
+        """The examples, (batch,), of a step's batch number `draw`.
+
+        The epochs' permutations follow one another without a gap, so any n indices from a multiple of n on are each
+        example exactly once, whatever the batch size.
+        """
+        examples = len(self.images)
+        first = (step * self.draws + draw) * self.batch_size
+        pieces = []
+        while (wanted := self.batch_size - sum(map(len, pieces))) > 0:
+            epoch, offset = divmod(first + self.batch_size - wanted, examples)
+            pieces.append(_permutation(self.seed, epoch, examples)[offset : offset + wanted])
+        return np.concatenate(pieces)
+
+    def batch(self, step: int, draw: int = 0) -> NDArray[np.float32]:
+        """Real images (batch, height, width, channels), scaled from 0..255 to [-1, 1]."""
+        return self.images[self.indices(step, draw)].astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+    def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.float32]:
+        """Latent vectors (batch, latent_dim) from N(0, I), drawn anew for each phase and draw of each step."""
+        random = np.random.default_rng((self.seed, _NOISE, step, _PHASES[phase], draw))
+        return random.standard_normal((self.batch_size, self.latent_dim), np.float32)
+
+    def samples(self, count: int) -> NDArray[np.float32]:
+        """Latent vectors (count, latent_dim) from N(0, I) to evaluate with; a larger count extends a smaller one."""
+        return np.random.default_rng((self.seed, _SAMPLES)).standard_normal((count, self.latent_dim), np.float32)

@@ -1,0 +1,46 @@
+"""TensorFlow, imported when it is first used, and quietly.
+
+`from ganfreeze import tensorflow as tf` costs nothing: a mistyped config must be refused at once, not after the
+seconds that `import tensorflow` takes. The first attribute that anybody asks for does the import. No other module
+imports TensorFlow.
+"""
+
+import os
+import sys
+import tempfile
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def _stderr_held_back():
+    """Hold back what C++ writes to stderr; hand it over only if the import fails.
+
+    TF_CPP_MIN_LOG_LEVEL does not reach the lines that are written before absl's logging is set up.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):  # asked by the import system and by inspect, which want this module's own
+        raise AttributeError(name)
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _stderr_held_back():
+            import tensorflow
+            import tf_keras  # noqa: F401  # TensorFlow Probability looks for it, and prints while it loads
+    import tensorflow
+
+    return getattr(tensorflow, name)

@@ -1,0 +1,1 @@
+"""Where events are recorded, one place a file."""

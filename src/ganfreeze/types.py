@@ -1,0 +1,246 @@
+"""The words of the project as types: what is passed between the parts, and what a part must be able to do."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from types import TracebackType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+Tensor = Any  # a tf.Tensor or what tf.convert_to_tensor takes; naming the class here would import TensorFlow
+Model = Any  # a keras.Model of either Keras
+Images = NDArray[np.uint8]  # (batch, height, width, channels), 0 to 255
+Scalars = Mapping[str, float]
+
+Count = Annotated[int, Field(ge=1)]
+Index = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+PhaseName = Literal["discriminator", "generator"]
+
+
+class BadInput(ValueError):
+    """A mistake of the user's: the message says what was wrong, where it was set, and what is allowed."""
+
+
+# ---------------------------------------------------------------------------------------------------------- data
+
+
+class Split(NamedTuple):
+    """Images of shape (n, height, width, channels), uint8, with their class labels, (n,) int64, or None."""
+
+    images: Images
+    labels: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A training and a held-out split of equally shaped images; the arrays may be memory maps.
+
+    `digest` identifies the content: the SHA-256 of both splits' images and labels, as hexadecimal digits.
+    """
+
+    name: str
+    train: Split
+    test: Split
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+    @property
+    def classes(self) -> int | None:
+        """How many classes the training labels name, or None where there are no labels."""
+        return None if self.train.labels is None else int(self.train.labels.max()) + 1
+
+    @cached_property
+    def digest(self) -> str:
+        digest = sha256()
+        for array in (*self.train, *self.test):
+            if array is None:
+                continue
+            digest.update(repr((array.dtype.str, array.shape)).encode())
+            for start in range(0, len(array), 4096):
+                digest.update(np.ascontiguousarray(array[start : start + 4096]).tobytes())
+        return digest.hexdigest()
+
+
+class Source(ABC):
+    """What a file in `dataset/` holds: where images come from."""
+
+    @abstractmethod
+    def load(self) -> Dataset:
+        """Read the images. Raises BadInput that names the file, what was expected, and how to get it."""
+
+
+# ------------------------------------------------------------------------------------------------------ networks
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The generator, (batch, latent_dim) to images in [-1, 1], and the discriminator, images to logits (batch, 1)."""
+
+    generator: Model
+    discriminator: Model
+    latent_dim: int
+
+
+class Architecture(ABC):
+    """What a file in `architecture/` holds: a pair of networks for a shape of images."""
+
+    @abstractmethod
+    def check(self, image_shape: tuple[int, int, int]) -> None:
+        """Raise BadInput where the pair cannot be built for images of this (height, width, channels)."""
+
+    @abstractmethod
+    def build(self, *, keras: Any, image_shape: tuple[int, int, int], random: np.random.Generator) -> Networks:
+        """Build the pair with Keras 2 or 3; the same `random` gives the same weights under both."""
+
+
+# ----------------------------------------------------------------------------------------------------- algorithm
+
+
+class Loss(ABC):
+    """What a file in `loss/` holds: two pure functions of the discriminator's logits, each of shape (batch, 1).
+
+    `couples` is True where real and fake logits enter the discriminator's loss together, so that it is no sum of a
+    term of each; the generator's loss then needs the real logits too. `boundary` is the logit above which the
+    discriminator calls an image real, which its accuracy is counted by.
+    """
+
+    couples: ClassVar[bool] = False
+    boundary: ClassVar[float] = 0.0
+
+    @abstractmethod
+    def discriminator(
+        self, real_logits: Tensor, fake_logits: Tensor, real_weights: Tensor = 1.0, fake_weights: Tensor = 1.0
+    ) -> Tensor:
+        """The mean loss over the batch, a scalar; a weight of 0 leaves that side's term out."""
+
+    @abstractmethod
+    def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
+        """The mean loss over the batch, a scalar; `real_logits` is None unless the loss `couples`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """What a file in `update/` builds: the algorithm of one training step.
+
+    `batches` is "joint" where one update of the discriminator sees the real and the fake batch, "split" where it is
+    updated on the one and then on the other. `fakes` is the mode the generator runs in while the discriminator
+    learns: "training" (batch statistics, which also move its averages) or "inference".
+    """
+
+    discriminator_steps: int
+    batches: Literal["joint", "split"]
+    fakes: Literal["training", "inference"]
+
+    def calls(self) -> Sequence[tuple[PhaseName, int]]:
+        """The phases of one step in order, each with the number of its batch of real images within the step."""
+        last = self.discriminator_steps - 1
+        return [("discriminator", draw) for draw in range(last + 1)] + [("generator", last)]
+
+    def iterations(self, phase: PhaseName) -> int:
+        """How often one step calls the optimizer of that phase."""
+        return 1 if phase == "generator" else self.discriminator_steps * (2 if self.batches == "split" else 1)
+
+
+@dataclass(frozen=True)
+class Optimizers:
+    """One Keras optimizer for each network."""
+
+    generator: Any
+    discriminator: Any
+
+
+class OptimizerPair(ABC):
+    """What a file in `optimizer/` holds: one rule for both networks, with a rate for each.
+
+    Two rates make TTUR (Heusel et al. 2017).
+    """
+
+    generator_rate: float
+    discriminator_rate: float
+
+    @abstractmethod
+    def optimizer(self, keras: Any, rate: Any) -> Any:
+        """A Keras optimizer at this learning rate, a float or a Keras schedule."""
+
+    def build(self, *, keras: Any, schedule: "Schedule", iterations: Callable[[PhaseName], int]) -> Optimizers:
+        """Build both optimizers; `iterations(phase)` is how often each will be called in the whole run."""
+        rates: dict[PhaseName, float] = {"generator": self.generator_rate, "discriminator": self.discriminator_rate}
+        return Optimizers(**{
+            phase: self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations(phase)))
+            for phase, rate in rates.items()
+        })
+
+
+class Schedule(ABC):
+    """What a file in `schedule/` holds: how a learning rate falls."""
+
+    @abstractmethod
+    def build(self, *, keras: Any, rate: float, iterations: int) -> Any:
+        """A learning rate for a Keras optimizer that starts at `rate` and is called `iterations` times."""
+
+
+class Phase(NamedTuple):
+    """One half of a training step: what it is called, what it trains, and the one call that does it.
+
+    `run(real, latent)` takes images (batch, height, width, channels) in [-1, 1] and latent vectors
+    (batch, latent_dim), and returns scalars by name, as tensors or floats.
+    """
+
+    name: PhaseName
+    trains: Model
+    run: Callable[[Tensor, Tensor], Mapping[str, Any]]
+
+
+class Strategy(ABC):
+    """What a file in `strategy/` holds: the mechanism that keeps the frozen network still."""
+
+    phases: Mapping[PhaseName, Phase]
+
+    @abstractmethod
+    def advance(self, streams: Any, step: int, steps: int) -> Scalars:
+        """Train from `step` to `step + steps` and return the mean of every scalar on the way."""
+
+
+# ----------------------------------------------------------------------------------------------------- recording
+
+
+class Evaluator(ABC):
+    """What a file in `evaluator/` builds: numbers from samples, named `<extractor>/<metric>`."""
+
+    @abstractmethod
+    def card(self) -> Mapping[str, str | float]:
+        """What its figures rest on: extractor, weights, split, samples."""
+
+    @abstractmethod
+    def evaluate(self, samples: Images) -> Scalars:
+        """Every figure of these samples."""
+
+
+class Tracker(ABC):
+    """What a file in `tracker/` holds: a place where events are recorded. A context manager: leaving it ends the
+    run as finished, failed or interrupted, by the exception that is passing."""
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def write(self, event: Any) -> None:
+        """Record one of `ganfreeze.events`."""
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -1,0 +1,1 @@
+"""The algorithms of a training step, one a file."""
