@@ -21,6 +21,13 @@ class Described:
 
 
 @dataclass(frozen=True)
+class Card:
+    """What the evaluator's figures rest on: its extractor, the hash of its weights, its accuracy."""
+
+    values: Mapping[str, str | int | float]
+
+
+@dataclass(frozen=True)
 class Started:
     """Training begins after `step` steps and ends after `steps`."""
 
@@ -60,4 +67,4 @@ class Ended:
     step: int
 
 
-Event = Described | Started | Scalars | Images | Saved | Ended
+Event = Described | Card | Started | Scalars | Images | Saved | Ended

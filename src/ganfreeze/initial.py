@@ -1,37 +1,38 @@
 """Initial weights drawn by NumPy, so that both Keras start from the same bits.
 
 Keras 2 and Keras 3 derive their random numbers differently from one seed. A comparison across them is worth
-something only if the networks begin equal. Each function here returns an initializer that either Keras accepts.
+something only if the networks begin equal.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Initializer = Callable[..., NDArray[Any]]
 
-
-def glorot_uniform(random: np.random.Generator) -> Initializer:
+def glorot_uniform(keras: Any, random: np.random.Generator) -> Any:
     """U(-a, a) with a = sqrt(6 / (fan_in + fan_out)), Keras' default for kernels (Glorot & Bengio 2010, eq. 16)."""
 
-    def draw(shape: Sequence[int], dtype: Any = None, **_: Any) -> NDArray[Any]:
+    def draw(shape: tuple[int, ...]) -> NDArray[np.float64]:
         receptive_field = int(np.prod(shape[:-2]))
         limit = np.sqrt(6 / (receptive_field * (shape[-2] + shape[-1])))
-        return random.uniform(-limit, limit, shape).astype(_name(dtype))
+        return random.uniform(-limit, limit, shape)
 
-    return draw
+    return _initializer(keras, draw)
 
 
-def normal(random: np.random.Generator, deviation: float) -> Initializer:
+def normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
     """N(0, deviation^2); DCGAN uses 0.02 (Radford et al. 2016, section 4)."""
-
-    def draw(shape: Sequence[int], dtype: Any = None, **_: Any) -> NDArray[Any]:
-        return random.normal(0, deviation, shape).astype(_name(dtype))
-
-    return draw
+    return _initializer(keras, lambda shape: random.normal(0, deviation, shape))
 
 
-def _name(dtype: Any) -> str:
-    return getattr(dtype, "name", None) or dtype or "float32"
+def _initializer(keras: Any, draw: Callable[[tuple[int, ...]], NDArray[np.float64]]) -> Any:
+    class Drawn(keras.initializers.Initializer):
+        def __call__(self, shape: Any, dtype: Any = None, **_: Any) -> NDArray[Any]:
+            return draw(tuple(shape)).astype(getattr(dtype, "name", dtype) or "float32")
+
+        def get_config(self) -> dict[str, Any]:
+            return {}
+
+    return Drawn()

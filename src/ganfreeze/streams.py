@@ -26,6 +26,11 @@ def _permutation(seed: int, epoch: int, examples: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, _EPOCH, epoch)).permutation(examples)
 
 
+def scaled(images: Images) -> NDArray[np.float32]:
+    """Images as the networks see them: 0..255 becomes [-1, 1]."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
 class Streams(NamedTuple):
     """The real images and latent vectors of every step.
 
@@ -55,7 +60,7 @@ class Streams(NamedTuple):
 
     def batch(self, step: int, draw: int = 0) -> NDArray[np.float32]:
         """Real images (batch, height, width, channels), scaled from 0..255 to [-1, 1]."""
-        return self.images[self.indices(step, draw)].astype(np.float32) / np.float32(127.5) - np.float32(1)
+        return scaled(self.images[self.indices(step, draw)])
 
     def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.float32]:
         """Latent vectors (batch, latent_dim) from N(0, I), drawn anew for each phase and draw of each step."""

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
@@ -50,6 +49,19 @@ class Dataset:
     name: str
     train: Split
     test: Split
+    digest: str
+
+    @classmethod
+    def of(cls, name: str, train: Split, test: Split) -> Self:
+        """A data set with the digest computed from its arrays, which are read once, piece by piece."""
+        digest = sha256()
+        for array in (*train, *test):
+            if array is None:
+                continue
+            digest.update(repr((array.dtype.str, array.shape)).encode())
+            for start in range(0, len(array), 4096):
+                digest.update(np.ascontiguousarray(array[start : start + 4096]).tobytes())
+        return cls(name, train, test, digest.hexdigest())
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -61,17 +73,6 @@ class Dataset:
     def classes(self) -> int | None:
         """How many classes the training labels name, or None where there are no labels."""
         return None if self.train.labels is None else int(self.train.labels.max()) + 1
-
-    @cached_property
-    def digest(self) -> str:
-        digest = sha256()
-        for array in (*self.train, *self.test):
-            if array is None:
-                continue
-            digest.update(repr((array.dtype.str, array.shape)).encode())
-            for start in range(0, len(array), 4096):
-                digest.update(np.ascontiguousarray(array[start : start + 4096]).tobytes())
-        return digest.hexdigest()
 
 
 class Source(ABC):
@@ -217,30 +218,47 @@ class Strategy(ABC):
 # ----------------------------------------------------------------------------------------------------- recording
 
 
+class Extractor(NamedTuple):
+    """A feature extractor that is ready: how many samples it wants, what its figures rest on (extractor, weights,
+    split), and `evaluate(samples)`, which gives every figure by a name that begins with the extractor's."""
+
+    samples: int
+    card: Mapping[str, str | int | float]
+    evaluate: Callable[[Images], Scalars]
+
+
 class Evaluator(ABC):
-    """What a file in `evaluator/` builds: numbers from samples, named `<extractor>/<metric>`."""
+    """What a file in `evaluator/` holds: numbers from samples, by a named feature extractor."""
 
     @abstractmethod
-    def card(self) -> Mapping[str, str | float]:
-        """What its figures rest on: extractor, weights, split, samples."""
+    def check(self, dataset: Dataset) -> None:
+        """Raise BadInput where this data set cannot be evaluated."""
 
     @abstractmethod
-    def evaluate(self, samples: Images) -> Scalars:
-        """Every figure of these samples."""
+    def prepare(self, dataset: Dataset) -> Extractor:
+        """Make the extractor and the reference statistics, or take them from the cache."""
 
 
-class Tracker(ABC):
-    """What a file in `tracker/` holds: a place where events are recorded. A context manager: leaving it ends the
-    run as finished, failed or interrupted, by the exception that is passing."""
+class Recorder(ABC):
+    """Something that events are written to. A context manager: leaving it ends the run as finished, failed or
+    interrupted, by the exception that is passing."""
 
     @abstractmethod
     def __enter__(self) -> Self: ...
 
     @abstractmethod
     def write(self, event: Any) -> None:
-        """Record one of `ganfreeze.events`."""
+        """Take one of `ganfreeze.events`."""
 
     @abstractmethod
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class Tracker(Recorder):
+    """What a file in `tracker/` holds: a place where runs are kept."""
+
+    @abstractmethod
+    def close_sweep(self, sweep: str) -> str:
+        """Link the runs of a sweep that is over to each other, and return a table of them to show."""

@@ -36,7 +36,7 @@ class Dcgan(Architecture):
     def build(self, *, keras: Any, image_shape: tuple[int, int, int], random: np.random.Generator) -> Networks:
         self.check(image_shape)
         layers = keras.layers
-        kernel = {"kernel_initializer": normal(random, 0.02)}
+        kernel = {"kernel_initializer": normal(keras, random, 0.02)}
         widths = [self.filters * 2**level for level in range(_halvings(image_shape[0]))]
         base = image_shape[0] // 2 ** len(widths)
 

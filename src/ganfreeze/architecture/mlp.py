@@ -29,7 +29,7 @@ class Mlp(Architecture):
         layers = keras.layers
 
         def dense(units: int, activation: str | None = None) -> Any:
-            return layers.Dense(units, activation=activation, kernel_initializer=glorot_uniform(random))
+            return layers.Dense(units, activation=activation, kernel_initializer=glorot_uniform(keras, random))
 
         latent = layers.Input((self.latent_dim,))
         x = latent

@@ -1,0 +1,165 @@
+"""The composition root: the only module that sees Hydra or a config. It makes the parts, and joins them."""
+
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from ganfreeze import checkpoint, events, movement, provenance, sampling, trainer, types, validation
+from ganfreeze import tensorflow as tf
+from ganfreeze.cadence import Cadence
+from ganfreeze.progress import Terminal
+from ganfreeze.report.query import SWEEP_TAG
+from ganfreeze.streams import Streams, weights_random
+
+WORDS = (
+    *("keras", "strategy", "update", "architecture", "loss", "optimizer", "schedule"),
+    *("dataset", "evaluator", "tracker"),
+)
+_GRID = 64  # samples in a picture
+
+
+class Variant(NamedTuple):
+    """A checked config, and the parts of it that need no TensorFlow to be made."""
+
+    settings: validation.Settings
+    update: types.Update
+    loss: types.Loss
+    source: types.Source
+    architecture: types.Architecture
+    optimizer: types.OptimizerPair
+    schedule: types.Schedule
+    evaluator: types.Evaluator
+    tracker: types.Tracker
+
+
+def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
+    """Hold a config, composed of these words, against what its parts allow.
+
+    Raises:
+        BadInput: a value is missing, of the wrong type or out of range, or two words do not go together.
+    """
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    settings = validation.check_settings({key: value for key, value in values.items() if key not in WORDS})
+    for word in WORDS:
+        options = dict(values[word])
+        validation.check_options(word, get_object(options.pop("_target_")), options)
+    update, loss = instantiate(cfg["update"]), instantiate(cfg["loss"])
+    if loss.couples and update.batches == "split":
+        raise types.BadInput(
+            f"update={words['update']} trains the discriminator on real and fake batches apart; loss={words['loss']} "
+            "takes both at once. Choose update=alternating, or another loss."
+        )
+    others = ("architecture", "optimizer", "schedule", "evaluator", "tracker")
+    made = {word: instantiate(cfg[word]) for word in others}
+    return Variant(settings=settings, update=update, loss=loss, source=instantiate(cfg.dataset), **made)
+
+
+def run(cfg: DictConfig) -> None:
+    """Train one variant, and record it. A user's mistake or interruption ends with a sentence, not a traceback."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _interrupt)
+    try:
+        variant = check(cfg, _words())
+        dataset = variant.source.load()
+        variant.architecture.check(dataset.image_shape)
+        variant.evaluator.check(dataset)
+        with variant.tracker as tracker, Terminal(_name()) as terminal:
+            for event in _events(cfg, variant, dataset):
+                tracker.write(event)
+                terminal.write(event)
+    except types.BadInput as error:
+        raise SystemExit(f"ganfreeze: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(f"ganfreeze: {_name()}: interrupted") from None
+
+
+def _events(cfg: DictConfig, variant: Variant, dataset: types.Dataset) -> Iterator[events.Event]:
+    settings, update = variant.settings, variant.update
+    yield _described(cfg, dataset)
+
+    tf.random.set_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras = instantiate(cfg.keras)
+    extractor = variant.evaluator.prepare(dataset)
+    yield events.Card(extractor.card)
+    networks = variant.architecture.build(
+        keras=keras, image_shape=dataset.image_shape, random=weights_random(settings.seed)
+    )
+    streams = Streams(
+        dataset.train.images, settings.seed, settings.batch_size, networks.latent_dim, update.discriminator_steps
+    )
+    weight_change = movement.weight_change(networks)
+    optimizers = variant.optimizer.build(
+        keras=keras,
+        schedule=variant.schedule,
+        iterations=lambda phase: settings.steps * update.iterations(phase),
+    )
+    strategy = instantiate(cfg.strategy, _partial_=True)(
+        keras=keras, networks=networks, loss=variant.loss, optimizers=optimizers, update=update
+    )
+    generate = sampling.sampler(networks.generator)
+    yield from trainer.train(
+        strategy=strategy,
+        streams=streams,
+        measures=[weight_change, lambda: extractor.evaluate(generate(streams.samples(extractor.samples)))],
+        samples=lambda: generate(streams.samples(_GRID)),
+        save=lambda: checkpoint.save(networks, Path(HydraConfig.get().runtime.output_dir) / "weights"),
+        cadence=Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate),
+    )
+
+
+def close_sweep(cfg: DictConfig, sweep: str) -> str:
+    """Link the runs of a sweep that is over, and return the table that compares them; `cfg` is any run's config."""
+    return instantiate(cfg.tracker).close_sweep(sweep)
+
+
+def _described(cfg: DictConfig, dataset: types.Dataset) -> events.Described:
+    hydra = HydraConfig.get()
+    tags = {"mlflow.runName": _name(), **provenance.tags()}
+    if hydra.mode == RunMode.MULTIRUN:
+        tags[SWEEP_TAG] = hydra.sweep.dir
+    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    return events.Described(
+        parameters=_words() | _flat(values),
+        config=OmegaConf.to_yaml(cfg, resolve=True),
+        tags=tags,
+        versions=provenance.versions(),
+        dataset=dataset,
+        source=str(values["dataset"].get("path") or values["dataset"].get("data") or "scikit-learn"),
+    )
+
+
+def _words() -> dict[str, str]:
+    choices = HydraConfig.get().runtime.choices
+    return {word: choices[word] for word in WORDS}
+
+
+def _name() -> str:
+    """What was chosen on the command line, with bare words where the word says it all."""
+    parts: Sequence[str] = [override.partition("=") for override in HydraConfig.get().overrides.task]
+    chosen = [value if key in WORDS else f"{key}={value}" for key, _, value in parts]
+    return " ".join(chosen) or " ".join(_words()[word] for word in ("strategy", "architecture", "dataset"))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif key != "_target_":
+            flat[prefix + key] = value
+    return flat
+
+
+def _interrupt(*_: Any) -> None:
+    """End the run in order, on the first Ctrl-C or SIGTERM; further ones must not disturb that."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -1,0 +1,188 @@
+"""FID and Inception Score by a small classifier of the data set itself.
+
+They are no Inception-v3 figures, and are named `classifier/...` so that nobody takes them for such. They compare
+runs on one data set, with one classifier: its hash is in the card.
+"""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from ganfreeze import tfgan_shim
+from ganfreeze import tensorflow as tf
+from ganfreeze.keras import keras2
+from ganfreeze.streams import Streams, scaled
+from ganfreeze.types import BadInput, Count, Dataset, Evaluator, Extractor, Images, Model, Scalars
+
+_log = logging.getLogger(__name__)
+_BATCH = 64
+_LEAST_STEPS = 1500
+_INFERENCE_BATCH = 500
+
+_Extract = Callable[[Images], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classifier(Evaluator):
+    """A small CNN, trained once on the training split with its labels, and kept under `cache`.
+
+    It is trained with Adam, batches of 64 and a cosine decay from 1e-3, for `epochs`, and at least 1,500 steps.
+
+    `classifier/fid` is the Frechet distance between its penultimate features, 128 after ReLU, of `samples` samples
+    and of all images of `split`; `classifier/inception_score` is exp E KL(p(y|x) || p(y)) of its class
+    probabilities. Both come from TF-GAN's evaluation functions. Keras 2 runs it whichever Keras the GAN runs on.
+
+    Source: Heusel et al. 2017, section 4 (FID); Salimans et al. 2016, section 4 (Inception Score).
+    """
+
+    cache: str
+    samples: Count = 1000
+    split: Literal["train", "test"] = "train"
+    epochs: Count = 4
+
+    def check(self, dataset: Dataset) -> None:
+        if not dataset.classes or dataset.classes < 2:
+            raise BadInput(
+                f"evaluator=classifier needs a data set with two classes or more; dataset={dataset.name} has "
+                f"{'no labels' if dataset.classes is None else 'one class'}. Choose evaluator=none."
+            )
+
+    def prepare(self, dataset: Dataset) -> Extractor:
+        folder = Path(self.cache) / "classifier" / f"{dataset.digest[:16]}-{self.epochs}"
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):  # of several jobs that start at once, one trains it
+            model, card = _read(folder, dataset) or self._train(folder, dataset)
+            extract = _extract(model)
+            reference = self._reference(folder, extract, getattr(dataset, self.split).images)
+
+        def evaluate(samples: Images) -> Scalars:
+            features, logits = extract(samples)
+            return {"classifier/fid": fid(reference, features), "classifier/inception_score": inception_score(logits)}
+
+        card = {"extractor": "classifier", "split": self.split, "samples": self.samples, **card}
+        return Extractor(self.samples, card, evaluate)
+
+    def _train(self, folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]]:
+        _log.info("training the classifier of %s, once; it is kept in %s", dataset.name, folder)
+        keras = keras2.load()
+        keras.utils.set_random_seed(0)
+        images, labels = dataset.train
+        steps = max(_LEAST_STEPS, self.epochs * len(images) // _BATCH)
+        model = _network(keras, dataset)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps))
+        streams = Streams(images, seed=0, batch_size=_BATCH, latent_dim=0)
+        batches = ((streams.batch(step), labels[streams.indices(step)]) for step in range(steps))
+        trained = keras.Model(model.input, model.output[1])
+        trained.compile(optimizer, loss, jit_compile=False)
+        trained.fit(batches, steps_per_epoch=steps, verbose=0)
+        accuracy = float(np.mean(_extract(model)(dataset.test.images)[1].argmax(1) == dataset.test.labels))
+
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            unfinished = Path(temporary) / folder.name
+            unfinished.mkdir()
+            model.save_weights(unfinished / "classifier.weights.h5")
+            card = {"weights": _hash(unfinished / "classifier.weights.h5"), "test_accuracy": accuracy}
+            (unfinished / "card.json").write_text(json.dumps(card))
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(unfinished, folder)
+        return model, card
+
+    def _reference(self, folder: Path, extract: _Extract, images: Images) -> NDArray[np.float64]:
+        path = folder / f"reference-{self.split}.npz"
+        if not path.exists():
+            mean, covariance = moments(extract(images)[0])
+            np.savez(path.with_suffix(".unfinished.npz"), mean=mean, covariance=covariance)
+            os.replace(path.with_suffix(".unfinished.npz"), path)
+        with np.load(path) as cached:
+            return sigma_points(cached["mean"], cached["covariance"])
+
+
+def fid(reference: NDArray[np.float64], features: NDArray[np.float32]) -> float:
+    """TF-GAN's Frechet distance between activations (n, d) and (m, d), in float64."""
+    return float(
+        tfgan_shim.evaluation.frechet_classifier_distance_from_activations(reference, features.astype(np.float64))
+    )
+
+
+def inception_score(logits: NDArray[np.float32]) -> float:
+    """TF-GAN's Inception Score of logits (n, classes), in float64; from 1 to the number of classes."""
+    return float(tfgan_shim.evaluation.classifier_score_from_logits(logits.astype(np.float64)))
+
+
+def moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean (d,) and the unbiased covariance (d, d) of features (n, d)."""
+    exact = features.astype(np.float64)
+    return exact.mean(0), np.cov(exact, rowvar=False)
+
+
+def sigma_points(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """2d points, (2d, d), with exactly this mean and this unbiased covariance.
+
+    TF-GAN's Frechet distance takes activations, of which it uses the mean and the covariance only: so the statistics
+    of a whole split can be kept, and handed to it as these few points, mean +- sqrt(d - 1/2) times the columns of the
+    covariance's root (Julier & Uhlmann 1997, equation 12, with weights made equal).
+    """
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(values.clip(0))
+    spread = np.sqrt(len(mean) - 0.5) * root.T
+    return np.concatenate([mean + spread, mean - spread])
+
+
+def _network(keras: Any, dataset: Dataset) -> Model:
+    """Images in [-1, 1] to (features (batch, 128), logits (batch, classes))."""
+    layers = keras.layers
+    image = layers.Input(dataset.image_shape)
+    x = layers.Conv2D(32, 3, padding="same", activation="relu")(image)
+    if dataset.image_shape[0] >= 16:
+        x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
+    x = layers.Dropout(0.25)(layers.MaxPooling2D()(x))
+    features = layers.Dense(128, activation="relu")(layers.Flatten()(x))
+    logits = layers.Dense(dataset.classes)(layers.Dropout(0.5)(features))
+    return keras.Model(image, [features, logits], name="classifier")
+
+
+def _read(folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]] | None:
+    """What `_train` left, or None where it is missing or broken, which is said."""
+    if not folder.exists():
+        return None
+    weights = folder / "classifier.weights.h5"
+    try:
+        card = json.loads((folder / "card.json").read_text())
+        if _hash(weights) != card["weights"]:
+            raise ValueError("the weights' checksum is wrong")
+        model = _network(keras2.load(), dataset)
+        model.load_weights(weights)
+    except (OSError, ValueError, KeyError) as error:
+        _log.warning("the classifier in %s is broken (%s) and is trained again", folder, error)
+        return None
+    return model, card
+
+
+def _extract(model: Model) -> _Extract:
+    """A function from uint8 images, of any number, to their features and logits."""
+    infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+
+    def extract(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        starts = range(0, len(images), _INFERENCE_BATCH)
+        outputs = [infer(scaled(images[start : start + _INFERENCE_BATCH])) for start in starts]
+        features, logits = zip(*outputs, strict=True)
+        return np.concatenate(features), np.concatenate(logits)
+
+    return extract
+
+
+def _hash(path: Path) -> str:
+    return sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,55 @@
+"""What the terminal shows of a run: a bar while it goes, a line when it ends."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ganfreeze import events
+from ganfreeze.types import Recorder
+
+_SHOWN = ("classifier/fid", "classifier/inception_score", "steps_per_second")
+
+
+class Terminal(Recorder):
+    """A progress bar with step, losses, steps per second and time left; only the closing line where the output is no
+    terminal."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._last = name, {}
+        self._console = Console(highlight=False)
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed}/{task.total}  {task.fields[losses]}"),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        self._task = self._bar.add_task(self._name, total=None, losses="")
+        return self
+
+    def write(self, event: Any) -> None:
+        match event:
+            case events.Started(step, steps):
+                self._bar.update(self._task, completed=step, total=steps)
+            case events.Scalars(step, values):
+                self._last |= values
+                shown = {"D": "discriminator_loss", "G": "generator_loss"}
+                losses = "  ".join(f"{short} {self._last[key]:.3f}" for short, key in shown.items() if key in self._last)
+                rate = f"{self._last['steps_per_second']:.0f} steps/s" if "steps_per_second" in self._last else ""
+                self._bar.update(self._task, completed=step, losses=f"{losses}  {rate}")
+            case events.Ended(step):
+                figures = "  ".join(f"{key} {self._last[key]:.2f}" for key in _SHOWN if key in self._last)
+                self._bar.stop()
+                self._console.print(f"{self._name}: {step} steps  {figures}")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()

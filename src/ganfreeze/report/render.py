@@ -1,0 +1,48 @@
+"""Records as text: pure functions."""
+
+import io
+import math
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.table import Table
+
+from ganfreeze.report.query import Run
+
+_HEADINGS = {
+    "classifier/fid": "classifier/fid",
+    "classifier/inception_score": "classifier/inception_score",
+    "steps_per_second": "steps/s",
+    "discriminator_weight_change": "discriminator moved",
+}
+
+
+def sweep_table(runs: Sequence[Run], *, width: int = 110) -> str:
+    """A table with a line for each run: variant, figures, steps/s, how far the discriminator moved, status."""
+    shown = [key for key in _HEADINGS if any(key in run.metrics for run in runs)]
+    table = Table("variant", *(_HEADINGS[key] for key in shown), "status", box=None, pad_edge=False)
+    for column in table.columns[1:-1]:
+        column.justify = "right"
+    for run in runs:
+        table.add_row(run.name, *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.status)
+    text = io.StringIO()
+    Console(file=text, width=width, highlight=False).print(table)
+    return text.getvalue()
+
+
+def compare_page(runs: Sequence[Run]) -> str:
+    """The address of the page that compares these runs, within an MLflow server."""
+    ids = quote("[" + ",".join(f'"{run.id}"' for run in runs) + "]")
+    experiments = quote("[" + ",".join(f'"{each}"' for each in sorted({run.experiment for run in runs})) + "]")
+    return f"#/compare-runs?runs={ids}&experiments={experiments}"
+
+
+def links(run: Run, runs: Sequence[Run]) -> str:
+    """Markdown for the description of `run`: links to the other runs of its sweep, and to the page of them all."""
+    others = [f"- [{each.name}](#/experiments/{each.experiment}/runs/{each.id})" for each in runs if each != run]
+    return "\n".join([f"One run of a sweep; [compare them all]({compare_page(runs)}).", "", *others])
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

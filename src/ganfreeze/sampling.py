@@ -1,0 +1,37 @@
+"""Samples as images: what the generator makes, quantised as real images are, and the grids people look at."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganfreeze import tensorflow as tf
+from ganfreeze.types import Images, Model
+
+BATCH = 250
+
+
+def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Images]:
+    """A function from latent vectors (n, latent_dim) to uint8 images (n, height, width, channels).
+
+    The generator runs in inference mode, so that a sample depends on no other; [-1, 1] is rounded to 0..255.
+    """
+    infer = tf.function(lambda latent: generator(latent, training=False), reduce_retracing=True)
+
+    def sample(latent: NDArray[np.float32]) -> Images:
+        batches = [infer(latent[start : start + BATCH]).numpy() for start in range(0, len(latent), BATCH)]
+        return np.concatenate([np.rint((batch + 1) * 127.5).clip(0, 255).astype(np.uint8) for batch in batches])
+
+    return sample
+
+
+def grid(images: Images, *, side: int = 512) -> Images:
+    """The largest square grid of images (n, h, w, c), as one RGB image (H, W, 3), enlarged by a whole factor so
+    that its side comes near `side` pixels."""
+    rows = int(np.sqrt(len(images)))
+    n, height, width, channels = images[: rows * rows].shape
+    tiles = images[:n].reshape(rows, rows, height, width, channels).swapaxes(1, 2)
+    sheet = tiles.reshape(rows * height, rows * width, channels)
+    factor = max(1, side // (rows * height))
+    enlarged = sheet.repeat(factor, 0).repeat(factor, 1)
+    return np.broadcast_to(enlarged, (*enlarged.shape[:2], 3)).copy()

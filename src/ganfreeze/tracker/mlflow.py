@@ -1,0 +1,163 @@
+"""MLflow: one run for each variant."""
+
+import json
+import os
+import socket
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+from filelock import FileLock
+
+from ganfreeze import events, sampling
+from ganfreeze.report import query, render
+from ganfreeze.types import Tracker
+
+_BUFFERED_METRICS, _BUFFERED_SECONDS = 500, 2.0  # one call costs 7 ms for a metric and 119 ms for a thousand
+_SYSTEM_METRICS_SECONDS = 5
+
+
+class Mlflow(Tracker):
+    """A run in `experiment` of the server at `uri`, or of the SQLite store in the folder `store` where `uri` is None.
+
+    Everything is written synchronously: MLflow's asynchronous writes are lost with a killed process. Metrics are
+    gathered for two seconds at the most, and then written in one call.
+    """
+
+    def __init__(self, *, store: str, uri: str | None = None, experiment: str = "ganfreeze") -> None:
+        self._store, self._uri, self._experiment = store, query.tracking_uri(uri, store), experiment
+        self._run: str | None = None
+        self._metrics: list[Any] = []
+        self._flushed = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._open_store()
+        self._reap()
+        return self
+
+    def write(self, event: events.Event) -> None:
+        match event:
+            case events.Described():
+                self._begin(event)
+            case events.Card(values):
+                self._log_parameters({f"evaluator.{key}": value for key, value in values.items()})
+            case events.Scalars(step, values):
+                self._gather(step, values)
+            case events.Images(step, name, images):
+                grid = sampling.grid(images)
+                self._client.log_image(self._run, grid, key=name, step=step, synchronous=True)
+            case events.Saved(_, folder):
+                self._client.log_artifacts(self._run, str(folder), "weights")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._run is None:
+            return
+        self._monitor.finish()
+        self._flush()
+        if error is None:
+            status = "FINISHED"
+        elif isinstance(error, Exception):
+            status = "FAILED"
+            lines = traceback.format_exception(kind, error, trace)
+            self._client.log_text(self._run, "".join(lines), "traceback.txt")
+        else:
+            status = "KILLED"
+        self._client.set_terminated(self._run, status)
+
+    def close_sweep(self, sweep: str) -> str:
+        self._open_store()
+        self._reap()
+        runs = query.sweep(self._uri, sweep)
+        if not runs:
+            return ""
+        for run in runs:
+            self._client.set_tag(run.id, "mlflow.note.content", render.links(run, runs))
+        page, local = render.compare_page(runs), self._uri.startswith("sqlite:")
+        server = "http://127.0.0.1:5000" if local else self._uri
+        serve = f"\nIt is served by: mlflow server --backend-store-uri {self._uri}" if local else ""
+        return f"{render.sweep_table(runs)}\nCompare: {server}/{page}{serve}"
+
+    def _open_store(self) -> None:
+        """Connect. The first job creates the store and the experiment, the others wait for it."""
+        Path(self._store).mkdir(parents=True, exist_ok=True)
+        with FileLock(Path(self._store) / ".lock"):
+            self._client = query.client(self._uri)
+            found = self._client.get_experiment_by_name(self._experiment)
+            local = self._uri.startswith("sqlite:")
+            artifacts = (Path(self._store).resolve() / "artifacts").as_uri() if local else None
+            self._experiment_id = found.experiment_id if found else self._client.create_experiment(
+                self._experiment, artifact_location=artifacts
+            )
+
+    def _begin(self, described: events.Described) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        tags = {
+            **described.tags,
+            **{f"version.{package}": version for package, version in described.versions.items()},
+            "ganfreeze.process": json.dumps([socket.gethostname(), os.getpid(), psutil.Process().create_time()]),
+        }
+        name = tags.pop("mlflow.runName", None)
+        run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
+        self._run = run.info.run_id
+        self._log_parameters(described.parameters)
+        self._client.log_text(self._run, described.config, "config.yaml")
+        data = described.dataset
+        profile = {"train": len(data.train.images), "test": len(data.test.images), "sha256": data.digest}
+        shape = {"image_shape": data.image_shape, "classes": data.classes}
+        entity = Dataset(
+            data.name,
+            data.digest[:36],  # as much as MLflow takes; the whole is in the profile
+            source_type="local",
+            source=json.dumps({"uri": described.source}),
+            schema=json.dumps(shape),
+            profile=json.dumps(profile),
+        )
+        self._client.log_inputs(self._run, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        self._monitor = SystemMetricsMonitor(
+            self._run, sampling_interval=_SYSTEM_METRICS_SECONDS, tracking_uri=self._uri
+        )
+        self._monitor.start()
+
+    def _log_parameters(self, values: Mapping[str, Any]) -> None:
+        from mlflow.entities import Param
+
+        parameters = [Param(key, str(value)) for key, value in values.items()]
+        for start in range(0, len(parameters), 100):  # as many as a server takes at once
+            self._client.log_batch(self._run, params=parameters[start : start + 100], synchronous=True)
+
+    def _gather(self, step: int, values: Any) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._metrics += [Metric(key, float(value), now, step) for key, value in values.items()]
+        if len(self._metrics) >= _BUFFERED_METRICS or time.monotonic() - self._flushed > _BUFFERED_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        for start in range(0, len(self._metrics), 1000):
+            self._client.log_batch(self._run, metrics=self._metrics[start : start + 1000], synchronous=True)
+        self._metrics, self._flushed = [], time.monotonic()
+
+    def _reap(self) -> None:
+        """End as KILLED the runs whose process died without a word, on this machine."""
+        for run in self._client.search_runs([self._experiment_id], "attributes.status = 'RUNNING'"):
+            process = run.data.tags.get("ganfreeze.process")
+            if process and _is_dead(*json.loads(process)):
+                self._client.set_terminated(run.info.run_id, "KILLED")
+
+
+def _is_dead(host: str, pid: int, created: float) -> bool:
+    if host != socket.gethostname():
+        return False
+    try:
+        return abs(psutil.Process(pid).create_time() - created) > 1
+    except psutil.NoSuchProcess:
+        return True

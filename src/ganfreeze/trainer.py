@@ -1,0 +1,50 @@
+"""The loop: it yields what happens and records nothing."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+
+from ganfreeze import events, types
+from ganfreeze.cadence import Cadence
+from ganfreeze.streams import Streams
+
+
+class Diverged(FloatingPointError):
+    """A loss is no number any more: nothing that follows would mean anything."""
+
+
+def train(
+    *,
+    strategy: types.Strategy,  # how both networks are trained
+    streams: Streams,  # what they are trained on
+    measures: Sequence[Callable[[], types.Scalars]],  # what is measured at each evaluation
+    samples: Callable[[], types.Images],  # images of the same latent vectors each time
+    save: Callable[[], Path],  # writes the weights and says where
+    cadence: Cadence,  # how long, and when to look
+) -> Iterator[events.Event]:
+    """Yield everything worth recording; record nothing.
+
+    `steps_per_second` is the mean over the time spent training, without the first span, which traces the graphs.
+
+    Raises:
+        Diverged: a scalar became NaN or infinite; what was measured until then has been yielded.
+    """
+    step, timed_steps, seconds = 0, 0, 0.0
+    yield events.Started(step, cadence.steps)
+    for span in cadence.spans(step):
+        began = perf_counter()
+        scalars = dict(strategy.advance(streams, step, span.steps))
+        elapsed = perf_counter() - began
+        timed_steps, seconds = (timed_steps + span.steps, seconds + elapsed) if step else (0, 0.0)
+        step += span.steps
+        rate = timed_steps / seconds if seconds else span.steps / elapsed
+        yield events.Scalars(step, {**scalars, "steps_per_second": rate})
+        if bad := [name for name, value in scalars.items() if not math.isfinite(value)]:
+            raise Diverged(f"{', '.join(bad)} not finite between steps {step - span.steps} and {step}")
+        if span.evaluate:
+            for measure in measures:
+                yield events.Scalars(step, measure())
+            yield events.Images(step, "samples", samples())
+    yield events.Saved(step, save())
+    yield events.Ended(step)
