@@ -16,5 +16,5 @@ def main(cfg: DictConfig) -> None:
 
 if __name__ == "__main__":
     # Hydra reads a bare null as "nothing"; tracker=null is a word like any other.
-    sys.argv[1:] = [re.sub(r"\bnull\b", "'null'", each) if each.startswith("tracker=") else each for each in sys.argv[1:]]
+    sys.argv = [re.sub(r"\bnull\b", "'null'", each) if each.startswith("tracker=") else each for each in sys.argv]
     main()

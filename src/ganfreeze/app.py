@@ -1,7 +1,7 @@
 """The composition root: the only module that sees Hydra or a config. It makes the parts, and joins them."""
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +14,8 @@ from ganfreeze import checkpoint, events, movement, provenance, sampling, traine
 from ganfreeze import tensorflow as tf
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
-from ganfreeze.report.query import SWEEP_TAG
-from ganfreeze.streams import Streams, weights_random
+from ganfreeze.report import query
+from ganfreeze.streams import Streams, sample_noise, weights_random
 
 WORDS = (
     *("keras", "strategy", "update", "architecture", "loss", "optimizer", "schedule"),
@@ -120,11 +120,39 @@ def close_sweep(cfg: DictConfig, sweep: str) -> str:
     return instantiate(cfg.tracker).close_sweep(sweep)
 
 
+def sample(cfg: DictConfig) -> None:
+    """Draw samples from a finished run's weights, and write them as a picture."""
+    try:
+        settings = validation.check_sampling(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
+        networks = load(settings.run, query.tracking_uri(settings.uri, settings.mlruns))
+    except (types.BadInput, LookupError) as error:
+        raise SystemExit(f"ganfreeze: {error}") from None
+    latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
+    images = sampling.sampler(networks.generator)(latent)
+    sampling.write(images, Path(settings.output))
+    print(f"{settings.output}: {len(images)} samples of run {settings.run}")
+
+
+def load(run: str, uri: str) -> types.Networks:
+    """The networks of a finished run, with their final weights.
+
+    Raises:
+        LookupError: there is no such run at this tracking URI, or it did not get as far as saving its weights.
+    """
+    cfg: Any = OmegaConf.load(query.artifacts(uri, run, "config.yaml"))
+    folder = query.artifacts(uri, run, "weights")
+    networks = instantiate(cfg["architecture"]).build(
+        keras=instantiate(cfg["keras"]), image_shape=checkpoint.image_shape(folder), random=weights_random(0)
+    )
+    checkpoint.restore(networks, folder)
+    return networks
+
+
 def _described(cfg: DictConfig, dataset: types.Dataset) -> events.Described:
     hydra = HydraConfig.get()
     tags = {"mlflow.runName": _name(), **provenance.tags()}
     if hydra.mode == RunMode.MULTIRUN:
-        tags[SWEEP_TAG] = hydra.sweep.dir
+        tags[query.SWEEP_TAG] = hydra.sweep.dir
     values: Any = OmegaConf.to_container(cfg, resolve=True)
     return events.Described(
         parameters=_words() | _flat(values),
@@ -143,7 +171,7 @@ def _words() -> dict[str, str]:
 
 def _name() -> str:
     """What was chosen on the command line, with bare words where the word says it all."""
-    parts: Sequence[str] = [override.partition("=") for override in HydraConfig.get().overrides.task]
+    parts = [override.partition("=") for override in HydraConfig.get().overrides.task]
     chosen = [value if key in WORDS else f"{key}={value}" for key, _, value in parts]
     return " ".join(chosen) or " ".join(_words()[word] for word in ("strategy", "architecture", "dataset"))
 

@@ -1,5 +1,6 @@
 """The networks' weights on disk, and networks from them."""
 
+import json
 from pathlib import Path
 
 from ganfreeze.types import BadInput, Networks
@@ -8,14 +9,21 @@ _NAMES = ("generator", "discriminator")
 
 
 def save(networks: Networks, folder: Path) -> Path:
-    """Write `generator.weights.h5` and `discriminator.weights.h5` to `folder`, and return it."""
+    """Write both networks' weights and the shape of their images to `folder`, and return it."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "image_shape.json").write_text(json.dumps(networks.generator.output_shape[1:]))
     for name in _NAMES:
         getattr(networks, name).save_weights(folder / f"{name}.weights.h5")
     return folder
 
 
-def load(networks: Networks, folder: Path) -> None:
+def image_shape(folder: Path) -> tuple[int, int, int]:
+    """(height, width, channels) of the images that the networks in `folder` are for."""
+    height, width, channels = json.loads((folder / "image_shape.json").read_text())
+    return height, width, channels
+
+
+def restore(networks: Networks, folder: Path) -> None:
     """Set both networks' weights to those that `save` wrote.
 
     Raises:

@@ -1,6 +1,7 @@
 """Files from where the user keeps them, else from the network, with their checksums, to a cache."""
 
 from pathlib import Path
+from typing import Any
 
 from ganfreeze.types import BadInput
 
@@ -22,7 +23,7 @@ def fetch(name: str, *, url: str, md5: str, folder: Path, advice: str) -> Path:
     import pooch
 
     pooch.get_logger().setLevel(logging.WARNING)
-    downloader = pooch.HTTPDownloader(timeout=30)
+    downloader: Any = pooch.HTTPDownloader(timeout=30)
     try:
         return Path(pooch.retrieve(f"{url}/{name}", f"md5:{md5}", fname=name, path=folder, downloader=downloader))
     except Exception as error:  # requests, urllib3, OSError and ValueError: each means that the file cannot be had

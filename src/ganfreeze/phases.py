@@ -18,9 +18,7 @@ def accuracy_fake(loss: Loss, logits: Tensor) -> Tensor:
     return tf.reduce_mean(tf.cast(logits <= loss.boundary, tf.float32))
 
 
-def advance(
-    phases: Mapping[PhaseName, Phase], update: Update, streams: Streams, step: int, steps: int
-) -> Scalars:
+def advance(phases: Mapping[PhaseName, Phase], update: Update, streams: Streams, step: int, steps: int) -> Scalars:
     """Run `steps` steps from `step` on, phase by phase as `update` orders them; the mean of each scalar."""
     seen: dict[str, list[Any]] = {}
     for now in range(step, step + steps):

@@ -9,7 +9,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ganfreeze import events
 from ganfreeze.types import Recorder
 
-_SHOWN = ("classifier/fid", "classifier/inception_score", "steps_per_second")
+_MOVING = {"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}", "steps_per_second": " {:.0f} steps/s"}
+_CLOSING = ("classifier/fid", "classifier/inception_score", "steps_per_second")
 
 
 class Terminal(Recorder):
@@ -40,14 +41,12 @@ class Terminal(Recorder):
                 self._bar.update(self._task, completed=step, total=steps)
             case events.Scalars(step, values):
                 self._last |= values
-                shown = {"D": "discriminator_loss", "G": "generator_loss"}
-                losses = "  ".join(f"{short} {self._last[key]:.3f}" for short, key in shown.items() if key in self._last)
-                rate = f"{self._last['steps_per_second']:.0f} steps/s" if "steps_per_second" in self._last else ""
-                self._bar.update(self._task, completed=step, losses=f"{losses}  {rate}")
+                shown = " ".join(form.format(self._last[key]) for key, form in _MOVING.items() if key in self._last)
+                self._bar.update(self._task, completed=step, losses=shown)
             case events.Ended(step):
-                figures = "  ".join(f"{key} {self._last[key]:.2f}" for key in _SHOWN if key in self._last)
+                figures = "  ".join(f"{key} {self._last[key]:.2f}" for key in _CLOSING if key in self._last)
                 self._bar.stop()
-                self._console.print(f"{self._name}: {step} steps  {figures}")
+                self._console.print(f"{self._name}: {step} steps  {figures}", soft_wrap=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

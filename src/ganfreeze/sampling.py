@@ -1,6 +1,7 @@
 """Samples as images: what the generator makes, quantised as real images are, and the grids people look at."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,14 @@ def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Images]:
         return np.concatenate([np.rint((batch + 1) * 127.5).clip(0, 255).astype(np.uint8) for batch in batches])
 
     return sample
+
+
+def write(images: Images, path: Path) -> None:
+    """Write a picture of the images in a square grid; the suffix of `path` tells the format."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(grid(images)).save(path)
 
 
 def grid(images: Images, *, side: int = 512) -> Images:

@@ -26,6 +26,11 @@ def _permutation(seed: int, epoch: int, examples: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, _EPOCH, epoch)).permutation(examples)
 
 
+def sample_noise(seed: int, count: int, latent_dim: int) -> NDArray[np.float32]:
+    """Latent vectors (count, latent_dim) from N(0, I) to sample with; a larger count extends a smaller one."""
+    return np.random.default_rng((seed, _SAMPLES)).standard_normal((count, latent_dim), np.float32)
+
+
 def scaled(images: Images) -> NDArray[np.float32]:
     """Images as the networks see them: 0..255 becomes [-1, 1]."""
     return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
@@ -68,5 +73,5 @@ class Streams(NamedTuple):
         return random.standard_normal((self.batch_size, self.latent_dim), np.float32)
 
     def samples(self, count: int) -> NDArray[np.float32]:
-        """Latent vectors (count, latent_dim) from N(0, I) to evaluate with; a larger count extends a smaller one."""
-        return np.random.default_rng((self.seed, _SAMPLES)).standard_normal((count, self.latent_dim), np.float32)
+        """Latent vectors (count, latent_dim) to evaluate with, the same at every step."""
+        return sample_noise(self.seed, count, self.latent_dim)

@@ -148,7 +148,7 @@ class Update:
     def calls(self) -> Sequence[tuple[PhaseName, int]]:
         """The phases of one step in order, each with the number of its batch of real images within the step."""
         last = self.discriminator_steps - 1
-        return [("discriminator", draw) for draw in range(last + 1)] + [("generator", last)]
+        return [*(("discriminator", draw) for draw in range(last + 1)), ("generator", last)]
 
     def iterations(self, phase: PhaseName) -> int:
         """How often one step calls the optimizer of that phase."""
@@ -179,10 +179,12 @@ class OptimizerPair(ABC):
     def build(self, *, keras: Any, schedule: "Schedule", iterations: Callable[[PhaseName], int]) -> Optimizers:
         """Build both optimizers; `iterations(phase)` is how often each will be called in the whole run."""
         rates: dict[PhaseName, float] = {"generator": self.generator_rate, "discriminator": self.discriminator_rate}
-        return Optimizers(**{
-            phase: self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations(phase)))
-            for phase, rate in rates.items()
-        })
+        return Optimizers(
+            **{
+                phase: self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations(phase)))
+                for phase, rate in rates.items()
+            }
+        )
 
 
 class Schedule(ABC):

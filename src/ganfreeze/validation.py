@@ -5,9 +5,9 @@ What is allowed is written once, where it is used: in the annotations of each pa
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ganfreeze.types import BadInput, Count, Index
 
@@ -41,6 +41,23 @@ class Settings(BaseModel):
     deterministic: bool
     cadence: CadenceSettings
     paths: PathSettings
+
+
+class SamplingSettings(BaseModel):
+    """What `src/sample.py` is asked for."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    run: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    count: Count
+    seed: Index
+    output: Annotated[str, Field(pattern=r"\.(png|jpe?g|webp)$")]
+    uri: str | None
+    mlruns: str
+
+
+def check_sampling(values: Mapping[str, Any]) -> SamplingSettings:
+    """The settings of `src/sample.py`, typed. Raises BadInput."""
+    return _validated(SamplingSettings, values, prefix="")  # pyright: ignore[reportReturnType]
 
 
 def check_settings(values: Mapping[str, Any]) -> Settings:
@@ -81,4 +98,5 @@ def _sentence(prefix: str, problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key} is missing"
     allowed = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    allowed = allowed.replace("String should match pattern", "text that matches")
     return f"{key}={problem['input']}: must be {allowed}"

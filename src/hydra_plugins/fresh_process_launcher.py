@@ -6,6 +6,8 @@ machine: `n_jobs` processes at a time, each with its share of the cores. A job t
 with it. All jobs are checked before the first one starts, and a table closes the sweep.
 """
 
+import contextlib
+import copy
 import os
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 
 class FreshProcessLauncher(Launcher):
@@ -65,9 +67,9 @@ class FreshProcessLauncher(Launcher):
         payload.write_bytes(cloudpickle.dumps((self._context, self._task, job, Singleton.get_state())))
         command = [sys.executable, "-m", __name__, str(payload), str(result)]
         name = " ".join(filter_overrides(job.hydra.overrides.task))
-        with open(os.devnull if self._n_jobs == 1 else folder / "output.log", "wb") as log:
-            outputs = {} if self._n_jobs == 1 else {"stdout": log, "stderr": log}
-            process = subprocess.Popen(command, env=_environment(self._n_jobs), **outputs)
+        with contextlib.ExitStack() as files:
+            log = None if self._n_jobs == 1 else files.enter_context((folder / "output.log").open("wb"))
+            process = subprocess.Popen(command, env=_environment(self._n_jobs), stdout=log, stderr=log)
             self._processes[process.pid] = process
             process.wait()
             del self._processes[process.pid]
@@ -93,7 +95,10 @@ def _check(jobs: Sequence[DictConfig]) -> None:
 
     for job in jobs:
         try:
-            app.check(OmegaConf.masked_copy(job, [key for key in job if key != "hydra"]), job.hydra.runtime.choices)
+            config = copy.deepcopy(job)
+            with open_dict(config):
+                words = config.pop("hydra").runtime.choices
+            app.check(config, words)
         except types.BadInput as error:
             overrides = " ".join(filter_overrides(job.hydra.overrides.task))
             raise SystemExit(f"ganfreeze: nothing was started; {overrides}:\n{error}") from None

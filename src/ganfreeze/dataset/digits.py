@@ -1,6 +1,7 @@
 """The digits that come with scikit-learn: small, real, and at hand without a download."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Digits(Source):
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 
-        digits = load_digits()
+        digits: Any = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
         labels = digits.target.astype(np.int64)
         train, test = train_test_split(np.arange(len(images)), test_size=HELD_OUT, random_state=0, stratify=labels)

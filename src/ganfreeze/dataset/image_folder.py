@@ -1,7 +1,6 @@
 """Images from folders, prepared once into a memory map."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from hashlib import sha256
@@ -35,7 +34,7 @@ class ImageFolder(Source):
     def load(self) -> Dataset:
         root = Path(self.path)
         if not root.is_dir():
-            raise BadInput(f"dataset.path={root}: there is no such folder. Give one that holds a folder for each class.")
+            raise BadInput(f"dataset.path={root}: there is no such folder. Give one with a folder for each class.")
         train, test = self._files(root)
         classes = sorted({file.parent.name for file in train})
         if unseen := {file.parent.name for file in test} - set(classes):
@@ -90,4 +89,4 @@ class ImageFolder(Source):
         np.save(unfinished / "labels.npy", labels)
         splits = [Split(images[part], labels[part]) for part in (slice(cut), slice(cut, None))]
         (unfinished / "digest").write_text(Dataset.of("image_folder", *splits).digest)
-        os.replace(unfinished, folder)
+        unfinished.replace(folder)

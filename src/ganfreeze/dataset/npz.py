@@ -57,8 +57,8 @@ class Npz(Source):
             return Split(images, None)
         if not np.issubdtype(labels.dtype, np.integer) or labels.size != len(images) or labels.min() < 0:
             raise BadInput(
-                f"dataset.path={self.path}: {labels_key} is {labels.dtype} of shape {labels.shape}; labels are integers "
-                f"from 0 on, one for each of the {len(images):,} images."
+                f"dataset.path={self.path}: {labels_key} is {labels.dtype} of shape {labels.shape}; labels are "
+                f"integers from 0 on, one for each of the {len(images):,} images."
             )
         return Split(images, labels.reshape(-1).astype(np.int64))
 

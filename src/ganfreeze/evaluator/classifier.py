@@ -6,7 +6,6 @@ runs on one data set, with one classifier: its hash is in the card.
 
 import json
 import logging
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
@@ -19,8 +18,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from ganfreeze import tfgan_shim
 from ganfreeze import tensorflow as tf
+from ganfreeze import tfgan_shim
 from ganfreeze.keras import keras2
 from ganfreeze.streams import Streams, scaled
 from ganfreeze.types import BadInput, Count, Dataset, Evaluator, Extractor, Images, Model, Scalars
@@ -78,6 +77,7 @@ class Classifier(Evaluator):
         keras = keras2.load()
         keras.utils.set_random_seed(0)
         images, labels = dataset.train
+        assert labels is not None, "check() refuses data without labels"
         steps = max(_LEAST_STEPS, self.epochs * len(images) // _BATCH)
         model = _network(keras, dataset)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -96,7 +96,7 @@ class Classifier(Evaluator):
             card = {"weights": _hash(unfinished / "classifier.weights.h5"), "test_accuracy": accuracy}
             (unfinished / "card.json").write_text(json.dumps(card))
             shutil.rmtree(folder, ignore_errors=True)
-            os.replace(unfinished, folder)
+            unfinished.replace(folder)
         return model, card
 
     def _reference(self, folder: Path, extract: _Extract, images: Images) -> NDArray[np.float64]:
@@ -104,7 +104,7 @@ class Classifier(Evaluator):
         if not path.exists():
             mean, covariance = moments(extract(images)[0])
             np.savez(path.with_suffix(".unfinished.npz"), mean=mean, covariance=covariance)
-            os.replace(path.with_suffix(".unfinished.npz"), path)
+            path.with_suffix(".unfinished.npz").replace(path)
         with np.load(path) as cached:
             return sigma_points(cached["mean"], cached["covariance"])
 

@@ -62,8 +62,8 @@ def artifacts(uri: str, run: str, path: str) -> Path:
 def client(uri: str) -> Any:
     """An MLflow client that sends no telemetry and speaks up only when something is wrong."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for noisy in ("alembic", "mlflow"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
 
     return mlflow.MlflowClient(uri)

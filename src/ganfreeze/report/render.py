@@ -18,14 +18,19 @@ _HEADINGS = {
 }
 
 
-def sweep_table(runs: Sequence[Run], *, width: int = 110) -> str:
-    """A table with a line for each run: variant, figures, steps/s, how far the discriminator moved, status."""
+def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
+    """A table with a line for each run: variant, figures, steps/s, how far the discriminator moved, status.
+
+    A variant is called by what tells it from the others: the words of its name that not all runs share.
+    """
+    shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
     shown = [key for key in _HEADINGS if any(key in run.metrics for run in runs)]
     table = Table("variant", *(_HEADINGS[key] for key in shown), "status", box=None, pad_edge=False)
     for column in table.columns[1:-1]:
         column.justify = "right"
     for run in runs:
-        table.add_row(run.name, *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.status)
+        name = " ".join(word for word in run.name.split() if word not in shared) or run.name
+        table.add_row(name, *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.status)
     text = io.StringIO()
     Console(file=text, width=width, highlight=False).print(table)
     return text.getvalue()

@@ -88,12 +88,12 @@ class Mlflow(Tracker):
         Path(self._store).mkdir(parents=True, exist_ok=True)
         with FileLock(Path(self._store) / ".lock"):
             self._client = query.client(self._uri)
-            found = self._client.get_experiment_by_name(self._experiment)
+            if found := self._client.get_experiment_by_name(self._experiment):
+                self._experiment_id = found.experiment_id
+                return
             local = self._uri.startswith("sqlite:")
             artifacts = (Path(self._store).resolve() / "artifacts").as_uri() if local else None
-            self._experiment_id = found.experiment_id if found else self._client.create_experiment(
-                self._experiment, artifact_location=artifacts
-            )
+            self._experiment_id = self._client.create_experiment(self._experiment, artifact_location=artifacts)
 
     def _begin(self, described: events.Described) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag

@@ -1,0 +1,99 @@
+"""What the tests share: real data, one cache for the session, and variants put together by hand."""
+
+import os
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+
+ROOT = Path(__file__).parent.parent
+CONF = ROOT / "conf"
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+
+def words(group: str) -> list[str]:
+    """The words of a config group: the names of its files."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Everything that is made once and kept is made once for the session."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["GANFREEZE_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return import_module("ganfreeze.dataset.digits").Digits().load()
+
+
+@pytest.fixture(scope="session")
+def composed():
+    """Compose a config as the command line does, with everything Hydra adds."""
+
+    def composed(*overrides: str, config: str = "config"):
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(config, list(overrides), return_hydra_config=True)
+
+    return composed
+
+
+@pytest.fixture(scope="session")
+def check(composed):
+    """Compose a config, and hold it against what its parts allow."""
+    from omegaconf import open_dict
+
+    from ganfreeze import app
+
+    def check(*overrides: str):
+        config = composed(*overrides)
+        with open_dict(config):
+            chosen = config.pop("hydra").runtime.choices
+        return app.check(config, chosen)
+
+    return check
+
+
+@pytest.fixture
+def variant(composed, digits):
+    """Put a variant together: networks for digits, a strategy, and its streams."""
+    from hydra.utils import instantiate
+
+    from ganfreeze.streams import Streams, weights_random
+
+    def variant(*overrides: str, seed: int = 0, batch_size: int = 16):
+        config = composed(*overrides)
+        keras = instantiate(config.keras)
+        networks = instantiate(config.architecture).build(
+            keras=keras, image_shape=digits.image_shape, random=weights_random(seed)
+        )
+        update = instantiate(config["update"])
+        optimizers = instantiate(config.optimizer).build(
+            keras=keras, schedule=instantiate(config.schedule), iterations=lambda phase: 100
+        )
+        strategy = instantiate(config.strategy, _partial_=True)(
+            keras=keras, networks=networks, loss=instantiate(config.loss), optimizers=optimizers, update=update
+        )
+        streams = Streams(digits.train.images, seed, batch_size, networks.latent_dim, update.discriminator_steps)
+        return networks, strategy, streams
+
+    return variant
+
+
+def values(model) -> list[np.ndarray]:
+    """Copies of all of a network's variables."""
+    return [variable.numpy().copy() for variable in model.weights]
+
+
+def trainable(model) -> list[bool]:
+    """Which of a network's variables are weights, not BatchNormalization's averages."""
+    kept = {id(variable) for variable in model.trainable_variables}
+    return [id(variable) in kept for variable in model.weights]

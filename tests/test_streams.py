@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from ganfreeze.streams import Streams, sample_noise, weights_random
+
+IMAGES = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
+
+
+def streams(seed=0, batch_size=4, draws=1):
+    return Streams(IMAGES, seed, batch_size, latent_dim=3, draws=draws)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, 7, 10, 23])
+@pytest.mark.parametrize("draws", [1, 2, 5])
+def test_every_epoch_is_each_example_exactly_once(batch_size, draws):
+    stream = streams(batch_size=batch_size, draws=draws)
+    drawn = np.concatenate([stream.indices(step, draw) for step in range(30) for draw in range(draws)])
+    epochs = drawn[: len(drawn) // 10 * 10].reshape(-1, 10)
+    assert len(epochs) >= 3
+    assert (np.sort(epochs) == np.arange(10)).all()
+    assert (epochs[0] != epochs[1]).any(), "epochs are shuffled apart"
+
+
+def test_a_step_does_not_depend_on_the_steps_before_it():
+    in_order = [streams().batch(step) for step in range(20)]
+    for step in (19, 3, 11):
+        np.testing.assert_array_equal(streams().batch(step), in_order[step])
+        np.testing.assert_array_equal(streams().noise(step, "generator"), streams().noise(step, "generator"))
+
+
+def test_seed_zero_is_a_seed():
+    assert (streams(seed=0).indices(0) == streams(seed=0).indices(0)).all()
+    assert (streams(seed=0).noise(0, "generator") != streams(seed=1).noise(0, "generator")).all()
+    assert weights_random(0).random() == weights_random(0).random() != weights_random(1).random()
+
+
+def test_noise_is_fresh_for_each_step_phase_and_draw():
+    stream = streams()
+    noises = [
+        stream.noise(step, phase, draw)
+        for step in range(3)
+        for phase in ("discriminator", "generator")
+        for draw in range(2)
+    ]
+    assert len(np.unique(np.concatenate(noises))) == sum(noise.size for noise in noises)
+
+
+def test_noise_is_standard_normal():
+    from scipy.stats import kstest
+
+    noise = np.concatenate([streams(batch_size=500).noise(step, "generator").ravel() for step in range(10)])
+    assert noise.dtype == np.float32
+    assert kstest(noise, "norm").pvalue > 0.01
+
+
+def test_more_samples_extend_fewer():
+    np.testing.assert_array_equal(sample_noise(5, 100, 3)[:40], sample_noise(5, 40, 3))
+
+
+def test_images_are_scaled_to_minus_one_to_one():
+    extremes = np.array([0, 255], np.uint8).reshape(2, 1, 1, 1)
+    batch = Streams(extremes, 0, 2, 1).batch(0)
+    assert batch.dtype == np.float32
+    assert sorted(batch.ravel()) == [-1.0, 1.0]
