@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ganfreeze.types import BadInput, Count, Index
 
-_MISSING = "???"
+_MISSING = "???"  # what OmegaConf writes for a value that has to be given
 
 
 class CadenceSettings(BaseModel):
@@ -85,6 +85,8 @@ def check_options(group: str, target: Callable[..., Any], options: Mapping[str, 
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], *, prefix: str) -> BaseModel:
+    if missing := [key for key, value in values.items() if value == _MISSING]:
+        raise BadInput("\n".join(f"{prefix}{key} has no default: set {prefix}{key}=..." for key in missing))
     try:
         return model(**values)
     except ValidationError as error:
@@ -93,8 +95,6 @@ def _validated(model: type[BaseModel], values: Mapping[str, Any], *, prefix: str
 
 def _sentence(prefix: str, problem: Any) -> str:
     key = prefix + ".".join(str(part) for part in problem["loc"])
-    if problem["input"] == _MISSING:
-        return f"{key} has no default: set {key}=..."
     if problem["type"] == "missing":
         return f"{key} is missing"
     allowed = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")

@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from filelock import FileLock
@@ -69,7 +69,7 @@ class ImageFolder(Source):
         return [files[i] for i in order[:cut]], [files[i] for i in order[cut:]]
 
     def _prepare(self, files: list[Path], classes: list[str], cut: int, folder: Path) -> None:
-        from PIL import Image, ImageOps
+        from PIL import Image
 
         unfinished = folder.with_suffix(".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -79,7 +79,7 @@ class ImageFolder(Source):
         for number, file in enumerate(files):
             try:
                 with Image.open(file) as image:
-                    fitted = ImageOps.fit(image.convert("L" if self.grayscale else "RGB"), shape[1:3])
+                    fitted = _fit(image.convert("L" if self.grayscale else "RGB"), self.size)
             except (OSError, SyntaxError, Image.DecompressionBombError) as error:
                 shutil.rmtree(unfinished)
                 raise BadInput(f"{file} cannot be read as an image ({error}). Mend it or take it away.") from error
@@ -90,3 +90,10 @@ class ImageFolder(Source):
         splits = [Split(images[part], labels[part]) for part in (slice(cut), slice(cut, None))]
         (unfinished / "digest").write_text(Dataset.of("image_folder", *splits).digest)
         unfinished.replace(folder)
+
+
+def _fit(image: Any, size: int) -> Any:
+    """The largest centred square, cut out first so that the resampling does not reach beyond it, then resized."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side)).resize((size, size))

@@ -8,6 +8,7 @@ import json
 import logging
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -101,12 +102,18 @@ class Classifier(Evaluator):
 
     def _reference(self, folder: Path, extract: _Extract, images: Images) -> NDArray[np.float64]:
         path = folder / f"reference-{self.split}.npz"
-        if not path.exists():
-            mean, covariance = moments(extract(images)[0])
-            np.savez(path.with_suffix(".unfinished.npz"), mean=mean, covariance=covariance)
-            path.with_suffix(".unfinished.npz").replace(path)
-        with np.load(path) as cached:
-            return sigma_points(cached["mean"], cached["covariance"])
+        try:
+            with np.load(path) as kept:
+                return sigma_points(kept["mean"], kept["covariance"])
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            _log.warning("the reference statistics in %s are broken (%s) and are made again", path, error)
+        mean, covariance = moments(extract(images)[0])
+        unfinished = path.with_suffix(".unfinished.npz")
+        np.savez(unfinished, mean=mean, covariance=covariance)
+        unfinished.replace(path)
+        return sigma_points(mean, covariance)
 
 
 def fid(reference: NDArray[np.float64], features: NDArray[np.float32]) -> float:

@@ -1,0 +1,374 @@
+"""Readers against real files, hand-made ones, and broken ones."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import struct
+import tarfile
+import threading
+
+import numpy as np
+import pytest
+from conftest import SHARED_DATA
+from PIL import Image
+
+from ganfreeze import download, idx
+from ganfreeze.dataset import cifar10 as cifar10_module
+from ganfreeze.dataset import mnist as mnist_module
+from ganfreeze.dataset.cifar10 import Cifar10
+from ganfreeze.dataset.fashion_mnist import FashionMnist
+from ganfreeze.dataset.image_folder import ImageFolder
+from ganfreeze.dataset.mnist import Mnist
+from ganfreeze.dataset.npz import Npz
+from ganfreeze.types import BadInput, Dataset, Split
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+def idx_bytes(array):
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def mnist_files(tmp_path, random):
+    """A tiny data set in MNIST's four files, gzipped."""
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for part, count in (("train", 7), ("t10k", 3)):
+        images = random.integers(0, 256, (count, 28, 28), np.uint8)
+        (folder / f"{part}-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images)))
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        (folder / f"{part}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx_bytes(labels)))
+    return folder
+
+
+def mnist(data, cache, mirror=NOWHERE):
+    return Mnist(data=str(data), cache=str(cache), mirror=mirror).load()
+
+
+# ------------------------------------------------------------------------------------------------------- digits
+
+
+def test_digits_are_scikit_learns(digits):
+    from sklearn.datasets import load_digits
+
+    assert digits.image_shape == (8, 8, 1)
+    assert digits.classes == 10
+    assert (len(digits.train.images), len(digits.test.images)) == (1437, 360)
+    ours = np.concatenate([digits.train.images, digits.test.images]).reshape(-1, 64)
+    theirs = np.rint(load_digits().data * 255 / 16).astype(np.uint8)
+    assert sorted(map(bytes, ours)) == sorted(map(bytes, theirs)), "every digit is in one split, none is lost"
+    assert digits.train.images.max() == 255
+    assert np.bincount(digits.test.labels).min() >= 34, "the held-out split has every class"
+
+
+def test_the_digest_is_of_the_content(digits):
+    assert Dataset.of("other name", digits.train, digits.test).digest == digits.digest
+    changed = digits.train.images.copy()
+    changed[0, 0, 0, 0] += 1
+    assert Dataset.of("digits", Split(changed, digits.train.labels), digits.test).digest != digits.digest
+    assert Dataset.of("digits", Split(digits.train.images, None), digits.test).digest != digits.digest
+
+
+# ---------------------------------------------------------------------------------------------------------- IDX
+
+
+def test_mnist_is_read_whole(tmp_path, mnist_files):
+    if (SHARED_DATA / "mnist").is_dir():
+        data = mnist(SHARED_DATA, tmp_path)
+        assert (data.train.images.shape, data.test.images.shape) == ((60000, 28, 28, 1), (10000, 28, 28, 1))
+        assert data.train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
+        assert data.train.images.mean() / 255 == pytest.approx(0.1307, abs=1e-4)  # the known mean
+        assert data.train.images.std() / 255 == pytest.approx(0.3081, abs=1e-4)
+    data = mnist(tmp_path, tmp_path)
+    assert (len(data.train.images), len(data.test.images), data.classes) == (7, 3, 7)
+
+
+def test_unpacked_files_and_a_flat_folder_will_do(tmp_path, mnist_files):
+    packed = mnist(tmp_path, tmp_path)
+    for path in mnist_files.iterdir():
+        path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+        path.unlink()
+    assert mnist(tmp_path, tmp_path).digest == packed.digest
+    assert mnist(mnist_files, tmp_path).digest == packed.digest
+
+
+BROKEN = [
+    (lambda content: content[:-40], "is no whole gzip file"),
+    (lambda content: b"<html>404</html>", "is no whole gzip file"),
+    (lambda content: gzip.compress(gzip.decompress(content)[:-100]), "its header says"),
+    (lambda content: gzip.compress(gzip.decompress(content) + b"x"), "its header says"),
+    (lambda content: gzip.compress(b"\x89PNG and so on"), "is no IDX file of unsigned bytes: it begins with 89 50"),
+    (lambda content: gzip.compress(b""), "is no IDX file of unsigned bytes: it begins with nothing"),
+    (lambda content: gzip.compress(b"\0\0\x08\x03\0\0"), "is no IDX file"),
+    (lambda content: gzip.compress(b"\0\0\x0d\x01\0\0\0\x01abcd"), "is no IDX file of unsigned bytes"),
+]
+
+
+@pytest.mark.parametrize(("breaks", "message"), BROKEN)
+def test_a_broken_idx_file_is_named(tmp_path, mnist_files, breaks, message):
+    path = mnist_files / "train-images-idx3-ubyte.gz"
+    path.write_bytes(breaks(path.read_bytes()))
+    with pytest.raises(BadInput, match=f"{path}.* {message}"):
+        mnist(tmp_path, tmp_path)
+
+
+def test_labels_must_match_images(tmp_path, mnist_files):
+    path = mnist_files / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(idx_bytes(np.zeros(5, np.uint8))))
+    with pytest.raises(BadInput, match=f"{path} holds labels of shape .5,. for 7 images"):
+        mnist(tmp_path, tmp_path)
+    (mnist_files / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(np.zeros(7, np.uint8))))
+    with pytest.raises(BadInput, match="images are .n, height, width."):
+        mnist(tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("source", [Mnist, FashionMnist, Cifar10])
+def test_what_is_missing_and_how_to_get_it_is_said(tmp_path, source):
+    with pytest.raises(BadInput, match="could not be downloaded from http://127.0.0.1:9") as error:
+        source(data=str(tmp_path), cache=str(tmp_path), mirror=NOWHERE).load()
+    assert str(tmp_path) in str(error.value)
+    assert "paths.data=FOLDER or the environment variable GANFREEZE_DATA" in str(error.value)
+
+
+# ----------------------------------------------------------------------------------------------------- download
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A file server on this machine, for `tmp_path`/served, which counts the requests."""
+    served = tmp_path / "served"
+    served.mkdir()
+    requests = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(served))
+
+        def log_message(self, *arguments):
+            requests.append(self.path)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}", served, requests
+        running.shutdown()
+
+
+def test_files_are_downloaded_once_with_their_checksums(tmp_path, mnist_files, server, monkeypatch):
+    url, served, requests = server
+    local = mnist(tmp_path, tmp_path)
+    checksums = {}
+    for path in sorted(mnist_files.iterdir(), key=lambda path: list(mnist_module._CHECKSUMS).index(path.name)):
+        checksums[path.name] = hashlib.md5(path.read_bytes()).hexdigest()
+        path.rename(served / path.name)
+    monkeypatch.setattr(mnist_module, "_CHECKSUMS", checksums)
+    assert mnist(tmp_path, tmp_path / "cache", url).digest == local.digest
+    assert len(requests) == 4
+    assert mnist(tmp_path, tmp_path / "cache", url).digest == local.digest
+    assert len(requests) == 4, "the second time they come from the cache"
+
+
+def test_a_wrong_checksum_is_refused_and_not_kept(tmp_path, server):
+    url, served, _ = server
+    (served / "file.gz").write_bytes(b"something else")
+    with pytest.raises(BadInput, match=r"file.gz could not be downloaded .* hash .*\n.*do this"):
+        download.fetch("file.gz", url=url, md5="0" * 32, folder=tmp_path / "cache", advice="do this")
+    assert not list((tmp_path / "cache").glob("file.gz"))
+
+
+# -------------------------------------------------------------------------------------------------------- CIFAR
+
+
+def cifar_archive(path, random, *, count=2, leave_out="", cut=0):
+    planes = {}
+    with tarfile.open(path, "w:gz") as archive:
+        for name in [*(f"data_batch_{n}.bin" for n in range(1, 6)), "test_batch.bin"]:
+            if name == leave_out:
+                continue
+            planes[name] = random.integers(0, 256, (count, 3, 32, 32), np.uint8)
+            labels = np.arange(count, dtype=np.uint8)[:, np.newaxis]
+            content = np.hstack([labels, planes[name].reshape(count, -1)]).tobytes()
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content) - cut
+            archive.addfile(member, io.BytesIO(content[: member.size]))
+    return planes
+
+
+def cifar10(folder):
+    return Cifar10(data=str(folder), cache=str(folder), mirror=NOWHERE).load()
+
+
+def test_cifar10_planes_become_channels(tmp_path, random):
+    planes = cifar_archive(tmp_path / "cifar-10-binary.tar.gz", random)
+    data = cifar10(tmp_path)
+    assert (data.train.images.shape, data.test.images.shape) == ((10, 32, 32, 3), (2, 32, 32, 3))
+    assert data.train.labels.tolist() == [0, 1] * 5
+    np.testing.assert_array_equal(data.test.images[1, :, :, 2], planes["test_batch.bin"][1, 2])
+
+
+def test_broken_cifar10_archives_are_named(tmp_path, random, server, monkeypatch):
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    cifar_archive(path, random, leave_out="data_batch_3.bin")
+    with pytest.raises(BadInput, match=r"has no member cifar-10-batches-bin/data_batch_3.bin"):
+        cifar10(tmp_path)
+    cifar_archive(path, random, cut=5)
+    with pytest.raises(BadInput, match=r"data_batch_1.bin holds 6,141 bytes, which is no multiple of 3,073"):
+        cifar10(tmp_path)
+    cifar_archive(path, random)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(BadInput, match=f"{path} is no whole tar.gz archive"):
+        cifar10(tmp_path)
+    path.unlink()
+    url, served, _ = server
+    cifar_archive(served / path.name, random)
+    monkeypatch.setattr(cifar10_module, "_MD5", hashlib.md5((served / path.name).read_bytes()).hexdigest())
+    assert len(Cifar10(data=str(tmp_path), cache=str(tmp_path / "c"), mirror=url).load().train.images) == 10
+
+
+# ---------------------------------------------------------------------------------------------------------- npz
+
+
+def npz(path, held_out=0.1, **arrays):
+    np.savez(path, **arrays)
+    return Npz(path=str(path), held_out=held_out).load()
+
+
+def test_npz_takes_keras_layout_and_a_plain_one(tmp_path, random):
+    images = random.integers(0, 256, (20, 12, 12), np.uint8)
+    labels = np.arange(20) % 4
+    data = npz(tmp_path / "a.npz", x_train=images[:15], y_train=labels[:15], x_test=images[15:], y_test=labels[15:])
+    assert (data.image_shape, data.classes) == ((12, 12, 1), 4)
+    np.testing.assert_array_equal(data.test.images[..., 0], images[15:])
+
+    data = npz(tmp_path / "b.npz", held_out=0.25, images=images, labels=labels)
+    assert (len(data.train.images), len(data.test.images)) == (15, 5)
+    both = np.concatenate([data.train.images, data.test.images])[..., 0]
+    assert sorted(map(bytes, both)) == sorted(map(bytes, images))
+    assert npz(tmp_path / "c.npz", images=images).classes is None
+
+
+BAD_ARRAYS = [
+    ({"images": np.zeros((5, 8, 8))}, "images is float64 of shape .5, 8, 8.; images are uint8"),
+    ({"images": np.zeros((5, 8, 8, 2), np.uint8)}, "with 1 or 3 channels"),
+    ({"images": np.zeros((0, 8, 8), np.uint8)}, "images are uint8"),
+    ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.zeros(4, int)}, "one for each of the 5 images"),
+    ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.zeros(5)}, "labels is float64"),
+    ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.full(5, -1)}, "integers from 0 on"),
+    ({"pictures": np.zeros(3)}, "holds pictures; it must hold x_train and x_test"),
+    ({"images": np.array([{}, {}], object)}, "cannot be read as an .npz archive of plain arrays"),
+    (
+        {"x_train": np.zeros((5, 8, 8), np.uint8), "x_test": np.zeros((5, 9, 9), np.uint8)},
+        "x_train and x_test hold images of different shapes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arrays", "message"), BAD_ARRAYS)
+def test_bad_npz_arrays_are_named(tmp_path, arrays, message):
+    with pytest.raises(BadInput, match=f"dataset.path={tmp_path}.*{message}"):
+        npz(tmp_path / "bad.npz", **arrays)
+
+
+def test_an_npz_file_that_is_none_is_named(tmp_path):
+    path = tmp_path / "no.npz"
+    np.savez(path, images=np.zeros((50, 8, 8), np.uint8))
+    for content in (b"text", b"", path.read_bytes()[:200]):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match="cannot be read as an .npz archive"):
+            Npz(path=str(path)).load()
+
+
+# ------------------------------------------------------------------------------------------------- image folder
+
+
+@pytest.fixture
+def pictures(tmp_path, random):
+    """Two classes of ten pictures each, wide, tall, grey, with transparency, PNG and JPEG."""
+    root = tmp_path / "pictures"
+    for kind, level in (("cats", 40), ("dogs", 200)):
+        (root / kind).mkdir(parents=True)
+        for number in range(10):
+            size = (20 + number, 40) if number % 2 else (50, 24)
+            mode = ("RGB", "L", "RGBA", "P")[number % 4]
+            suffix = "jpeg" if mode == "RGB" else "PNG"
+            Image.new("L", size, level + number).convert(mode).save(root / kind / f"{number}.{suffix}")
+    return root
+
+
+def folder(root, cache, **options):
+    return ImageFolder(path=str(root), cache=str(cache), size=16, **options).load()
+
+
+def test_image_folder_is_prepared_once_as_a_memory_map(tmp_path, pictures):
+    data = folder(pictures, tmp_path)
+    assert (data.image_shape, data.classes) == ((16, 16, 3), 2)
+    assert (len(data.train.images), len(data.test.images)) == (18, 2)
+    assert isinstance(data.train.images, np.memmap)
+    levels = np.concatenate([data.train.images, data.test.images]).mean((1, 2, 3))
+    labels = np.concatenate([data.train.labels, data.test.labels])
+    assert (np.abs(levels[labels == 0] - 45) < 8).all()
+    assert (np.abs(levels[labels == 1] - 205) < 8).all()
+    assert data.digest == Dataset.of("image_folder", data.train, data.test).digest
+
+    (array,) = tmp_path.glob("image_folder/*/images.npy")
+    written = array.stat().st_mtime_ns
+    assert folder(pictures, tmp_path).digest == data.digest
+    assert array.stat().st_mtime_ns == written
+    assert folder(pictures, tmp_path, grayscale=True).image_shape == (16, 16, 1)
+    (pictures / "cats" / "0.jpeg").unlink()
+    assert folder(pictures, tmp_path).digest != data.digest
+
+
+def test_pictures_are_cropped_at_the_centre_and_resized(tmp_path):
+    stripes = np.zeros((10, 30, 3), np.uint8)
+    stripes[:, 10:20] = 255  # the centre square is white, what lies beside it black
+    for number in range(2):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        Image.fromarray(stripes).save(tmp_path / "a" / f"{number}.png")
+    data = ImageFolder(path=str(tmp_path), cache=str(tmp_path / "cache"), size=20, held_out=0.5).load()
+    assert data.train.images.shape == (1, 20, 20, 3)
+    assert data.train.images.min() == 255
+
+
+def test_train_and_test_folders_are_the_splits(tmp_path, pictures):
+    root = tmp_path / "split"
+    (root / "train").mkdir(parents=True)
+    (pictures / "cats").rename(root / "train" / "cats")
+    with pytest.raises(BadInput, match="has no class folders"):
+        folder(root, tmp_path)
+    (root / "test").mkdir()
+    (pictures / "dogs").rename(root / "test" / "dogs")
+    with pytest.raises(BadInput, match=r"test/ has classes that train/ has not: dogs"):
+        folder(root, tmp_path)
+    (root / "test" / "dogs").rename(root / "test" / "cats")
+    data = folder(root, tmp_path)
+    assert (len(data.train.images), len(data.test.images), data.classes) == (10, 10, 1)
+
+
+def test_a_broken_picture_is_named_and_nothing_is_left(tmp_path, pictures):
+    broken = pictures / "dogs" / "1.PNG"
+    broken.write_bytes(broken.read_bytes()[:40])
+    with pytest.raises(BadInput, match=f"{broken} cannot be read as an image"):
+        folder(pictures, tmp_path)
+    assert not [path for path in (tmp_path / "image_folder").iterdir() if path.is_dir()]
+    broken.unlink()
+    assert len(folder(pictures, tmp_path).train.images) == 17
+
+
+def test_a_missing_or_empty_folder_is_named(tmp_path):
+    with pytest.raises(BadInput, match="there is no such folder"):
+        folder(tmp_path / "nowhere", tmp_path)
+    with pytest.raises(BadInput, match="has no class folders with PNG or JPEG files"):
+        folder(tmp_path, tmp_path)
+
+
+def test_the_header_of_an_idx_file_may_have_any_rank(tmp_path):
+    array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
+    (tmp_path / "x").write_bytes(idx_bytes(array))
+    np.testing.assert_array_equal(idx.read(tmp_path / "x"), array)

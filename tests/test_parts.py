@@ -1,0 +1,229 @@
+"""Architectures, optimizers, schedules, sampling, checkpoints and tables."""
+
+import numpy as np
+import pytest
+from conftest import values, words
+from PIL import Image
+
+from ganfreeze import checkpoint, movement, sampling
+from ganfreeze.architecture.dcgan import Dcgan
+from ganfreeze.architecture.mlp import Mlp
+from ganfreeze.keras import keras2, keras3
+from ganfreeze.report import query, render
+from ganfreeze.schedule.constant import Constant
+from ganfreeze.schedule.cosine import Cosine
+from ganfreeze.schedule.linear import Linear
+from ganfreeze.types import BadInput
+
+LOADS = {"keras2": keras2.load, "keras3": keras3.load}
+
+
+@pytest.fixture(params=LOADS)
+def keras(request):
+    return LOADS[request.param]()
+
+
+def build(architecture, keras, shape=(8, 8, 1), seed=0):
+    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
+
+
+# ------------------------------------------------------------------------------------------------ architectures
+
+
+def test_the_two_keras_are_two():
+    assert keras2.load().__version__.startswith("2.")
+    assert keras3.load().__version__.startswith("3.")
+    assert keras3.load().backend.backend() == "tensorflow"
+
+
+@pytest.mark.parametrize("architecture", [Mlp(), Dcgan(), Dcgan(batch_norm=False)])
+def test_both_keras_start_from_the_same_bits(architecture):
+    pairs = [build(architecture, load()) for load in LOADS.values()]
+    for network in ("generator", "discriminator"):
+        two, three = (values(getattr(pair, network)) for pair in pairs)
+        assert [a.shape for a in two] == [b.shape for b in three]
+        for a, b in zip(two, three, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_mlp_has_the_parameters_of_keras_gan(keras):
+    """Counted by hand from gan.py: dense (n + 1) m, BatchNormalization 4 m, on 28x28x1."""
+    networks = build(Mlp(), keras, (28, 28, 1))
+    sizes = (100, 256, 512, 1024)
+    dense = sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False)) + 1025 * 784
+    assert networks.generator.count_params() == dense + 4 * sum(sizes[1:])
+    assert networks.discriminator.count_params() == 785 * 512 + 513 * 256 + 257
+
+
+def test_initial_weights_have_their_distributions(keras):
+    networks = build(Mlp(), keras, (28, 28, 1))
+    kernel = max(values(networks.discriminator), key=np.size)
+    limit = np.sqrt(6 / (784 + 512))
+    assert np.abs(kernel).max() == pytest.approx(limit, rel=1e-3)
+    assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=1e-2)
+    kernel = max(values(build(Dcgan(), keras).generator), key=np.size)
+    assert kernel.std() == pytest.approx(0.02, rel=2e-2)
+
+
+@pytest.mark.parametrize("side", range(8, 65, 4))
+def test_dcgan_fits_every_side(side):
+    networks = build(Dcgan(filters=4), keras2.load(), (side, side, 3))
+    assert networks.generator.output_shape == (None, side, side, 3)
+    images = networks.generator(np.zeros((2, 100), np.float32), training=False)
+    assert networks.discriminator(images, training=False).shape == (2, 1)
+    smallest = min(layer.output_shape[1] for layer in networks.discriminator.layers[1:] if len(layer.output_shape) == 4)
+    assert 2 <= smallest <= 15
+    assert smallest < 8 or smallest % 2, "it is halved as long as it can be"
+
+
+@pytest.mark.parametrize("shape", [(10, 10, 1), (8, 12, 1), (4, 4, 1), (68, 68, 3)])
+def test_dcgan_refuses_other_shapes(shape):
+    with pytest.raises(BadInput, match="a multiple of 4 from 8 to 64; this data set's are"):
+        Dcgan().check(shape)
+
+
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_batch_norm_is_the_discriminators_choice(keras, batch_norm):
+    networks = build(Dcgan(batch_norm=batch_norm), keras)
+    kinds = [type(layer).__name__ for layer in networks.discriminator.layers]
+    assert ("BatchNormalization" in kinds) == batch_norm
+    assert "BatchNormalization" in [type(layer).__name__ for layer in networks.generator.layers]
+
+
+# -------------------------------------------------------------------------------------- optimizers and schedules
+
+
+def rate_at(rate, iteration):
+    return float(rate(iteration)) if callable(rate) else rate
+
+
+def test_schedules_follow_their_equations(keras):
+    assert words("schedule") == ["constant", "cosine", "linear"]
+    for t in (0, 25, 50, 100):
+        share = t / 100
+        expected = {
+            Constant(): 0.2,
+            Linear(final=0.1): 0.2 * (1 - 0.9 * share),
+            Cosine(final=0.1): 0.2 * (0.1 + 0.9 * (1 + np.cos(np.pi * share)) / 2),
+        }
+        for schedule, value in expected.items():
+            rate = schedule.build(keras=keras, rate=0.2, iterations=100)
+            assert rate_at(rate, t) == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize("word", words("optimizer"))
+@pytest.mark.parametrize("keras_word", words("keras"))
+def test_each_network_has_its_own_rate_and_decay(composed, word, keras_word):
+    from hydra.utils import instantiate
+
+    overrides = ["optimizer.generator_rate=0.25", "optimizer.discriminator_rate=0.5", "schedule=linear"]
+    config = composed(f"optimizer={word}", *overrides)
+    pair = instantiate(config.optimizer).build(
+        keras=LOADS[keras_word](),
+        schedule=instantiate(config.schedule),
+        iterations=lambda phase: {"generator": 10, "discriminator": 20}[phase],
+    )
+    assert pair.generator is not pair.discriminator
+    for optimizer, rate, decay_steps in ((pair.generator, 0.25, 10), (pair.discriminator, 0.5, 20)):
+        assert type(optimizer).__name__.lower() == word
+        decay = optimizer.get_config()["learning_rate"]["config"]
+        assert (decay["initial_learning_rate"], decay["decay_steps"]) == (rate, decay_steps)
+
+
+def test_iterations_count_every_call_of_the_optimizer():
+    from ganfreeze.update import alternating, seed
+
+    update = alternating.build(discriminator_steps=3)
+    assert (update.iterations("discriminator"), update.iterations("generator")) == (3, 1)
+    assert update.calls() == [*(("discriminator", draw) for draw in range(3)), ("generator", 2)]
+    assert (seed.build().iterations("discriminator"), seed.build().iterations("generator")) == (2, 1)
+
+
+# ----------------------------------------------------------------------------------- sampling and checkpoints
+
+
+def test_samples_are_quantised_images_and_independent_of_their_batch(keras):
+    networks = build(Mlp(), keras)
+    latent = np.random.default_rng(0).standard_normal((sampling.BATCH + 7, 100), np.float32)
+    sample = sampling.sampler(networks.generator)
+    images = sample(latent)
+    assert (images.dtype, images.shape) == (np.uint8, (len(latent), 8, 8, 1))
+    exact = (networks.generator(latent, training=False).numpy() + 1) * 127.5
+    assert np.abs(images - exact).max() <= 0.501
+    np.testing.assert_array_equal(sample(latent[-7:]), images[-7:])
+
+
+@pytest.mark.parametrize(("count", "side"), [(64, 8), (70, 8), (1, 1), (5, 2)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_grid_shows_images_row_by_row(count, side, channels):
+    images = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1) * np.ones((1, 4, 4, channels), np.uint8)
+    picture = sampling.grid(images, side=4 * side)
+    assert picture.shape == (4 * side, 4 * side, 3)
+    np.testing.assert_array_equal(picture[::4, ::4, 0].ravel(), np.arange(side * side))
+    assert sampling.grid(images, side=8 * side).shape == (8 * side, 8 * side, 3)
+
+
+def test_a_picture_is_written(tmp_path):
+    images = np.full((4, 8, 8, 1), 200, np.uint8)
+    sampling.write(images, tmp_path / "new" / "grid.png")
+    with Image.open(tmp_path / "new" / "grid.png") as picture:
+        assert picture.size == (512, 512)
+        assert picture.getpixel((0, 0)) == (200, 200, 200)
+
+
+def test_weights_come_back(tmp_path, keras):
+    saved, fresh = build(Dcgan(), keras, seed=1), build(Dcgan(), keras, seed=2)
+    folder = checkpoint.save(saved, tmp_path / "weights")
+    assert checkpoint.image_shape(folder) == (8, 8, 1)
+    checkpoint.restore(fresh, folder)
+    for network in ("generator", "discriminator"):
+        for a, b in zip(values(getattr(saved, network)), values(getattr(fresh, network)), strict=True):
+            np.testing.assert_array_equal(a, b)
+    with pytest.raises(BadInput, match="does not hold the weights of this generator"):
+        checkpoint.restore(build(Mlp(), keras), folder)
+    with pytest.raises(BadInput, match="does not hold the weights"):
+        checkpoint.restore(fresh, tmp_path)
+
+
+def test_weight_change_is_relative_and_knows_stillness(keras):
+    networks = build(Mlp(), keras)
+    measure = movement.weight_change(networks)
+    networks.discriminator.trainable = False
+    assert measure() == {"generator_weight_change": 0.0, "discriminator_weight_change": 0.0}
+    for variable in networks.discriminator.weights:
+        variable.assign(3 * variable)
+    assert measure() == {"generator_weight_change": 0.0, "discriminator_weight_change": pytest.approx(2, rel=1e-5)}
+
+
+# ------------------------------------------------------------------------------------------------------- tables
+
+
+def a_run(number, name, status="FINISHED", **metrics):
+    return query.Run(f"id{number}", "1", name, status, 1.0, metrics, {})
+
+
+RUNS = [
+    a_run(1, "tape steps=9", **{"classifier/fid": 12.345, "steps_per_second": 110.0}),
+    a_run(2, "compile steps=9", "FAILED", **{"classifier/fid": 1.5}),
+]
+
+
+def test_the_table_names_what_tells_runs_apart():
+    lines = render.sweep_table(RUNS).splitlines()
+    assert lines[0].split() == ["variant", "classifier/fid", "steps/s", "status"]
+    assert lines[1].split() == ["tape", "12.3", "110.0", "FINISHED"]
+    assert lines[2].split() == ["compile", "1.500", "-", "FAILED"]
+    assert "tape steps=9" in render.sweep_table(RUNS[:1])
+
+
+def test_the_address_of_the_compare_page():
+    assert render.compare_page(RUNS) == (
+        "#/compare-runs?runs=%5B%22id1%22%2C%22id2%22%5D&experiments=%5B%221%22%5D"
+    )
+
+
+def test_links_lead_to_the_other_runs():
+    note = render.links(RUNS[0], RUNS)
+    assert "[compile steps=9](#/experiments/1/runs/id2)" in note
+    assert "runs/id1" not in note
+    assert render.compare_page(RUNS) in note
