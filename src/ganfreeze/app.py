@@ -172,7 +172,7 @@ def _words() -> dict[str, str]:
 def _name() -> str:
     """What was chosen on the command line, with bare words where the word says it all."""
     parts = [override.partition("=") for override in HydraConfig.get().overrides.task]
-    chosen = [value if key in WORDS else f"{key}={value}" for key, _, value in parts]
+    chosen = [value.strip("'") if key in WORDS else f"{key}={value}" for key, _, value in parts]
     return " ".join(chosen) or " ".join(_words()[word] for word in ("strategy", "architecture", "dataset"))
 
 

@@ -1,0 +1,61 @@
+"""Make README's pictures from the runs in mlruns/: python docs/pictures.py SWEEP_RUN SAMPLES_RUN...
+
+SWEEP_RUN is any run of the sweep whose compare page is photographed (docs/pictures/compare.png); each SAMPLES_RUN
+gives a grid of samples (docs/pictures/samples-N.png). Needs `pip install -e '.[docs]'` and a Chromium on the path.
+"""
+
+import shutil
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from ganfreeze.report import query, render
+
+PICTURES = Path(__file__).parent / "pictures"
+ADDRESS = "http://127.0.0.1:5999"
+
+
+def main(sweep_run: str, *samples_runs: str) -> None:
+    for number, run in enumerate(samples_runs, 1):
+        output = PICTURES / f"samples-{number}.png"
+        subprocess.run([sys.executable, "src/sample.py", f"run={run}", f"output={output}"], check=True)
+    uri = query.tracking_uri(None, "mlruns")
+    tags = query.client(uri).get_run(sweep_run).data.tags
+    page = render.compare_page(query.sweep(uri, tags[query.SWEEP_TAG]))
+    server = subprocess.Popen(["mlflow", "server", "--backend-store-uri", uri, "--port", ADDRESS.rpartition(":")[2]])
+    try:
+        _wait()
+        _photograph(f"{ADDRESS}/{page}", PICTURES / "compare.png")
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _wait() -> None:
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(f"{ADDRESS}/health")
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise TimeoutError(f"the MLflow server at {ADDRESS} did not come up")
+
+
+def _photograph(address: str, path: Path) -> None:
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=quiet)
+        tab = browser.new_page(viewport={"width": 1500, "height": 1100})
+        tab.goto(address)
+        tab.get_by_text("Parameters", exact=False).first.wait_for()
+        tab.wait_for_timeout(4000)  # the plots draw themselves after the text is there
+        tab.screenshot(path=path)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

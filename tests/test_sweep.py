@@ -1,0 +1,273 @@
+"""The main job as a user runs it, in real processes, read back through MLflow's own client."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from filelock import FileLock
+from mlflow import MlflowClient
+from PIL import Image
+
+TRAIN, SAMPLE = ROOT / "src" / "train.py", ROOT / "src" / "sample.py"
+
+
+STARTED: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running():
+    yield
+    for process in STARTED:
+        if process.poll() is None:
+            process.kill()
+    STARTED.clear()
+
+
+def start(folder, script, *arguments):
+    command = [sys.executable, str(script), *arguments]
+    STARTED.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    return STARTED[-1]
+
+
+def finish(process, timeout=300):
+    output, errors = process.communicate(timeout=timeout)
+    return process.returncode, output, errors
+
+
+def client_of(folder):
+    return MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
+
+
+def runs_of(folder):
+    client = client_of(folder)
+    experiment = client.get_experiment_by_name("ganfreeze")
+    return client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"]) if experiment else []
+
+
+def artifacts(client, run, path=None):
+    return sorted(each.path for each in client.list_artifacts(run.info.run_id, path))
+
+
+def wait_for(condition, process, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.3)
+
+
+def is_training(folder):
+    if not (folder / "mlruns" / "mlflow.db").exists():
+        return False
+    with FileLock(folder / "mlruns" / ".lock"):  # a store that is being made must not be opened
+        runs_of(folder)
+    return any("generator_loss" in run.data.metrics and run.info.status == "RUNNING" for run in runs_of(folder))
+
+
+# ------------------------------------------------------------------------------------------------- the main job
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    """`-m strategy=tape,compile`, as in the README but short."""
+    folder = tmp_path_factory.mktemp("sweep")
+    options = "steps=50", "cadence.log=5", "cadence.evaluate=25", "evaluator.samples=200"
+    done = finish(start(folder, TRAIN, "-m", "strategy=tape,compile", *options))
+    assert done[0] == 0, done
+    return folder, done
+
+
+def test_two_finished_runs_lie_side_by_side(sweep):
+    folder, _ = sweep
+    tape, compiled = runs_of(folder)
+    assert [run.info.status for run in (tape, compiled)] == ["FINISHED", "FINISHED"]
+    assert [run.data.params["strategy"] for run in (tape, compiled)] == ["tape", "compile"]
+    assert tape.data.tags["ganfreeze.sweep"] == compiled.data.tags["ganfreeze.sweep"]
+    assert compiled.info.run_id in tape.data.tags["mlflow.note.content"]
+    assert tape.info.run_id in compiled.data.tags["mlflow.note.content"]
+
+
+def test_the_words_and_the_flattened_config_are_parameters(sweep):
+    folder, _ = sweep
+    tape, compiled = (run.data.params for run in runs_of(folder))
+    words = {"keras": "keras2", "update": "alternating", "architecture": "mlp", "loss": "nonsaturating"}
+    words |= {"optimizer": "adam", "schedule": "constant", "dataset": "digits", "evaluator": "classifier"}
+    assert words.items() <= tape.items()
+    options = {"seed": "0", "steps": "50", "optimizer.generator_rate": "0.0002", "update.discriminator_steps": "1"}
+    assert options.items() <= tape.items()
+    assert {key for key in tape if tape[key] != compiled[key]} == {"strategy"}
+    assert float(tape["evaluator.test_accuracy"]) >= 0.98
+    assert len(tape["evaluator.weights"]) == 64
+
+
+def test_the_metrics_have_their_whole_history(sweep):
+    folder, _ = sweep
+    client = client_of(folder)
+    for run in runs_of(folder):
+        steps = {
+            name: [metric.step for metric in client.get_metric_history(run.info.run_id, name)]
+            for name in run.data.metrics
+            if not name.startswith("system/")
+        }
+        logged, evaluated = list(range(5, 51, 5)), [25, 50]
+        assert steps == {
+            **dict.fromkeys(["discriminator_loss", "generator_loss", "steps_per_second"], logged),
+            **dict.fromkeys(["accuracy_real", "accuracy_fake"], logged),
+            **dict.fromkeys(["classifier/fid", "classifier/inception_score"], evaluated),
+            **dict.fromkeys(["generator_weight_change", "discriminator_weight_change"], evaluated),
+        }
+        assert 1 <= run.data.metrics["classifier/inception_score"] <= 10
+
+
+def test_both_variants_are_the_same_algorithm(sweep):
+    """Without BatchNormalization in the discriminator, on Keras 2, from one seed: to rounding."""
+    folder, _ = sweep
+    client = client_of(folder)
+    for name in ("discriminator_loss", "generator_loss", "accuracy_real", "classifier/fid"):
+        tape, compiled = (
+            [metric.value for metric in client.get_metric_history(run.info.run_id, name)] for run in runs_of(folder)
+        )
+        assert tape == pytest.approx(compiled, rel=1e-4)
+
+
+def test_what_is_kept_of_a_run(sweep):
+    folder, _ = sweep
+    client = client_of(folder)
+    digests = set()
+    for run in runs_of(folder):
+        assert {"config.yaml", "images", "weights"} <= set(artifacts(client, run))
+        images = artifacts(client, run, "images")
+        assert [sum(f"step+{step}+" in image and image.endswith(".png") for image in images) for step in (25, 50)] == [1, 1]
+        picture = next(image for image in images if "step+50+" in image and image.endswith(".png"))
+        with Image.open(client.download_artifacts(run.info.run_id, picture)) as grid:
+            assert grid.size == (512, 512)
+            assert np.asarray(grid).std() > 10, "it shows something"
+        weights = {Path(path).name for path in artifacts(client, run, "weights")}
+        assert weights == {"generator.weights.h5", "discriminator.weights.h5", "image_shape.json"}
+        assert run.data.tags["version.tensorflow"] == "2.21.0"
+        assert run.data.tags["ganfreeze.git.dirty"] in ("true", "false")
+        assert len(run.data.tags["mlflow.source.git.commit"]) == 40
+        (data,) = run.inputs.dataset_inputs
+        assert data.dataset.name == "digits"
+        assert json.loads(data.dataset.profile)["sha256"].startswith(data.dataset.digest)
+        digests.add(data.dataset.digest)
+    assert len(digests) == 1
+
+
+def test_the_terminal_shows_a_table_and_an_address_and_no_noise(sweep):
+    folder, (_, output, errors) = sweep
+    runs = runs_of(folder)
+    rows = [line.split() for line in output.splitlines() if line.endswith("FINISHED")]
+    assert [row[0] for row in rows] == ["tape", "compile"]
+    assert float(rows[0][1]) == pytest.approx(runs[0].data.metrics["classifier/fid"], abs=0.1)
+    assert "http://127.0.0.1:5000/#/compare-runs?runs=" in output
+    assert all(run.info.run_id in output for run in runs)
+    assert f"mlflow server --backend-store-uri sqlite:///{folder}" in output
+    assert len(output.splitlines()) < 15, output
+    assert not errors.strip() or errors.strip().startswith("training the classifier"), errors
+
+
+def test_samples_come_from_the_recorded_weights(sweep):
+    folder, _ = sweep
+    client = client_of(folder)
+    run = runs_of(folder)[0]
+    code, output, errors = finish(start(folder, SAMPLE, f"run={run.info.run_id}", "output=grid.png"))
+    assert code == 0, errors
+    assert "64 samples" in output
+    picture = next(image for image in artifacts(client, run, "images") if "step+50+" in image and image.endswith(".png"))
+    with Image.open(folder / "grid.png") as ours, Image.open(client.download_artifacts(run.info.run_id, picture)) as kept:
+        np.testing.assert_array_equal(np.asarray(ours), np.asarray(kept))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "run has no default: set run=..."),
+        (["run=xyz"], "run=xyz: must be text that matches"),
+        (["run=" + "0" * 32], "Run with id=" + "0" * 32 + " not found"),
+        (["run=" + "0" * 32, "output=grid.txt"], "output=grid.txt: must be text that matches"),
+        (["run=" + "0" * 32, "count=0"], "count=0: must be greater than or equal to 1"),
+    ],
+)
+def test_sampling_refuses_in_a_sentence(sweep, arguments, message):
+    code, _, errors = finish(start(sweep[0], SAMPLE, *arguments))
+    assert code != 0
+    assert message in errors
+    assert "Traceback" not in errors
+
+
+# ---------------------------------------------------------------------------------------------- what goes wrong
+
+
+def test_a_failed_run_takes_no_other_with_it_and_keeps_its_traceback(tmp_path):
+    """Two at a time on a store that does not exist yet: one of the two diverges."""
+    code, output, errors = finish(
+        start(
+            tmp_path,
+            TRAIN,
+            *("-m", "hydra.launcher.n_jobs=2", "optimizer=sgd", "optimizer.discriminator_rate=0.01,1e30"),
+            *("loss=least_squares", "evaluator=none", "steps=30", "cadence.evaluate=30"),
+        )
+    )
+    assert code != 0
+    assert "1 of 2 runs failed" in errors
+    runs = {run.data.params["optimizer.discriminator_rate"]: run for run in runs_of(tmp_path)}
+    assert {rate: run.info.status for rate, run in runs.items()} == {"0.01": "FINISHED", "1e+30": "FAILED"}
+    client = client_of(tmp_path)
+    trace = Path(client.download_artifacts(runs["1e+30"].info.run_id, "traceback.txt")).read_text()
+    assert "Diverged: " in trace
+    assert "not finite between steps 0 and 10" in trace
+    assert [line.split()[-1] for line in output.splitlines() if "optimizer.discriminator_rate=" in line][-2:] == [
+        run.info.status for run in runs_of(tmp_path)
+    ], "the table closes a failed sweep too"
+    assert "Diverged" in (next(tmp_path.glob("outputs/sweeps/*/1/output.log"))).read_text()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_killed_with_what_it_had(tmp_path, how):
+    process = start(tmp_path, TRAIN, "evaluator=none", "steps=1000000")
+    wait_for(lambda: is_training(tmp_path), process)
+    process.send_signal(how)
+    code, _, errors = finish(process)
+    assert code != 0
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    (run,) = runs_of(tmp_path)
+    assert run.info.status == "KILLED"
+    assert run.info.end_time is not None
+
+
+def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path):
+    process = start(tmp_path, TRAIN, "-m", "seed=0,1,2", "evaluator=none", "steps=1000000")
+    wait_for(lambda: is_training(tmp_path), process)
+    process.send_signal(signal.SIGINT)
+    code, output, errors = finish(process)
+    assert code != 0
+    assert "sweep interrupted" in errors
+    (run,) = runs_of(tmp_path)
+    assert run.info.status == "KILLED"
+    assert "KILLED" in output
+
+
+def test_a_run_that_died_without_a_word_is_ended_by_the_next(tmp_path):
+    process = start(tmp_path, TRAIN, "evaluator=none", "steps=1000000")
+    wait_for(lambda: is_training(tmp_path), process)
+    os.kill(process.pid, signal.SIGKILL)
+    finish(process)
+    assert [run.info.status for run in runs_of(tmp_path)] == ["RUNNING"]
+    assert finish(start(tmp_path, TRAIN, "evaluator=none", "steps=5"))[0] == 0
+    assert [run.info.status for run in runs_of(tmp_path)] == ["KILLED", "FINISHED"]
+
+
+def test_the_null_tracker_is_a_word_and_writes_nothing(tmp_path):
+    code, output, errors = finish(start(tmp_path, TRAIN, "tracker=null", "evaluator=none", "steps=5"))
+    assert code == 0, errors
+    assert output.startswith("null none steps=5: 5 steps")
+    assert not (tmp_path / "mlruns").exists()
