@@ -74,7 +74,10 @@ COMMAND_LINE = [
     (["update=seed", "loss=relativistic"], ["ganfreeze: update=seed trains"]),
     (["-m", "strategy=tape,tap"], ["Could not find 'strategy/tap'"]),
     (["-m", "steps=5,0"], ["nothing was started; steps=0:", "steps=0: must be greater"]),
-    (["-m", "update=alternating,seed", "loss=hinge,relativistic"], ["nothing was started; update=seed loss=relativistic"]),
+    (
+        ["-m", "update=alternating,seed", "loss=hinge,relativistic"],
+        ["nothing was started; update=seed loss=relativistic"],
+    ),
     (["architecture=dcgan", "dataset=npz", "dataset.path=missing.npz"], ["missing.npz: there is no such file"]),
     (["dataset=mnist", "dataset.mirror=http://127.0.0.1:9"], ["needs train-images-idx3-ubyte.gz", "GANFREEZE_DATA"]),
 ]

@@ -217,9 +217,7 @@ def test_the_table_names_what_tells_runs_apart():
 
 
 def test_the_address_of_the_compare_page():
-    assert render.compare_page(RUNS) == (
-        "#/compare-runs?runs=%5B%22id1%22%2C%22id2%22%5D&experiments=%5B%221%22%5D"
-    )
+    assert render.compare_page(RUNS) == ("#/compare-runs?runs=%5B%22id1%22%2C%22id2%22%5D&experiments=%5B%221%22%5D")
 
 
 def test_links_lead_to_the_other_runs():

@@ -15,7 +15,9 @@ def kernels(model):
 
 
 def moved(before, after, kept=None):
-    return [bool((a != b).any()) for a, b, keep in zip(before, after, kept or [True] * len(before), strict=True) if keep]
+    return [
+        bool((a != b).any()) for a, b, keep in zip(before, after, kept or [True] * len(before), strict=True) if keep
+    ]
 
 
 @pytest.mark.parametrize("loss", words("loss"))
@@ -64,7 +66,9 @@ def largest_difference(one, other):
 
 
 @pytest.mark.parametrize("update", words("update"))
-@pytest.mark.parametrize("architecture", [["architecture=mlp"], ["architecture=dcgan", "architecture.batch_norm=false"]])
+@pytest.mark.parametrize(
+    "architecture", [["architecture=mlp"], ["architecture=dcgan", "architecture.batch_norm=false"]]
+)
 def test_compile_is_the_tape_where_the_discriminator_has_no_batch_norm(variant, update, architecture):
     choice = f"update={update}", *architecture
     tape, tape_scalars = run(variant, "strategy=tape", *choice)

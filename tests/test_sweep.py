@@ -124,6 +124,7 @@ def test_the_metrics_have_their_whole_history(sweep):
             **dict.fromkeys(["generator_weight_change", "discriminator_weight_change"], evaluated),
         }
         assert 1 <= run.data.metrics["classifier/inception_score"] <= 10
+        assert "system/cpu_utilization_percentage" in run.data.metrics
 
 
 def test_both_variants_are_the_same_algorithm(sweep):
@@ -144,7 +145,10 @@ def test_what_is_kept_of_a_run(sweep):
     for run in runs_of(folder):
         assert {"config.yaml", "images", "weights"} <= set(artifacts(client, run))
         images = artifacts(client, run, "images")
-        assert [sum(f"step+{step}+" in image and image.endswith(".png") for image in images) for step in (25, 50)] == [1, 1]
+        assert [sum(f"step+{step}+" in image and image.endswith(".png") for image in images) for step in (25, 50)] == [
+            1,
+            1,
+        ]
         picture = next(image for image in images if "step+50+" in image and image.endswith(".png"))
         with Image.open(client.download_artifacts(run.info.run_id, picture)) as grid:
             assert grid.size == (512, 512)
@@ -181,8 +185,13 @@ def test_samples_come_from_the_recorded_weights(sweep):
     code, output, errors = finish(start(folder, SAMPLE, f"run={run.info.run_id}", "output=grid.png"))
     assert code == 0, errors
     assert "64 samples" in output
-    picture = next(image for image in artifacts(client, run, "images") if "step+50+" in image and image.endswith(".png"))
-    with Image.open(folder / "grid.png") as ours, Image.open(client.download_artifacts(run.info.run_id, picture)) as kept:
+    picture = next(
+        image for image in artifacts(client, run, "images") if "step+50+" in image and image.endswith(".png")
+    )
+    with (
+        Image.open(folder / "grid.png") as ours,
+        Image.open(client.download_artifacts(run.info.run_id, picture)) as kept,
+    ):
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(kept))
 
 

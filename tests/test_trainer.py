@@ -63,7 +63,11 @@ def test_the_tape():
 
 
 def test_the_rate_is_told_with_the_scalars():
-    rates = [e.values["steps_per_second"] for e in tape(Counting(), Cadence(20, 5, 100)) if "loss" in getattr(e, "values", ())]
+    rates = [
+        e.values["steps_per_second"]
+        for e in tape(Counting(), Cadence(20, 5, 100))
+        if "loss" in getattr(e, "values", ())
+    ]
     assert len(rates) == 4
     assert min(rates) > 0
 

@@ -31,6 +31,7 @@ class Mlflow(Tracker):
     def __init__(self, *, store: str, uri: str | None = None, experiment: str = "ganfreeze") -> None:
         self._store, self._uri, self._experiment = store, query.tracking_uri(uri, store), experiment
         self._run: str | None = None
+        self._monitor: Any = None
         self._metrics: list[Any] = []
         self._flushed = time.monotonic()
 
@@ -58,17 +59,19 @@ class Mlflow(Tracker):
     ) -> None:
         if self._run is None:
             return
-        self._monitor.finish()
-        self._flush()
-        if error is None:
-            status = "FINISHED"
-        elif isinstance(error, Exception):
+        status = "FINISHED" if error is None else "FAILED" if isinstance(error, Exception) else "KILLED"
+        try:
+            if self._monitor:
+                self._monitor.finish()
+            self._flush()
+            if status == "FAILED":
+                lines = traceback.format_exception(kind, error, trace)
+                self._client.log_text(self._run, "".join(lines), "traceback.txt")
+        except Exception:  # a full disk, say: the run is over all the same
             status = "FAILED"
-            lines = traceback.format_exception(kind, error, trace)
-            self._client.log_text(self._run, "".join(lines), "traceback.txt")
-        else:
-            status = "KILLED"
-        self._client.set_terminated(self._run, status)
+            raise
+        finally:
+            self._client.set_terminated(self._run, status)
 
     def close_sweep(self, sweep: str) -> str:
         self._open_store()
