@@ -121,9 +121,8 @@ def test_a_broken_cache_is_made_again_with_a_warning(tmp_path, damage, caplog, m
     evaluator = Classifier(cache=str(tmp_path), epochs=1)
     first = evaluator.prepare(data)
     (folder,) = (path for path in tmp_path.glob("classifier/*") if path.is_dir())
-    path = (
-        folder / {"weights": "classifier.weights.h5", "card": "card.json", "statistics": "reference-train.npz"}[damage]
-    )
+    files = {"weights": "classifier.weights.h5", "card": "card.json", "statistics": "reference-train.npz"}
+    path = folder / files[damage]
     path.write_bytes(path.read_bytes()[:-20])
     with caplog.at_level(logging.WARNING):
         again = evaluator.prepare(data)

@@ -1,5 +1,7 @@
 """Architectures, optimizers, schedules, sampling, checkpoints and tables."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from conftest import values, words
@@ -50,7 +52,7 @@ def test_mlp_has_the_parameters_of_keras_gan(keras):
     """Counted by hand from gan.py: dense (n + 1) m, BatchNormalization 4 m, on 28x28x1."""
     networks = build(Mlp(), keras, (28, 28, 1))
     sizes = (100, 256, 512, 1024)
-    dense = sum((n + 1) * m for n, m in zip(sizes, sizes[1:], strict=False)) + 1025 * 784
+    dense = sum((n + 1) * m for n, m in pairwise(sizes)) + 1025 * 784
     assert networks.generator.count_params() == dense + 4 * sum(sizes[1:])
     assert networks.discriminator.count_params() == 785 * 512 + 513 * 256 + 257
 

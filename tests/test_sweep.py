@@ -55,6 +55,10 @@ def artifacts(client, run, path=None):
     return sorted(each.path for each in client.list_artifacts(run.info.run_id, path))
 
 
+def pictures(client, run, step):
+    return [path for path in artifacts(client, run, "images") if f"step+{step}+" in path and path.endswith(".png")]
+
+
 def wait_for(condition, process, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -144,13 +148,8 @@ def test_what_is_kept_of_a_run(sweep):
     digests = set()
     for run in runs_of(folder):
         assert {"config.yaml", "images", "weights"} <= set(artifacts(client, run))
-        images = artifacts(client, run, "images")
-        assert [sum(f"step+{step}+" in image and image.endswith(".png") for image in images) for step in (25, 50)] == [
-            1,
-            1,
-        ]
-        picture = next(image for image in images if "step+50+" in image and image.endswith(".png"))
-        with Image.open(client.download_artifacts(run.info.run_id, picture)) as grid:
+        assert [len(pictures(client, run, step)) for step in (25, 50)] == [1, 1]
+        with Image.open(client.download_artifacts(run.info.run_id, *pictures(client, run, 50))) as grid:
             assert grid.size == (512, 512)
             assert np.asarray(grid).std() > 10, "it shows something"
         weights = {Path(path).name for path in artifacts(client, run, "weights")}
@@ -185,13 +184,8 @@ def test_samples_come_from_the_recorded_weights(sweep):
     code, output, errors = finish(start(folder, SAMPLE, f"run={run.info.run_id}", "output=grid.png"))
     assert code == 0, errors
     assert "64 samples" in output
-    picture = next(
-        image for image in artifacts(client, run, "images") if "step+50+" in image and image.endswith(".png")
-    )
-    with (
-        Image.open(folder / "grid.png") as ours,
-        Image.open(client.download_artifacts(run.info.run_id, picture)) as kept,
-    ):
+    recorded = client.download_artifacts(run.info.run_id, *pictures(client, run, 50))
+    with Image.open(folder / "grid.png") as ours, Image.open(recorded) as kept:
         np.testing.assert_array_equal(np.asarray(ours), np.asarray(kept))
 
 

@@ -7,6 +7,7 @@ evaluation functions. `losses` are the functions on plain tensors (TF-GAN's `los
 """
 
 import sys
+import warnings
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -24,7 +25,9 @@ def _load() -> ModuleType:
         setattr(estimator, hook, getattr(v1.train, hook))
     sys.modules["tensorflow"].estimator = estimator  # pyright: ignore[reportAttributeAccessIssue]
     sys.modules["tensorflow_gan.python.estimator"] = ModuleType("tensorflow_gan.python.estimator")
-    import tensorflow_gan
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # says tensorflow_hub
+        import tensorflow_gan
 
     return tensorflow_gan
 
