@@ -15,6 +15,8 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    # Hydra reads a bare null as "nothing"; tracker=null is a word like any other.
-    sys.argv = [re.sub(r"\bnull\b", "'null'", each) if each.startswith("tracker=") else each for each in sys.argv]
+    # Hydra takes a bare null for no value, and a number for no name; here, after a group, each is a word.
+    for number, argument in enumerate(sys.argv):
+        if argument.partition("=")[0] in app.WORDS:
+            sys.argv[number] = re.sub(r"(?<=[=,])(null|\d+)(?=,|$)", r"'\1'", argument)
     main()

@@ -14,6 +14,8 @@ CONF = ROOT / "conf"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+for name in ("GANFREEZE_DATA", "GANFREEZE_MLRUNS"):
+    os.environ.pop(name, None)  # a developer's own store is not to be written to
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 

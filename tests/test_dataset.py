@@ -4,9 +4,11 @@ import gzip
 import hashlib
 import http.server
 import io
+import shutil
 import struct
 import tarfile
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,34 +71,65 @@ def test_digits_are_scikit_learns(digits):
 
 
 def test_the_digest_is_of_the_content(digits):
-    assert Dataset.of("other name", digits.train, digits.test).digest == digits.digest
+    def digest(name, train):
+        return Dataset.of(name, train, digits.test, source="").digest
+
+    assert digest("other name", digits.train) == digits.digest
     changed = digits.train.images.copy()
     changed[0, 0, 0, 0] += 1
-    assert Dataset.of("digits", Split(changed, digits.train.labels), digits.test).digest != digits.digest
-    assert Dataset.of("digits", Split(digits.train.images, None), digits.test).digest != digits.digest
+    assert digest("digits", Split(changed, digits.train.labels)) != digits.digest
+    assert digest("digits", Split(digits.train.images, np.roll(digits.train.labels, 1))) != digits.digest
+
+
+IMAGES, LABELS = np.zeros((5, 8, 8, 1), np.uint8), np.arange(5)
+
+UNFIT = [
+    (Split(IMAGES, LABELS), Split(IMAGES[:0], LABELS[:0]), "the test split is empty"),
+    (Split(IMAGES[:, :0], LABELS), Split(IMAGES, LABELS), "the training split is empty"),
+    (Split(IMAGES, LABELS), Split(IMAGES[:, :4], LABELS), r"different shapes, \(8, 8, 1\) and \(4, 8, 1\)"),
+    (Split(IMAGES, LABELS), Split(IMAGES, None), "one split has labels and the other has none"),
+    (Split(IMAGES, LABELS - 1), Split(IMAGES, LABELS), "training labels go from -1 to 3"),
+    (Split(IMAGES, LABELS), Split(IMAGES, LABELS + 10**7), "there cannot be more classes than images"),
+]
+
+
+@pytest.mark.parametrize(("train", "test", "message"), UNFIT)
+def test_splits_that_do_not_fit_are_refused(train, test, message):
+    with pytest.raises(BadInput, match=f"dataset=x: .*{message}"):
+        Dataset.of("x", train, test, source="")
 
 
 # ---------------------------------------------------------------------------------------------------------- IDX
 
 
-def test_mnist_is_read_whole(tmp_path, mnist_files):
-    if (SHARED_DATA / "mnist").is_dir():
-        data = mnist(SHARED_DATA, tmp_path)
-        assert (data.train.images.shape, data.test.images.shape) == ((60000, 28, 28, 1), (10000, 28, 28, 1))
-        assert data.train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
-        assert data.train.images.mean() / 255 == pytest.approx(0.1307, abs=1e-4)  # the known mean
-        assert data.train.images.std() / 255 == pytest.approx(0.3081, abs=1e-4)
+@pytest.mark.skipif(not (SHARED_DATA / "mnist").is_dir(), reason="MNIST is not beside this checkout")
+def test_mnist_is_read_whole(tmp_path):
+    data = mnist(SHARED_DATA, tmp_path)
+    assert (data.train.images.shape, data.test.images.shape) == ((60000, 28, 28, 1), (10000, 28, 28, 1))
+    assert data.train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
+    assert data.train.images.mean() / 255 == pytest.approx(0.1307, abs=1e-4)  # the known mean and deviation
+    assert data.train.images.std() / 255 == pytest.approx(0.3081, abs=1e-4)
+
+
+def test_four_idx_files_make_a_data_set(tmp_path, mnist_files):
     data = mnist(tmp_path, tmp_path)
     assert (len(data.train.images), len(data.test.images), data.classes) == (7, 3, 7)
 
 
-def test_unpacked_files_and_a_flat_folder_will_do(tmp_path, mnist_files):
+def test_unpacked_files_and_the_folder_itself_will_do(tmp_path, mnist_files):
     packed = mnist(tmp_path, tmp_path)
     for path in mnist_files.iterdir():
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
         path.unlink()
     assert mnist(tmp_path, tmp_path).digest == packed.digest
     assert mnist(mnist_files, tmp_path).digest == packed.digest
+
+
+def test_one_data_set_is_not_taken_for_another(tmp_path, mnist_files):
+    """Both name their files alike."""
+    for data in (tmp_path, mnist_files):
+        with pytest.raises(BadInput, match="dataset=fashion_mnist needs"):
+            FashionMnist(data=str(data), cache=str(tmp_path / "c"), mirror=NOWHERE).load()
 
 
 BROKEN = [
@@ -256,29 +289,31 @@ def test_npz_takes_keras_layout_and_a_plain_one(tmp_path, random):
 BAD_ARRAYS = [
     ({"images": np.zeros((5, 8, 8))}, "images is float64 of shape .5, 8, 8.; images are uint8"),
     ({"images": np.zeros((5, 8, 8, 2), np.uint8)}, "with 1 or 3 channels"),
-    ({"images": np.zeros((0, 8, 8), np.uint8)}, "images are uint8"),
+    ({"images": np.zeros((0, 8, 8), np.uint8)}, "the training split is empty"),
+    ({"images": np.zeros((3, 8, 8), np.uint8)}, "the test split is empty"),
     ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.zeros(4, int)}, "one for each of the 5 images"),
     ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.zeros(5)}, "labels is float64"),
-    ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.full(5, -1)}, "integers from 0 on"),
+    ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.full(5, -1)}, "labels go from -1 to -1"),
     ({"pictures": np.zeros(3)}, "holds pictures; it must hold x_train and x_test"),
     ({"images": np.array([{}, {}], object)}, "cannot be read as an .npz archive of plain arrays"),
     (
         {"x_train": np.zeros((5, 8, 8), np.uint8), "x_test": np.zeros((5, 9, 9), np.uint8)},
-        "x_train and x_test hold images of different shapes",
+        "training and test images have different shapes",
     ),
 ]
 
 
 @pytest.mark.parametrize(("arrays", "message"), BAD_ARRAYS)
 def test_bad_npz_arrays_are_named(tmp_path, arrays, message):
-    with pytest.raises(BadInput, match=f"dataset.path={tmp_path}.*{message}"):
+    with pytest.raises(BadInput, match=f"dataset(.path={tmp_path}|=npz: ).*{message}"):
         npz(tmp_path / "bad.npz", **arrays)
 
 
 def test_an_npz_file_that_is_none_is_named(tmp_path):
     path = tmp_path / "no.npz"
     np.savez(path, images=np.zeros((50, 8, 8), np.uint8))
-    for content in (b"text", b"", path.read_bytes()[:200]):
+    np.save(tmp_path / "array.npy", np.zeros(5))
+    for content in (b"text", b"", path.read_bytes()[:200], (tmp_path / "array.npy").read_bytes()):
         path.write_bytes(content)
         with pytest.raises(BadInput, match=r"cannot be read as an \.npz archive"):
             Npz(path=str(path)).load()
@@ -314,7 +349,7 @@ def test_image_folder_is_prepared_once_as_a_memory_map(tmp_path, pictures):
     labels = np.concatenate([data.train.labels, data.test.labels])
     assert (np.abs(levels[labels == 0] - 45) < 8).all()
     assert (np.abs(levels[labels == 1] - 205) < 8).all()
-    assert data.digest == Dataset.of("image_folder", data.train, data.test).digest
+    assert data.digest == Dataset.of("image_folder", data.train, data.test, source="").digest
 
     (array,) = tmp_path.glob("image_folder/*/images.npy")
     written = array.stat().st_mtime_ns
@@ -359,6 +394,36 @@ def test_a_broken_picture_is_named_and_nothing_is_left(tmp_path, pictures):
     assert not [path for path in (tmp_path / "image_folder").iterdir() if path.is_dir()]
     broken.unlink()
     assert len(folder(pictures, tmp_path).train.images) == 17
+
+
+def test_a_damaged_memory_map_is_prepared_again(tmp_path, pictures, caplog):
+    before = folder(pictures, tmp_path).digest
+    (array,) = tmp_path.glob("image_folder/*/images.npy")
+    array.write_bytes(array.read_bytes()[:500])
+    assert folder(pictures, tmp_path).digest == before
+    assert "are broken" in caplog.text
+
+
+def test_a_picture_lies_as_its_camera_says_and_has_8_bits(tmp_path):
+    (tmp_path / "a").mkdir()
+    upper = np.zeros((16, 16), np.uint8)
+    upper[:8] = 255
+    for number in range(2):
+        exif = Image.Exif()
+        exif[0x0112] = 3  # upside down
+        Image.fromarray(upper).save(tmp_path / "a" / f"{number}.jpg", exif=exif)
+    data = folder(tmp_path, tmp_path / "cache", held_out=0.5)
+    assert data.train.images[0, :6].max() < 10
+    assert data.train.images[0, 10:].min() > 245
+    Image.fromarray(np.full((16, 16), 30000, np.uint16)).save(tmp_path / "a" / "deep.png")
+    with pytest.raises(BadInput, match=r"deep.png has more than 8 bits a channel"):
+        folder(tmp_path, tmp_path / "cache", held_out=0.5)
+
+
+def test_a_disk_too_small_is_told_before(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(BadInput, match=r"has 0.0 GB free; these images need .* Set paths.cache=FOLDER"):
+        folder(pictures, tmp_path)
 
 
 def test_a_missing_or_empty_folder_is_named(tmp_path):

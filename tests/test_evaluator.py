@@ -117,7 +117,7 @@ def test_each_split_has_its_statistics(digits, session_cache):
 def test_a_broken_cache_is_made_again_with_a_warning(tmp_path, damage, caplog, monkeypatch):
     monkeypatch.setattr(classifier, "_LEAST_STEPS", 2)
     images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
-    data = Dataset.of("tiny", *[Split(images, np.arange(64) % 2)] * 2)
+    data = Dataset.of("tiny", *[Split(images, np.arange(64) % 2)] * 2, source="")
     evaluator = Classifier(cache=str(tmp_path), epochs=1)
     first = evaluator.prepare(data)
     (folder,) = (path for path in tmp_path.glob("classifier/*") if path.is_dir())
@@ -133,7 +133,11 @@ def test_a_broken_cache_is_made_again_with_a_warning(tmp_path, damage, caplog, m
 
 def test_it_refuses_what_it_cannot_learn(digits, evaluator):
     for labels, why in ((None, "no labels"), (np.zeros(1437, np.int64), "one class")):
-        data = Dataset("plain", Split(digits.train.images, labels), digits.test, "")
+        test = Split(digits.test.images, labels if labels is None else labels[:360])
+        data = Dataset("plain", Split(digits.train.images, labels), test, digest="", source="")
         with pytest.raises(BadInput, match=f"dataset=plain has {why}. Choose evaluator=none"):
             evaluator.check(data)
     evaluator.check(digits)
+    dots = Dataset.of("dots", *[Split(np.zeros((9, 1, 1, 1), np.uint8), np.arange(9))] * 2, source="")
+    with pytest.raises(BadInput, match="needs images of 2x2 or more"):
+        evaluator.check(dots)

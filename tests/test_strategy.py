@@ -35,12 +35,14 @@ def test_each_phase_moves_the_right_weights(variant, check, strategy, keras, upd
     generator, discriminator = networks.generator, networks.discriminator
     weights = trainable(generator)
 
+    averages = ["moving" in variable.name for variable in generator.weights]
     before = values(generator), values(discriminator)
     scalars = strategy_.phases["discriminator"].run(streams.batch(0), streams.noise(0, "discriminator"))
     after = values(generator), values(discriminator)
     assert set(scalars) == {"discriminator_loss", "accuracy_real", "accuracy_fake"}
     assert all(math.isfinite(float(value)) for value in scalars.values())
     assert not any(moved(before[0], after[0], weights)), "the generator's weights are frozen"
+    assert set(moved(before[0], after[0], averages)) == {update == "alternating"}, "fakes in training mode move these"
     if (strategy, keras) in NEVER_TRAINS:
         assert not any(moved(before[1], after[1]))
     else:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from ganfreeze import checkpoint, events, movement, provenance, sampling, trainer, types, validation
 from ganfreeze import tensorflow as tf
@@ -17,10 +19,9 @@ from ganfreeze.progress import Terminal
 from ganfreeze.report import query
 from ganfreeze.streams import Streams, sample_noise, weights_random
 
-WORDS = (
-    *("keras", "strategy", "update", "architecture", "loss", "optimizer", "schedule"),
-    *("dataset", "evaluator", "tracker"),
-)
+_ALGORITHM = ("keras", "strategy", "update", "architecture", "loss", "optimizer", "schedule")
+WORDS = (*_ALGORITHM, "dataset", "evaluator", "tracker")  # the config groups
+_GIVEN = ("keras", "networks", "loss", "optimizers", "update")  # to a strategy, beside its options
 _GRID = 64  # samples in a picture
 
 
@@ -44,20 +45,27 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     Raises:
         BadInput: a value is missing, of the wrong type or out of range, or two words do not go together.
     """
-    values: Any = OmegaConf.to_container(cfg, resolve=True)
+    try:
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise types.BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
+    validation.check_given(values)
     settings = validation.check_settings({key: value for key, value in values.items() if key not in WORDS})
-    for word in WORDS:
-        options = dict(values[word])
-        validation.check_options(word, get_object(options.pop("_target_")), options)
-    update, loss = instantiate(cfg["update"]), instantiate(cfg["loss"])
+    for group in WORDS:
+        if not isinstance(words.get(group), str) or "_target_" not in values.get(group, {}):
+            raise types.BadInput(f"{group}={words.get(group)}: must be one word, that of a file in conf/{group}")
+        options = dict(values[group])
+        given = _GIVEN if group == "strategy" else ()
+        validation.check_options(group, get_object(options.pop("_target_")), options, given)
+    update, loss = _make(cfg["update"]), _make(cfg["loss"])
     if loss.couples and update.batches == "split":
         raise types.BadInput(
             f"update={words['update']} trains the discriminator on real and fake batches apart; loss={words['loss']} "
             "takes both at once. Choose update=alternating, or another loss."
         )
     others = ("architecture", "optimizer", "schedule", "evaluator", "tracker")
-    made = {word: instantiate(cfg[word]) for word in others}
-    return Variant(settings=settings, update=update, loss=loss, source=instantiate(cfg.dataset), **made)
+    made = {word: _make(cfg[word]) for word in others}
+    return Variant(settings=settings, update=update, loss=loss, source=_make(cfg.dataset), **made)
 
 
 def run(cfg: DictConfig) -> None:
@@ -83,12 +91,12 @@ def _events(cfg: DictConfig, variant: Variant, dataset: types.Dataset) -> Iterat
     settings, update = variant.settings, variant.update
     yield _described(cfg, dataset)
 
-    tf.random.set_seed(settings.seed)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
     keras = instantiate(cfg.keras)
     extractor = variant.evaluator.prepare(dataset)
     yield events.Card(extractor.card)
+    tf.random.set_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     networks = variant.architecture.build(
         keras=keras, image_shape=dataset.image_shape, random=weights_random(settings.seed)
     )
@@ -115,9 +123,15 @@ def _events(cfg: DictConfig, variant: Variant, dataset: types.Dataset) -> Iterat
     )
 
 
-def close_sweep(cfg: DictConfig, sweep: str) -> str:
-    """Link the runs of a sweep that is over, and return the table that compares them; `cfg` is any run's config."""
-    return instantiate(cfg.tracker).close_sweep(sweep)
+def close_sweep(cfg: DictConfig) -> str:
+    """Link the runs of a sweep that is over, and return the table that compares them; `cfg` is any job's config, with
+    Hydra's part."""
+    return _make(cfg.tracker).close_sweep(sweep_of(cfg.hydra))
+
+
+def sweep_of(hydra: Any) -> str:
+    """The name of the sweep that a job belongs to: what its launcher put before the job's number, else its folder."""
+    return str(hydra.job.id).rpartition("/")[0] or hydra.sweep.dir
 
 
 def sample(cfg: DictConfig) -> None:
@@ -125,11 +139,11 @@ def sample(cfg: DictConfig) -> None:
     try:
         settings = validation.check_sampling(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
         networks = load(settings.run, query.tracking_uri(settings.uri, settings.mlruns))
-    except (types.BadInput, LookupError) as error:
+        latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
+        images = sampling.sampler(networks.generator)(latent)
+        sampling.write(images, Path(settings.output))
+    except (types.BadInput, OSError) as error:
         raise SystemExit(f"ganfreeze: {error}") from None
-    latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
-    images = sampling.sampler(networks.generator)(latent)
-    sampling.write(images, Path(settings.output))
     print(f"{settings.output}: {len(images)} samples of run {settings.run}")
 
 
@@ -137,7 +151,7 @@ def load(run: str, uri: str) -> types.Networks:
     """The networks of a finished run, with their final weights.
 
     Raises:
-        LookupError: there is no such run at this tracking URI, or it did not get as far as saving its weights.
+        BadInput: there is no such run at this tracking URI, or it did not get as far as saving its weights.
     """
     cfg: Any = OmegaConf.load(query.artifacts(uri, run, "config.yaml"))
     folder = query.artifacts(uri, run, "weights")
@@ -148,11 +162,21 @@ def load(run: str, uri: str) -> types.Networks:
     return networks
 
 
+def _make(node: Any) -> Any:
+    """Instantiate a part; Hydra wraps what a part's constructor raises, and a user's mistake should be told plainly."""
+    try:
+        return instantiate(node)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, types.BadInput):
+            raise error.__cause__ from None
+        raise
+
+
 def _described(cfg: DictConfig, dataset: types.Dataset) -> events.Described:
     hydra = HydraConfig.get()
     tags = {"mlflow.runName": _name(), **provenance.tags()}
     if hydra.mode == RunMode.MULTIRUN:
-        tags[query.SWEEP_TAG] = hydra.sweep.dir
+        tags[query.SWEEP_TAG] = sweep_of(hydra)
     values: Any = OmegaConf.to_container(cfg, resolve=True)
     return events.Described(
         parameters=_words() | _flat(values),
@@ -160,7 +184,6 @@ def _described(cfg: DictConfig, dataset: types.Dataset) -> events.Described:
         tags=tags,
         versions=provenance.versions(),
         dataset=dataset,
-        source=str(values["dataset"].get("path") or values["dataset"].get("data") or "scikit-learn"),
     )
 
 

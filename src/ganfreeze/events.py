@@ -17,7 +17,6 @@ class Described:
     tags: Mapping[str, str]
     versions: Mapping[str, str]
     dataset: types.Dataset
-    source: str
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def read(path: Path) -> NDArray[np.uint8]:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{path} is no whole gzip file ({error}). Replace it by a fresh copy.") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     rank = content[3] if content[:3] == bytes([0, 0, _UNSIGNED_BYTE]) else 0
     start = 4 + 4 * rank
     if not rank or len(content) < start:
@@ -41,23 +43,25 @@ def read(path: Path) -> NDArray[np.uint8]:
 def load(name: str, *, data: str, cache: str, mirror: str, checksums: Mapping[str, str]) -> Dataset:
     """Load the four files of a data set laid out as MNIST is.
 
-    Looks in `data`/`name`, then in `data`, gzipped or not; else downloads to `cache`/`name` from `mirror`, with the
-    MD5 `checksums` by file name (training images, training labels, test images, test labels, in this order).
+    Looks in `data`/`name`, or in `data` where that folder is called so, for the files, gzipped or not; else downloads
+    them to `cache`/`name` from `mirror`. `checksums` are their MD5 by file name: training images, training labels, test
+    images, test labels, in this order. All data sets of this kind name their files alike, so the folder must tell.
 
     Raises:
         BadInput: a file is missing and cannot be had, is broken, or does not match its fellow.
     """
-    folders = [Path(data) / name, Path(data)]
+    folder = Path(data) if Path(data).name == name else Path(data) / name
     advice = (
-        f"dataset={name} needs {', '.join(checksums)}, gzipped or not. They were looked for in {folders[0]} and in "
-        f"{folders[1]}: put them there, or set paths.data=FOLDER or the environment variable GANFREEZE_DATA."
+        f"dataset={name} needs {', '.join(checksums)}, gzipped or not. They were looked for in {folder}: "
+        "put them there, or set paths.data=FOLDER or the environment variable GANFREEZE_DATA, with them in FOLDER/"
+        f"{name}."
     )
     paths = [
-        download.find(file, folders=folders)
+        download.find(file, folders=[folder])
         or download.fetch(file, url=mirror, md5=md5, folder=Path(cache) / name, advice=advice)
         for file, md5 in checksums.items()
     ]
-    return Dataset.of(name, _split(*paths[:2]), _split(*paths[2:]))
+    return Dataset.of(name, _split(*paths[:2]), _split(*paths[2:]), source=str(paths[0].parent))
 
 
 def _split(images_path: Path, labels_path: Path) -> Split:

@@ -10,7 +10,7 @@ from ganfreeze import events
 from ganfreeze.types import Recorder
 
 _MOVING = {"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}", "steps_per_second": " {:.0f} steps/s"}
-_CLOSING = ("classifier/fid", "classifier/inception_score", "steps_per_second")
+_CLOSING = ("/fid", "/inception_score", "steps_per_second")
 
 
 class Terminal(Recorder):
@@ -18,12 +18,13 @@ class Terminal(Recorder):
     terminal."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._last = name, {}
+        self._name, self._steps = name, 0
+        self._last: dict[str, float] = {}
         self._console = Console(highlight=False)
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed}/{task.total}  {task.fields[losses]}"),
+            TextColumn("{task.fields[state]}", markup=False),
             TimeRemainingColumn(compact=True),
             console=self._console,
             transient=True,
@@ -32,21 +33,22 @@ class Terminal(Recorder):
 
     def __enter__(self) -> Self:
         self._bar.start()
-        self._task = self._bar.add_task(self._name, total=None, losses="")
+        self._task = self._bar.add_task(self._name, total=None, state="starting")
         return self
 
     def write(self, event: Any) -> None:
         match event:
             case events.Started(step, steps):
-                self._bar.update(self._task, completed=step, total=steps)
+                self._steps = steps
+                self._bar.update(self._task, completed=step, total=steps, state=f"{step}/{steps}")
             case events.Scalars(step, values):
                 self._last |= values
                 shown = " ".join(form.format(self._last[key]) for key, form in _MOVING.items() if key in self._last)
-                self._bar.update(self._task, completed=step, losses=shown)
+                self._bar.update(self._task, completed=step, state=f"{step}/{self._steps}  {shown}")
             case events.Ended(step):
-                figures = "  ".join(f"{key} {self._last[key]:.2f}" for key in _CLOSING if key in self._last)
+                figures = "  ".join(f"{key} {value:.2f}" for key, value in self._last.items() if key.endswith(_CLOSING))
                 self._bar.stop()
-                self._console.print(f"{self._name}: {step} steps  {figures}", soft_wrap=True)
+                self._console.print(f"{self._name}: {step} steps  {figures}", soft_wrap=True, markup=False)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,6 +2,7 @@
 
 import getpass
 import importlib.metadata
+import os
 import shlex
 import subprocess
 import sys
@@ -23,12 +24,19 @@ def tags() -> Mapping[str, str]:
     The commit is left out where the source is no git checkout or git is missing.
     """
     commit = _git("rev-parse", "HEAD")
-    source = {"mlflow.user": getpass.getuser(), "mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
+    source = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
     source["ganfreeze.command"] = shlex.join(sys.orig_argv)
     if commit:
         source["mlflow.source.git.commit"] = commit
         source["ganfreeze.git.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
     return source
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # in a container, a user may have no name
+        return str(os.getuid())
 
 
 def _git(*arguments: str) -> str:

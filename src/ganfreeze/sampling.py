@@ -35,11 +35,12 @@ def write(images: Images, path: Path) -> None:
 
 
 def grid(images: Images, *, side: int = 512) -> Images:
-    """The largest square grid of images (n, h, w, c), as one RGB image (H, W, 3), enlarged by a whole factor so
-    that its side comes near `side` pixels."""
-    rows = int(np.sqrt(len(images)))
-    n, height, width, channels = images[: rows * rows].shape
-    tiles = images[:n].reshape(rows, rows, height, width, channels).swapaxes(1, 2)
+    """Images (n, h, w, c) row by row in the smallest square grid, black where there are no more, as one RGB image
+    (H, W, 3), enlarged by a whole factor so that its side comes near `side` pixels."""
+    n, height, width, channels = images.shape
+    rows = int(np.ceil(np.sqrt(n)))
+    filled = np.concatenate([images, np.zeros((rows * rows - n, height, width, channels), np.uint8)])
+    tiles = filled.reshape(rows, rows, height, width, channels).swapaxes(1, 2)
     sheet = tiles.reshape(rows * height, rows * width, channels)
     factor = max(1, side // (rows * height))
     enlarged = sheet.repeat(factor, 0).repeat(factor, 1)

@@ -4,7 +4,7 @@ What is allowed is written once, where it is used: in the annotations of each pa
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -47,17 +47,27 @@ class SamplingSettings(BaseModel):
     """What `src/sample.py` is asked for."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    run: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    run: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="an MLflow run id, 32 hexadecimal digits")]
     count: Count
     seed: Index
-    output: Annotated[str, Field(pattern=r"\.(png|jpe?g|webp)$")]
+    output: Annotated[str, Field(pattern=r"\.(png|jpe?g|webp)$", description="a .png, .jpg, .jpeg or .webp file")]
     uri: str | None
     mlruns: str
 
 
 def check_sampling(values: Mapping[str, Any]) -> SamplingSettings:
     """The settings of `src/sample.py`, typed. Raises BadInput."""
+    check_given(values)
     return _validated(SamplingSettings, values, prefix="")  # pyright: ignore[reportReturnType]
+
+
+def check_given(values: Mapping[str, Any], prefix: str = "") -> None:
+    """Raise BadInput that names the first value which has no default and was not given."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            check_given(value, f"{prefix}{key}.")
+        elif value == _MISSING:
+            raise BadInput(f"{prefix}{key} has no default: set {prefix}{key}=...")
 
 
 def check_settings(values: Mapping[str, Any]) -> Settings:
@@ -65,38 +75,40 @@ def check_settings(values: Mapping[str, Any]) -> Settings:
     return _validated(Settings, values, prefix="")  # pyright: ignore[reportReturnType]
 
 
-def check_options(group: str, target: Callable[..., Any], options: Mapping[str, Any]) -> None:
-    """Hold the options of a part against the signature of what they are for.
+def check_options(group: str, target: Callable[..., Any], options: Mapping[str, Any], given: Collection[str]) -> None:
+    """Hold the options of a part against the signature of what they are for; `given` are arguments of the app's own.
 
     Raises:
         BadInput: names each key, its value and what is allowed.
     """
-    parameters = inspect.signature(target).parameters
-    if unknown := options.keys() - parameters.keys():
-        known = ", ".join(parameters) or "none"
-        raise BadInput(f"{group}.{sorted(unknown)[0]}: no such option; {group} has these: {known}")
+    parameters = {
+        name: parameter for name, parameter in inspect.signature(target).parameters.items() if name not in given
+    }
     fields: dict[str, Any] = {
         name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
         for name, parameter in parameters.items()
-        if name in options
     }
-    strict = ConfigDict(strict=True, arbitrary_types_allowed=True)
+    strict = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
     _validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}.")
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], *, prefix: str) -> BaseModel:
-    if missing := [key for key, value in values.items() if value == _MISSING]:
-        raise BadInput("\n".join(f"{prefix}{key} has no default: set {prefix}{key}=..." for key in missing))
     try:
         return model(**values)
     except ValidationError as error:
-        raise BadInput("\n".join(_sentence(prefix, problem) for problem in error.errors())) from None
+        raise BadInput("\n".join(_sentence(model, prefix, problem) for problem in error.errors())) from None
 
 
-def _sentence(prefix: str, problem: Any) -> str:
-    key = prefix + ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "missing":
-        return f"{key} is missing"
-    allowed = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-    allowed = allowed.replace("String should match pattern", "text that matches")
-    return f"{key}={problem['input']}: must be {allowed}"
+def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:
+    key, value = prefix + ".".join(str(part) for part in problem["loc"]), problem["input"]
+    match problem["type"]:
+        case "missing":
+            return f"{key} is missing"
+        case "extra_forbidden":
+            known = f"there are these: {', '.join(model.model_fields)}" if model.model_fields else "there is none"
+            return f"{key}: no such option; {known}"
+        case "model_type":
+            return f"{key}={value}: must be a group of options"
+        case "string_pattern_mismatch":
+            return f"{key}={value}: must be {model.model_fields[problem['loc'][0]].description}"
+    return f"{key}={value}: must be {problem['msg'].removeprefix('Input should be ').removeprefix('a valid ')}"

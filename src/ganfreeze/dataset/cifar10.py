@@ -34,15 +34,15 @@ class Cifar10(Source):
             f"dataset=cifar10 needs {_ARCHIVE}. It was looked for in {folders[0]} and in {folders[1]}: put it there, "
             "or set paths.data=FOLDER or the environment variable GANFREEZE_DATA."
         )
-        path = next((folder / _ARCHIVE for folder in folders if (folder / _ARCHIVE).is_file()), None)
-        path = path or download.fetch(
+        path = download.find(_ARCHIVE, folders=folders) or download.fetch(
             _ARCHIVE, url=self.mirror, md5=_MD5, folder=Path(self.cache) / "cifar10", advice=advice
         )
         try:
             with tarfile.open(path) as archive:
-                return Dataset.of("cifar10", _split(archive, path, _TRAIN), _split(archive, path, _TEST))
-        except (tarfile.TarError, EOFError, zlib.error) as error:
+                splits = [_split(archive, path, names) for names in (_TRAIN, _TEST)]
+        except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
             raise BadInput(f"{path} is no whole tar.gz archive ({error}). Replace it by a fresh copy.") from error
+        return Dataset.of("cifar10", *splits, source=str(path))
 
 
 def _split(archive: tarfile.TarFile, path: Path, names: list[str]) -> Split:

@@ -25,4 +25,5 @@ class Digits(Source):
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
         labels = digits.target.astype(np.int64)
         train, test = train_test_split(np.arange(len(images)), test_size=HELD_OUT, random_state=0, stratify=labels)
-        return Dataset.of("digits", Split(images[train], labels[train]), Split(images[test], labels[test]))
+        splits = [Split(images[part], labels[part]) for part in (train, test)]
+        return Dataset.of("digits", *splits, source="scikit-learn")

@@ -1,6 +1,7 @@
 """Images from a NumPy archive."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Npz(Source):
         try:
             with np.load(path, allow_pickle=False) as archive:
                 arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        except (ValueError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile, AttributeError) as error:
             raise BadInput(f"dataset.path={path} cannot be read as an .npz archive of plain arrays: {error}") from error
         if "x_train" in arrays and "x_test" in arrays:
             train, test = (self._split(arrays, f"x_{part}", f"y_{part}") for part in ("train", "test"))
@@ -40,25 +41,23 @@ class Npz(Source):
                 f"dataset.path={path} holds {', '.join(arrays) or 'no arrays'}; "
                 "it must hold x_train and x_test (with y_train, y_test), or images (with labels)."
             )
-        if train.images.shape[1:] != test.images.shape[1:]:
-            raise BadInput(f"dataset.path={path}: x_train and x_test hold images of different shapes.")
-        return Dataset.of("npz", train, test)
+        return Dataset.of("npz", train, test, source=str(path))
 
     def _split(self, arrays: dict[str, Any], images_key: str, labels_key: str) -> Split:
         images, labels = arrays[images_key], arrays.get(labels_key)
         if images.ndim == 3:
             images = images[..., np.newaxis]
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3) or not len(images):
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
             raise BadInput(
                 f"dataset.path={self.path}: {images_key} is {images.dtype} of shape {arrays[images_key].shape}; images "
                 "are uint8 from 0 to 255, (n, height, width) or (n, height, width, channels) with 1 or 3 channels."
             )
         if labels is None:
             return Split(images, None)
-        if not np.issubdtype(labels.dtype, np.integer) or labels.size != len(images) or labels.min() < 0:
+        if not np.issubdtype(labels.dtype, np.integer) or labels.size != len(images):
             raise BadInput(
                 f"dataset.path={self.path}: {labels_key} is {labels.dtype} of shape {labels.shape}; labels are "
-                f"integers from 0 on, one for each of the {len(images):,} images."
+                f"integers, one for each of the {len(images):,} images."
             )
         return Split(images, labels.reshape(-1).astype(np.int64))
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ganfreeze import tensorflow as tf
 from ganfreeze import tfgan_shim
@@ -26,6 +27,7 @@ from ganfreeze.streams import Streams, scaled
 from ganfreeze.types import BadInput, Count, Dataset, Evaluator, Extractor, Images, Model, Scalars
 
 _log = logging.getLogger(__name__)
+_RECIPE = 1  # to be raised when what `_train` does changes, so that nobody takes an old classifier for a new one
 _BATCH = 64
 _LEAST_STEPS = 1500
 _INFERENCE_BATCH = 500
@@ -47,7 +49,7 @@ class Classifier(Evaluator):
     """
 
     cache: str
-    samples: Count = 1000
+    samples: Annotated[int, Field(ge=2)] = 1000
     split: Literal["train", "test"] = "train"
     epochs: Count = 4
 
@@ -57,9 +59,15 @@ class Classifier(Evaluator):
                 f"evaluator=classifier needs a data set with two classes or more; dataset={dataset.name} has "
                 f"{'no labels' if dataset.classes is None else 'one class'}. Choose evaluator=none."
             )
+        counts = [len(split.images) for split in (dataset.train, dataset.test)]
+        if min(dataset.image_shape[:2]) < 2 or min(counts) < 2:
+            raise BadInput(
+                "evaluator=classifier needs images of 2x2 or more, and two or more in each split; "
+                f"dataset={dataset.name} has {counts[0]} and {counts[1]} of shape {dataset.image_shape}."
+            )
 
     def prepare(self, dataset: Dataset) -> Extractor:
-        folder = Path(self.cache) / "classifier" / f"{dataset.digest[:16]}-{self.epochs}"
+        folder = Path(self.cache) / "classifier" / f"{dataset.digest[:16]}-{_RECIPE}-{self.epochs}"
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # of several jobs that start at once, one trains it
             model, card = _read(folder, dataset) or self._train(folder, dataset)
@@ -152,7 +160,7 @@ def _network(keras: Any, dataset: Dataset) -> Model:
     layers = keras.layers
     image = layers.Input(dataset.image_shape)
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(image)
-    if dataset.image_shape[0] >= 16:
+    if min(dataset.image_shape[:2]) >= 16:
         x = layers.MaxPooling2D()(x)
     x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
     x = layers.Dropout(0.25)(layers.MaxPooling2D()(x))

@@ -2,28 +2,50 @@
 
 import logging
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from ganfreeze.types import BadInput
 
 SWEEP_TAG = "ganfreeze.sweep"
+_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
 
 class Run(NamedTuple):
-    """A recorded run: its last metrics, its parameters, and how it ended."""
+    """A recorded run: its last metrics, and how it ended."""
 
     id: str
     experiment: str
     name: str
     status: str
-    seconds: float | None
     metrics: Mapping[str, float]
-    parameters: Mapping[str, str]
 
 
 def tracking_uri(uri: str | None, store: str) -> str:
-    """`uri`, or the SQLite store in the folder `store`."""
-    return uri or f"sqlite:///{(Path(store) / 'mlflow.db').resolve()}"
+    """`uri`, or the SQLite store in the folder `store`.
+
+    Raises:
+        BadInput: nothing that MLflow keeps runs in has such an address, or it holds a password.
+    """
+    if uri is None:
+        return f"sqlite:///{(Path(store) / 'mlflow.db').resolve()}"
+    address = urlsplit(uri)
+    if address.scheme.partition("+")[0] not in _SCHEMES:
+        raise BadInput(f"tracker.uri={uri}: must be an address that begins with one of {', '.join(_SCHEMES)}")
+    if address.password and address.scheme in ("http", "https"):
+        raise BadInput(
+            "tracker.uri must hold no password, for it is recorded; set the environment variables "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        )
+    return uri
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of a SQLite store, or None for another kind of store."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
 def sweep(uri: str, name: str) -> list[Run]:
@@ -32,15 +54,7 @@ def sweep(uri: str, name: str) -> list[Run]:
     experiments = [experiment.experiment_id for experiment in reader.search_experiments()]
     found = reader.search_runs(experiments, f"tags.`{SWEEP_TAG}` = '{name}'", order_by=["attributes.start_time ASC"])
     return [
-        Run(
-            run.info.run_id,
-            run.info.experiment_id,
-            run.info.run_name,
-            run.info.status,
-            (run.info.end_time - run.info.start_time) / 1000 if run.info.end_time else None,
-            run.data.metrics,
-            run.data.params,
-        )
+        Run(run.info.run_id, run.info.experiment_id, run.info.run_name, run.info.status, run.data.metrics)
         for run in found
     ]
 
@@ -49,18 +63,30 @@ def artifacts(uri: str, run: str, path: str) -> Path:
     """A local copy of an artifact file or folder of a run.
 
     Raises:
-        LookupError: there is no such run, or it has no such artifact.
+        BadInput: there is no such store or run, or the run has no such artifact.
     """
+    if (file := sqlite_file(uri)) and not file.exists():
+        raise BadInput(f"there is no MLflow store at {file}. Set mlruns=FOLDER or uri=ADDRESS.")
     from mlflow.exceptions import MlflowException
 
     try:
         return Path(client(uri).download_artifacts(run, path))
     except (MlflowException, OSError) as error:
-        raise LookupError(f"run {run} in {uri} has no artifact {path}: {error}") from error
+        raise BadInput(f"run {run} in {uri} has no artifact {path}: {error}") from error
 
 
 def client(uri: str) -> Any:
-    """An MLflow client that sends no telemetry and speaks up only when something is wrong."""
+    """An MLflow client that sends no telemetry and speaks up only when something is wrong.
+
+    Raises:
+        BadInput: a server does not answer at that address. MLflow itself would go on trying for minutes.
+    """
+    address = urlsplit(uri)
+    if address.scheme in ("http", "https"):
+        try:
+            socket.create_connection((address.hostname or "", address.port or address.scheme), timeout=5).close()
+        except OSError as error:
+            raise BadInput(f"tracker.uri={uri}: no server answers there ({error})") from error
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     logging.getLogger("alembic").setLevel(logging.WARNING)

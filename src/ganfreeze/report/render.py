@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ganfreeze.report.query import Run
 
-_HEADINGS = {
-    "classifier/fid": "classifier/fid",
-    "classifier/inception_score": "classifier/inception_score",
-    "steps_per_second": "steps/s",
-    "discriminator_weight_change": "discriminator moved",
-}
+_FIGURES = ("/fid", "/inception_score")  # of any extractor, whose name stands before the slash
+_OTHERS = {"steps_per_second": "steps/s", "discriminator_weight_change": "discriminator moved"}
 
 
 def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
@@ -24,13 +21,14 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     A variant is called by what tells it from the others: the words of its name that not all runs share.
     """
     shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
-    shown = [key for key in _HEADINGS if any(key in run.metrics for run in runs)]
-    table = Table("variant", *(_HEADINGS[key] for key in shown), "status", box=None, pad_edge=False)
+    measured = set().union(*(run.metrics for run in runs))
+    shown = [*sorted(key for key in measured if key.endswith(_FIGURES)), *(key for key in _OTHERS if key in measured)]
+    table = Table("variant", *(_OTHERS.get(key) or key for key in shown), "status", box=None, pad_edge=False)
     for column in table.columns[1:-1]:
         column.justify = "right"
     for run in runs:
         name = " ".join(word for word in run.name.split() if word not in shared) or run.name
-        table.add_row(name, *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.status)
+        table.add_row(escape(name), *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.status)
     text = io.StringIO()
     Console(file=text, width=width, highlight=False).print(table)
     return text.getvalue()

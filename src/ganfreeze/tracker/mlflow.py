@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from ganfreeze import events, sampling
 from ganfreeze.report import query, render
-from ganfreeze.types import Tracker
+from ganfreeze.types import BadInput, Tracker
 
 _BUFFERED_METRICS, _BUFFERED_SECONDS = 500, 2.0  # one call costs 7 ms for a metric and 119 ms for a thousand
 _SYSTEM_METRICS_SECONDS = 5
@@ -25,7 +25,7 @@ class Mlflow(Tracker):
     """A run in `experiment` of the server at `uri`, or of the SQLite store in the folder `store` where `uri` is None.
 
     Everything is written synchronously: MLflow's asynchronous writes are lost with a killed process. Metrics are
-    gathered for two seconds at the most, and then written in one call.
+    gathered while they come within two seconds of each other, and then written in one call.
     """
 
     def __init__(self, *, store: str, uri: str | None = None, experiment: str = "ganfreeze") -> None:
@@ -67,8 +67,8 @@ class Mlflow(Tracker):
             if status == "FAILED":
                 lines = traceback.format_exception(kind, error, trace)
                 self._client.log_text(self._run, "".join(lines), "traceback.txt")
-        except Exception:  # a full disk, say: the run is over all the same
-            status = "FAILED"
+        except BaseException as trouble:  # a full disk, say: the run is over all the same
+            status = "FAILED" if isinstance(trouble, Exception) else "KILLED"
             raise
         finally:
             self._client.set_terminated(self._run, status)
@@ -81,22 +81,40 @@ class Mlflow(Tracker):
             return ""
         for run in runs:
             self._client.set_tag(run.id, "mlflow.note.content", render.links(run, runs))
-        page, local = render.compare_page(runs), self._uri.startswith("sqlite:")
-        server = "http://127.0.0.1:5000" if local else self._uri
-        serve = f"\nIt is served by: mlflow server --backend-store-uri {self._uri}" if local else ""
-        return f"{render.sweep_table(runs)}\nCompare: {server}/{page}{serve}"
+        remote = self._uri.startswith("http")
+        server = self._uri.rstrip("/") if remote else "http://127.0.0.1:5000"
+        serve = "" if remote else f"\nIt is served by: mlflow server --backend-store-uri {self._uri}"
+        return f"{render.sweep_table(runs)}\nCompare: {server}/{render.compare_page(runs)}{serve}"
 
     def _open_store(self) -> None:
-        """Connect. The first job creates the store and the experiment, the others wait for it."""
-        Path(self._store).mkdir(parents=True, exist_ok=True)
-        with FileLock(Path(self._store) / ".lock"):
-            self._client = query.client(self._uri)
-            if found := self._client.get_experiment_by_name(self._experiment):
-                self._experiment_id = found.experiment_id
-                return
-            local = self._uri.startswith("sqlite:")
-            artifacts = (Path(self._store).resolve() / "artifacts").as_uri() if local else None
-            self._experiment_id = self._client.create_experiment(self._experiment, artifact_location=artifacts)
+        """Connect. The first job creates the store and the experiment, the others wait for it.
+
+        Raises:
+            BadInput: the store cannot be made or reached, or the experiment was deleted.
+        """
+        file = query.sqlite_file(self._uri)
+        if file is None:
+            self._open_experiment(artifacts=None)
+            return
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(file.parent / ".lock")
+            lock.acquire()
+        except OSError as error:
+            raise BadInput(f"paths.mlruns={self._store}: {file.parent} cannot be written ({error})") from error
+        try:
+            self._open_experiment(artifacts=(file.parent.resolve() / "artifacts").as_uri())
+        finally:
+            lock.release()
+
+    def _open_experiment(self, artifacts: str | None) -> None:
+        self._client = query.client(self._uri)
+        found = self._client.get_experiment_by_name(self._experiment)
+        if found and found.lifecycle_stage != "active":
+            raise BadInput(f"tracker.experiment={self._experiment} was deleted: restore it, or choose another name")
+        self._experiment_id = (
+            found.experiment_id if found else self._client.create_experiment(self._experiment, artifacts)
+        )
 
     def _begin(self, described: events.Described) -> None:
         from mlflow.entities import Dataset, DatasetInput, InputTag
@@ -119,7 +137,7 @@ class Mlflow(Tracker):
             data.name,
             data.digest[:36],  # as much as MLflow takes; the whole is in the profile
             source_type="local",
-            source=json.dumps({"uri": described.source}),
+            source=json.dumps({"uri": data.source}),
             schema=json.dumps(shape),
             profile=json.dumps(profile),
         )
@@ -158,9 +176,11 @@ class Mlflow(Tracker):
 
 
 def _is_dead(host: str, pid: int, created: float) -> bool:
+    """Whether that process of this machine is gone; a later one may have its number, and the clock may be set."""
     if host != socket.gethostname():
         return False
     try:
-        return abs(psutil.Process(pid).create_time() - created) > 1
+        process = psutil.Process(pid)
+        return process.status() == psutil.STATUS_ZOMBIE or abs(process.create_time() - created) > 60
     except psutil.NoSuchProcess:
         return True
