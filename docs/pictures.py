@@ -1,9 +1,11 @@
-"""Make README's pictures from the runs in mlruns/: python docs/pictures.py SWEEP_RUN SAMPLES_RUN...
+"""Make README's pictures from recorded runs: python docs/pictures.py SWEEP_RUN SAMPLES_RUN...
 
 SWEEP_RUN is any run of the sweep whose compare page is photographed (docs/pictures/compare.png); each SAMPLES_RUN
-gives a grid of samples (docs/pictures/samples-N.png). Needs `pip install -e '.[docs]'` and a Chromium on the path.
+gives a grid of samples (docs/pictures/samples-N.png). The store is mlruns/, or the folder in GANFREEZE_MLRUNS.
+Needs `pip install -e '.[docs]'` and a Chromium on the path.
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +25,7 @@ def main(sweep_run: str, *samples_runs: str) -> None:
     for number, run in enumerate(samples_runs, 1):
         output = PICTURES / f"samples-{number}.png"
         subprocess.run([sys.executable, "src/sample.py", f"run={run}", f"output={output}"], check=True)
-    uri = query.tracking_uri(None, "mlruns")
+    uri = query.tracking_uri(None, os.environ.get("GANFREEZE_MLRUNS", "mlruns"))
     tags = query.client(uri).get_run(sweep_run).data.tags
     page = render.compare_page(query.sweep(uri, tags[query.SWEEP_TAG]))
     server = subprocess.Popen(["mlflow", "server", "--backend-store-uri", uri, "--port", ADDRESS.rpartition(":")[2]])

@@ -92,11 +92,11 @@ def _events(cfg: DictConfig, variant: Variant, dataset: types.Dataset) -> Iterat
     yield _described(cfg, dataset)
 
     keras = instantiate(cfg.keras)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
     extractor = variant.evaluator.prepare(dataset)
     yield events.Card(extractor.card)
     tf.random.set_seed(settings.seed)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
     networks = variant.architecture.build(
         keras=keras, image_shape=dataset.image_shape, random=weights_random(settings.seed)
     )

@@ -6,7 +6,6 @@ import socket
 import time
 import traceback
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
