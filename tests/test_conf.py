@@ -10,7 +10,7 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from ganfreeze.app import WORDS
-from ganfreeze.types import BadInput
+from ganfreeze.errors import BadInput
 
 FILES = [(group, word) for group in WORDS for word in words(group)]
 GIVEN_BY_APP = {"keras", "networks", "loss", "optimizers", "update"}  # to the constructors of strategies

@@ -16,6 +16,7 @@ from conftest import SHARED_DATA
 from PIL import Image
 
 from ganfreeze import download, idx
+from ganfreeze.data import Dataset, Split
 from ganfreeze.dataset import cifar10 as cifar10_module
 from ganfreeze.dataset import mnist as mnist_module
 from ganfreeze.dataset.cifar10 import Cifar10
@@ -23,7 +24,7 @@ from ganfreeze.dataset.fashion_mnist import FashionMnist
 from ganfreeze.dataset.image_folder import ImageFolder
 from ganfreeze.dataset.mnist import Mnist
 from ganfreeze.dataset.npz import Npz
-from ganfreeze.types import BadInput, Dataset, Split
+from ganfreeze.errors import BadInput
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from conftest import SHARED_DATA
 
-from ganfreeze import tfgan_shim
+from ganfreeze import metrics, tfgan_shim
+from ganfreeze.data import Dataset, Split
+from ganfreeze.errors import BadInput
 from ganfreeze.evaluator import classifier
-from ganfreeze.evaluator.classifier import Classifier, fid, inception_score, moments, sigma_points
-from ganfreeze.types import BadInput, Dataset, Split
+from ganfreeze.evaluator.classifier import Classifier
+from ganfreeze.metrics import fid, inception_score, moments, sigma_points
 
 
 @pytest.fixture
@@ -101,7 +103,7 @@ def test_the_classifier_of_mnist_is_right_99_times_in_100(evaluator, session_cac
 def test_it_is_trained_once_and_the_statistics_kept(digits, evaluator, monkeypatch):
     first = evaluator.prepare(digits)
     monkeypatch.setattr(Classifier, "_train", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(classifier, "moments", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(metrics, "moments", lambda *_: pytest.fail("counted again"))
     second = evaluator.prepare(digits)
     assert second.card == first.card
     assert second.evaluate(digits.test.images) == first.evaluate(digits.test.images)

@@ -10,12 +10,12 @@ from PIL import Image
 from ganfreeze import checkpoint, movement, sampling
 from ganfreeze.architecture.dcgan import Dcgan
 from ganfreeze.architecture.mlp import Mlp
+from ganfreeze.errors import BadInput
 from ganfreeze.keras import keras2, keras3
 from ganfreeze.report import query, render
 from ganfreeze.schedule.constant import Constant
 from ganfreeze.schedule.cosine import Cosine
 from ganfreeze.schedule.linear import Linear
-from ganfreeze.types import BadInput
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 

@@ -24,7 +24,7 @@ def moved(before, after, kept=None):
 @pytest.mark.parametrize("keras", words("keras"))
 @pytest.mark.parametrize("strategy", words("strategy"))
 def test_each_phase_moves_the_right_weights(variant, check, strategy, keras, update, loss):
-    from ganfreeze.types import BadInput
+    from ganfreeze.errors import BadInput
 
     choice = f"strategy={strategy}", f"keras={keras}", f"update={update}", f"loss={loss}"
     if (update, loss) == ("seed", "relativistic"):

@@ -12,7 +12,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfreeze import checkpoint, events, movement, provenance, sampling, trainer, types, validation
+from ganfreeze import checkpoint, data, errors, events, movement, provenance, sampling, trainer, types, validation
 from ganfreeze import tensorflow as tf
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
@@ -31,7 +31,7 @@ class Variant(NamedTuple):
     settings: validation.Settings
     update: types.Update
     loss: types.Loss
-    source: types.Source
+    source: data.Source
     architecture: types.Architecture
     optimizer: types.OptimizerPair
     schedule: types.Schedule
@@ -48,18 +48,18 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     try:
         values: Any = OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
-        raise types.BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
+        raise errors.BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
     validation.check_given(values)
     settings = validation.check_settings({key: value for key, value in values.items() if key not in WORDS})
     for group in WORDS:
         if not isinstance(words.get(group), str) or "_target_" not in values.get(group, {}):
-            raise types.BadInput(f"{group}={words.get(group)}: must be one word, that of a file in conf/{group}")
+            raise errors.BadInput(f"{group}={words.get(group)}: must be one word, that of a file in conf/{group}")
         options = dict(values[group])
         given = _GIVEN if group == "strategy" else ()
         validation.check_options(group, get_object(options.pop("_target_")), options, given)
     update, loss = _make(cfg["update"]), _make(cfg["loss"])
     if loss.couples and update.batches == "split":
-        raise types.BadInput(
+        raise errors.BadInput(
             f"update={words['update']} trains the discriminator on real and fake batches apart; loss={words['loss']} "
             "takes both at once. Choose update=alternating, or another loss."
         )
@@ -81,13 +81,13 @@ def run(cfg: DictConfig) -> None:
             for event in _events(cfg, variant, dataset):
                 tracker.write(event)
                 terminal.write(event)
-    except types.BadInput as error:
+    except errors.BadInput as error:
         raise SystemExit(f"ganfreeze: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(f"ganfreeze: {_name()}: interrupted") from None
 
 
-def _events(cfg: DictConfig, variant: Variant, dataset: types.Dataset) -> Iterator[events.Event]:
+def _events(cfg: DictConfig, variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
     settings, update = variant.settings, variant.update
     yield _described(cfg, dataset)
 
@@ -142,7 +142,7 @@ def sample(cfg: DictConfig) -> None:
         latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
         images = sampling.sampler(networks.generator)(latent)
         sampling.write(images, Path(settings.output))
-    except (types.BadInput, OSError) as error:
+    except (errors.BadInput, OSError) as error:
         raise SystemExit(f"ganfreeze: {error}") from None
     print(f"{settings.output}: {len(images)} samples of run {settings.run}")
 
@@ -167,12 +167,12 @@ def _make(node: Any) -> Any:
     try:
         return instantiate(node)
     except InstantiationException as error:
-        if isinstance(error.__cause__, types.BadInput):
+        if isinstance(error.__cause__, errors.BadInput):
             raise error.__cause__ from None
         raise
 
 
-def _described(cfg: DictConfig, dataset: types.Dataset) -> events.Described:
+def _described(cfg: DictConfig, dataset: data.Dataset) -> events.Described:
     hydra = HydraConfig.get()
     tags = {"mlflow.runName": _name(), **provenance.tags()}
     if hydra.mode == RunMode.MULTIRUN:

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from ganfreeze.types import BadInput, Networks
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Networks
 
 _NAMES = ("generator", "discriminator")
 

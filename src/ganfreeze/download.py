@@ -5,7 +5,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from ganfreeze.types import BadInput
+from ganfreeze.errors import BadInput
 
 
 def find(name: str, *, folders: list[Path]) -> Path | None:

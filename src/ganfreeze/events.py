@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganfreeze import types
+from ganfreeze import data
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Described:
     config: str
     tags: Mapping[str, str]
     versions: Mapping[str, str]
-    dataset: types.Dataset
+    dataset: data.Dataset
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Images:
 
     step: int
     name: str
-    images: types.Images
+    images: data.Images
 
 
 @dataclass(frozen=True)

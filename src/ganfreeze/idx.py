@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze import download
-from ganfreeze.types import BadInput, Dataset, Split
+from ganfreeze.data import Dataset, Split
+from ganfreeze.errors import BadInput
 
 _UNSIGNED_BYTE = 0x08
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import Images, Model
+from ganfreeze.data import Images
+from ganfreeze.types import Model
 
 BATCH = 250
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ganfreeze.types import Images, PhaseName
+from ganfreeze.data import Images
+from ganfreeze.types import PhaseName
 
 _EPOCH, _NOISE, _SAMPLES, _WEIGHTS = range(4)
 _PHASES: dict[PhaseName, int] = {"discriminator": 0, "generator": 1}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from ganfreeze import events, types
+from ganfreeze import data, events, types
 from ganfreeze.cadence import Cadence
 from ganfreeze.streams import Streams
 
@@ -19,7 +19,7 @@ def train(
     strategy: types.Strategy,  # how both networks are trained
     streams: Streams,  # what they are trained on
     measures: Sequence[Callable[[], types.Scalars]],  # what is measured at each evaluation
-    samples: Callable[[], types.Images],  # images of the same latent vectors each time
+    samples: Callable[[], data.Images],  # images of the same latent vectors each time
     save: Callable[[], Path],  # writes the weights and says where
     cadence: Cadence,  # how long, and when to look
 ) -> Iterator[events.Event]:

@@ -3,17 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
+
+from ganfreeze.data import Dataset, Images
 
 Tensor = Any  # a tf.Tensor or what tf.convert_to_tensor takes; naming the class here would import TensorFlow
 Model = Any  # a keras.Model of either Keras
-Images = NDArray[np.uint8]  # (batch, height, width, channels), 0 to 255
 Scalars = Mapping[str, float]
 
 Count = Annotated[int, Field(ge=1)]
@@ -23,84 +22,6 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 PhaseName = Literal["discriminator", "generator"]
-
-
-class BadInput(ValueError):
-    """A mistake of the user's: the message says what was wrong, where it was set, and what is allowed."""
-
-
-# ---------------------------------------------------------------------------------------------------------- data
-
-
-class Split(NamedTuple):
-    """Images of shape (n, height, width, channels), uint8, with their class labels, (n,) int64, or None."""
-
-    images: Images
-    labels: NDArray[np.int64] | None
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A training and a held-out split of equally shaped images; the arrays may be memory maps.
-
-    `digest` identifies the content: the SHA-256 of both splits' images and labels, as hexadecimal digits; `source`
-    says where it came from.
-
-    Raises:
-        BadInput: a split is empty, or the splits do not match in shape, or in having labels.
-    """
-
-    name: str
-    train: Split
-    test: Split
-    digest: str
-    source: str
-
-    def __post_init__(self) -> None:
-        for name, (images, labels) in (("training", self.train), ("test", self.test)):
-            if not images.size:
-                raise BadInput(f"dataset={self.name}: the {name} split is empty, of shape {images.shape}.")
-            if labels is not None and not 0 <= labels.min() <= labels.max() < max(len(self.train.images), 2):
-                raise BadInput(
-                    f"dataset={self.name}: the {name} labels go from {labels.min()} to {labels.max()}; they number the "
-                    "classes from 0 on, and there cannot be more classes than images."
-                )
-        if self.train.images.shape[1:] != self.test.images.shape[1:]:
-            shapes = f"{self.train.images.shape[1:]} and {self.test.images.shape[1:]}"
-            raise BadInput(f"dataset={self.name}: training and test images have different shapes, {shapes}.")
-        if (self.train.labels is None) != (self.test.labels is None):
-            raise BadInput(f"dataset={self.name}: one split has labels and the other has none.")
-
-    @classmethod
-    def of(cls, name: str, train: Split, test: Split, *, source: str) -> Self:
-        """A data set with the digest computed from its arrays, which are read once, piece by piece."""
-        digest = sha256()
-        for array in (*train, *test):
-            if array is None:
-                continue
-            digest.update(repr((array.dtype.str, array.shape)).encode())
-            for start in range(0, len(array), 4096):
-                digest.update(np.ascontiguousarray(array[start : start + 4096]).tobytes())
-        return cls(name, train, test, digest.hexdigest(), source)
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        height, width, channels = self.train.images.shape[1:]
-        return height, width, channels
-
-    @property
-    def classes(self) -> int | None:
-        """How many classes the training labels name, or None where there are no labels."""
-        return None if self.train.labels is None else int(self.train.labels.max()) + 1
-
-
-class Source(ABC):
-    """What a file in `dataset/` holds: where images come from."""
-
-    @abstractmethod
-    def load(self) -> Dataset:
-        """Read the images. Raises BadInput that names the file, what was expected, and how to get it."""
 
 
 # ------------------------------------------------------------------------------------------------------ networks

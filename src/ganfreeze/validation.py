@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ganfreeze.types import BadInput, Count, Index
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Count, Index
 
 _MISSING = "???"  # what OmegaConf writes for a value that has to be given
 

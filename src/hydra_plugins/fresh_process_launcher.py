@@ -28,7 +28,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from ganfreeze import app, types, validation
+from ganfreeze import app, errors, validation
 from ganfreeze.types import Count
 
 
@@ -121,7 +121,7 @@ def _check(jobs: Sequence[DictConfig], n_jobs: int) -> None:
     """Refuse the whole sweep before any job starts, if one of its configs is no good."""
     try:
         validation.check_options("hydra.launcher", FreshProcessLauncher, {"n_jobs": n_jobs}, given=())
-    except types.BadInput as error:
+    except errors.BadInput as error:
         raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
     for job in jobs:
         config = copy.deepcopy(job)
@@ -129,7 +129,7 @@ def _check(jobs: Sequence[DictConfig], n_jobs: int) -> None:
             words = config.pop("hydra").runtime.choices
         try:
             app.check(config, words)
-        except types.BadInput as error:
+        except errors.BadInput as error:
             raise SystemExit(f"ganfreeze: nothing was started; {_name(job)}:\n{error}") from None
 
 

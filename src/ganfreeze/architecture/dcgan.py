@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ganfreeze.errors import BadInput
 from ganfreeze.initial import normal
-from ganfreeze.types import Architecture, BadInput, Count, Networks
+from ganfreeze.types import Architecture, Count, Networks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ganfreeze import download
-from ganfreeze.types import BadInput, Dataset, Source, Split
+from ganfreeze.data import Dataset, Source, Split
+from ganfreeze.errors import BadInput
 
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _MD5 = "c32a1d4ab5d03f1284b67883e8d87530"

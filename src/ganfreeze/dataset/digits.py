@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ganfreeze.types import Dataset, Source, Split
+from ganfreeze.data import Dataset, Source, Split
 
 HELD_OUT = 360  # a fifth
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ganfreeze import idx
-from ganfreeze.types import Dataset, Source
+from ganfreeze.data import Dataset, Source
 
 _CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",

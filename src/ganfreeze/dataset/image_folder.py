@@ -14,7 +14,9 @@ import numpy as np
 from filelock import FileLock
 from pydantic import Field
 
-from ganfreeze.types import BadInput, Dataset, Fraction, Images, Source, Split
+from ganfreeze.data import Dataset, Images, Source, Split
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Fraction
 
 _log = logging.getLogger(__name__)
 _SUFFIXES = {".png", ".jpg", ".jpeg"}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ganfreeze import idx
-from ganfreeze.types import Dataset, Source
+from ganfreeze.data import Dataset, Source
 
 _CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ganfreeze.types import BadInput, Dataset, Fraction, Source, Split
+from ganfreeze.data import Dataset, Source, Split
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Fraction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,11 +20,13 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ganfreeze import metrics
 from ganfreeze import tensorflow as tf
-from ganfreeze import tfgan_shim
+from ganfreeze.data import Dataset, Images
+from ganfreeze.errors import BadInput
 from ganfreeze.keras import keras2
 from ganfreeze.streams import Streams, scaled
-from ganfreeze.types import BadInput, Count, Dataset, Evaluator, Extractor, Images, Model, Scalars
+from ganfreeze.types import Count, Evaluator, Extractor, Model, Scalars
 
 _log = logging.getLogger(__name__)
 _RECIPE = 1  # to be raised when what `_train` does changes, so that nobody takes an old classifier for a new one
@@ -76,7 +78,10 @@ class Classifier(Evaluator):
 
         def evaluate(samples: Images) -> Scalars:
             features, logits = extract(samples)
-            return {"classifier/fid": fid(reference, features), "classifier/inception_score": inception_score(logits)}
+            return {
+                "classifier/fid": metrics.fid(reference, features),
+                "classifier/inception_score": metrics.inception_score(logits),
+            }
 
         card = {"extractor": "classifier", "split": self.split, "samples": self.samples, **card}
         return Extractor(self.samples, card, evaluate)
@@ -112,47 +117,16 @@ class Classifier(Evaluator):
         path = folder / f"reference-{self.split}.npz"
         try:
             with np.load(path) as kept:
-                return sigma_points(kept["mean"], kept["covariance"])
+                return metrics.sigma_points(kept["mean"], kept["covariance"])
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             _log.warning("the reference statistics in %s are broken (%s) and are made again", path, error)
-        mean, covariance = moments(extract(images)[0])
+        mean, covariance = metrics.moments(extract(images)[0])
         unfinished = path.with_suffix(".unfinished.npz")
         np.savez(unfinished, mean=mean, covariance=covariance)
         unfinished.replace(path)
-        return sigma_points(mean, covariance)
-
-
-def fid(reference: NDArray[np.float64], features: NDArray[np.float32]) -> float:
-    """TF-GAN's Frechet distance between activations (n, d) and (m, d), in float64."""
-    return float(
-        tfgan_shim.evaluation.frechet_classifier_distance_from_activations(reference, features.astype(np.float64))
-    )
-
-
-def inception_score(logits: NDArray[np.float32]) -> float:
-    """TF-GAN's Inception Score of logits (n, classes), in float64; from 1 to the number of classes."""
-    return float(tfgan_shim.evaluation.classifier_score_from_logits(logits.astype(np.float64)))
-
-
-def moments(features: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The mean (d,) and the unbiased covariance (d, d) of features (n, d)."""
-    exact = features.astype(np.float64)
-    return exact.mean(0), np.cov(exact, rowvar=False)
-
-
-def sigma_points(mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """2d points, (2d, d), with exactly this mean and this unbiased covariance.
-
-    TF-GAN's Frechet distance takes activations, of which it uses the mean and the covariance only: so the statistics
-    of a whole split can be kept, and handed to it as these few points, mean +- sqrt(d - 1/2) times the columns of the
-    covariance's root (Julier & Uhlmann 1997, equation 12, with weights made equal).
-    """
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(values.clip(0))
-    spread = np.sqrt(len(mean) - 0.5) * root.T
-    return np.concatenate([mean + spread, mean - spread])
+        return metrics.sigma_points(mean, covariance)
 
 
 def _network(keras: Any, dataset: Dataset) -> Model:

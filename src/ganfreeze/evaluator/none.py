@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from ganfreeze.types import Dataset, Evaluator, Extractor, Images, Scalars
+from ganfreeze.data import Dataset, Images
+from ganfreeze.types import Evaluator, Extractor, Scalars
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from ganfreeze.types import BadInput
+from ganfreeze.errors import BadInput
 
 SWEEP_TAG = "ganfreeze.sweep"
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")

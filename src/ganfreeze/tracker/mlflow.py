@@ -13,8 +13,9 @@ import psutil
 from filelock import FileLock
 
 from ganfreeze import events, sampling
+from ganfreeze.errors import BadInput
 from ganfreeze.report import query, render
-from ganfreeze.types import BadInput, Tracker
+from ganfreeze.types import Tracker
 
 _BUFFERED_METRICS, _BUFFERED_SECONDS = 500, 2.0  # one call costs 7 ms for a metric and 119 ms for a thousand
 _SYSTEM_METRICS_SECONDS = 5

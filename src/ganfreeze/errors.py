@@ -1,0 +1,5 @@
+"""What can go wrong by the user's hand."""
+
+
+class BadInput(ValueError):
+    """A mistake of the user's: the message says what was wrong, where it was set, and what is allowed."""
