@@ -1,6 +1,6 @@
 """Make README's pictures from recorded runs: python docs/pictures.py SWEEP_RUN SAMPLES_RUN...
 
-SWEEP_RUN is any run of the sweep whose compare page is photographed (docs/pictures/compare.png); each SAMPLES_RUN
+SWEEP_RUN is any run of the sweep whose charts in MLflow are photographed (docs/pictures/compare.png); each SAMPLES_RUN
 gives a grid of samples (docs/pictures/samples-N.png). The store is mlruns/, or the folder in GANFREEZE_MLRUNS.
 Needs `pip install -e '.[docs]'` and a Chromium on the path.
 """
@@ -12,10 +12,11 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import sync_playwright
 
-from ganfreeze.report import query, render
+from ganfreeze.report import query
 
 PICTURES = Path(__file__).parent / "pictures"
 ADDRESS = "http://127.0.0.1:5999"
@@ -26,8 +27,9 @@ def main(sweep_run: str, *samples_runs: str) -> None:
         output = PICTURES / f"samples-{number}.png"
         subprocess.run([sys.executable, "src/sample.py", f"run={run}", f"output={output}"], check=True)
     uri = query.tracking_uri(None, os.environ.get("GANFREEZE_MLRUNS", "mlruns"))
-    tags = query.client(uri).get_run(sweep_run).data.tags
-    page = render.compare_page(query.sweep(uri, tags[query.SWEEP_TAG]))
+    run = query.client(uri).get_run(sweep_run)
+    of_the_sweep = quote(f"tags.`{query.SWEEP_TAG}` = '{run.data.tags[query.SWEEP_TAG]}'")
+    page = f"#/experiments/{run.info.experiment_id}/runs?compareRunsMode=CHART&searchFilter={of_the_sweep}"
     server = subprocess.Popen(["mlflow", "server", "--backend-store-uri", uri, "--port", ADDRESS.rpartition(":")[2]])
     try:
         _wait()
@@ -51,10 +53,11 @@ def _photograph(address: str, path: Path) -> None:
     quiet = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=quiet)
-        tab = browser.new_page(viewport={"width": 1500, "height": 1100})
+        tab = browser.new_page(viewport={"width": 1300, "height": 1150})
         tab.goto(address)
-        tab.get_by_text("Parameters", exact=False).first.wait_for()
-        tab.wait_for_timeout(4000)  # the plots draw themselves after the text is there
+        tab.get_by_text("matching runs").wait_for()
+        tab.get_by_role("button", name="Close", exact=True).click()  # the assistant
+        tab.wait_for_timeout(5000)  # the charts draw themselves after the text is there
         tab.screenshot(path=path)
         browser.close()
 

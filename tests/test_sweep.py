@@ -4,9 +4,11 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +154,7 @@ def test_what_is_kept_of_a_run(sweep):
     digests = set()
     for run in runs_of(folder):
         assert {"config.yaml", "images", "weights"} <= set(artifacts(client, run))
-        assert [len(pictures(client, run, step)) for step in (25, 50)] == [1, 1]
+        assert [len(pictures(client, run, step)) for step in (0, 25, 50)] == [1, 1, 1]
         with Image.open(client.download_artifacts(run.info.run_id, *pictures(client, run, 50))) as grid:
             assert grid.size == (512, 512)
             assert np.asarray(grid).std() > 10, "it shows something"
@@ -236,6 +238,49 @@ def test_eight_processes_may_begin_on_a_new_store_at_once(tmp_path):
     with context.Pool(8) as pool:
         experiments = pool.map(_enter_a_new_store, [tmp_path / "mlruns"] * 8, chunksize=1)
     assert len(set(experiments)) == 1
+
+
+@pytest.fixture
+def server(tmp_path):
+    """An MLflow server on this machine, with a store of its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path / "server"
+    folder.mkdir()
+    places = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "kept")]
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *places]
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"http://127.0.0.1:{port}"
+    wait_for(lambda: _is_up(address), process)
+    yield address
+    process.terminate()
+    process.wait()
+
+
+def _is_up(address):
+    try:
+        return urllib.request.urlopen(f"{address}/health").status == 200
+    except OSError:
+        return False
+
+
+def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
+    options = f"tracker.uri={server}", "steps=20", "cadence.evaluate=20", "evaluator=none"
+    code, output, errors = finish(start(tmp_path, TRAIN, "-m", "strategy=tape,compile", *options))
+    assert code == 0, errors
+    assert f"Compare: {server}/#/compare-runs?runs=" in output
+    assert not (tmp_path / "mlruns").exists()
+    client = MlflowClient(server)
+    (experiment,) = (each for each in client.search_experiments() if each.name == "ganfreeze")
+    for run in client.search_runs([experiment.experiment_id]):
+        assert run.info.status == "FINISHED"
+        assert len(client.get_metric_history(run.info.run_id, "generator_loss")) == 2
+        assert {"config.yaml", "images", "weights"} <= set(artifacts(client, run))
+    code, output, errors = finish(start(tmp_path, SAMPLE, f"run={run.info.run_id}", f"uri={server}", "count=4"))
+    assert code == 0, errors
+    assert (tmp_path / "samples.png").exists()
 
 
 def test_jobs_share_the_cores_out():

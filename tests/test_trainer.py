@@ -50,6 +50,7 @@ def test_the_tape():
     strategy = Counting()
     assert [brief(event) for event in tape(strategy, Cadence(steps=25, log=10, evaluate=15))] == [
         events.Started(0, 25),
+        (0, "samples"),
         (10, ["loss"]),
         (15, ["loss"]),
         *[(15, ["a"]), (15, ["b"]), (15, "samples")],

@@ -32,6 +32,7 @@ def train(
     """
     step, timed_steps, seconds = 0, 0, 0.0
     yield events.Started(step, cadence.steps)
+    yield events.Images(step, "samples", samples())
     for span in cadence.spans(step):
         began = perf_counter()
         scalars = dict(strategy.advance(streams, step, span.steps))
