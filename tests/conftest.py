@@ -64,28 +64,31 @@ def check(composed):
     return check
 
 
-@pytest.fixture
-def variant(composed, digits):
-    """Put a variant together: networks for digits, a strategy, and its streams."""
+@pytest.fixture(scope="session")
+def assemble(check):
+    """Put a variant together as a run does: the parts that are joined to train."""
     from hydra.utils import instantiate
 
-    from ganfreeze.streams import Streams, weights_random
+    from ganfreeze.app.variant import assemble, networks
 
-    def variant(*overrides: str, seed: int = 0, batch_size: int = 16):
-        config = composed(*overrides)
-        keras = instantiate(config.keras)
-        networks = instantiate(config.architecture).build(
-            keras=keras, image_shape=digits.image_shape, random=weights_random(seed)
-        )
-        update = instantiate(config["update"])
-        optimizers = instantiate(config.optimizer).build(
-            keras=keras, schedule=instantiate(config.schedule), iterations=lambda phase: 100
-        )
-        strategy = instantiate(config.strategy, _partial_=True)(
-            keras=keras, networks=networks, loss=instantiate(config.loss), optimizers=optimizers, update=update
-        )
-        streams = Streams(digits.train.images, seed, batch_size, networks.latent_dim, update.discriminator_steps)
-        return networks, strategy, streams
+    def made(*overrides: str):
+        chosen = check(*overrides)
+        keras, dataset = instantiate(chosen.cfg.keras), chosen.source.load()
+        return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras)
+
+    yield made
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture(scope="session")
+def variant(assemble):
+    """The networks, the strategy and the streams of a variant with batches of 16."""
+
+    def variant(*overrides: str):
+        game, strategy, streams = assemble("batch_size=16", "steps=100", *overrides)
+        return game.networks, strategy, streams
 
     return variant
 

@@ -18,10 +18,9 @@ def save(networks: Networks, folder: Path) -> Path:
     return folder
 
 
-def image_shape(folder: Path) -> tuple[int, int, int]:
-    """(height, width, channels) of the images that the networks in `folder` are for."""
-    height, width, channels = json.loads((folder / "image_shape.json").read_text())
-    return height, width, channels
+def image_shape(folder: Path) -> tuple[int, ...]:
+    """The shape of the images or points that the networks in `folder` are for."""
+    return tuple(json.loads((folder / "image_shape.json").read_text()))
 
 
 def restore(networks: Networks, folder: Path) -> None:

@@ -1,9 +1,9 @@
-"""Images, their labels and where they come from."""
+"""Images or points, their labels and where they come from."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from ganfreeze.errors import BadInput
 
 Images = NDArray[np.uint8]  # (batch, height, width, channels), 0 to 255
+Examples = NDArray[Any]  # images, or points: (batch, dimensions), float32
 
 
 class Split(NamedTuple):
-    """Images of shape (n, height, width, channels), uint8, with their class labels, (n,) int64, or None."""
+    """Images (n, height, width, channels), uint8, or points (n, dimensions), float32, with their class labels, (n,)
+    int64, or None."""
 
-    images: Images
+    images: Examples
     labels: NDArray[np.int64] | None
 
 
@@ -65,10 +67,9 @@ class Dataset:
         return cls(name, train, test, digest.hexdigest(), source)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(height, width, channels)."""
-        height, width, channels = self.train.images.shape[1:]
-        return height, width, channels
+    def image_shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of images, (dimensions,) of points."""
+        return self.train.images.shape[1:]
 
     @property
     def classes(self) -> int | None:

@@ -27,6 +27,15 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Audited:
+    """What the audit found before training: in a word or two, as tags; the ledger as JSON takes it; a table to read."""
+
+    tags: Mapping[str, str]
+    ledger: Mapping[str, Any]
+    table: str
+
+
+@dataclass(frozen=True)
 class Started:
     """Training begins after `step` steps and ends after `steps`."""
 
@@ -44,11 +53,11 @@ class Scalars:
 
 @dataclass(frozen=True)
 class Images:
-    """Samples after `step` steps, of the same latent vectors each time: uint8 (n, height, width, channels)."""
+    """Samples after `step` steps, of the same latent vectors each time: images or points."""
 
     step: int
     name: str
-    images: data.Images
+    images: data.Examples
 
 
 @dataclass(frozen=True)
@@ -66,4 +75,4 @@ class Ended:
     step: int
 
 
-Event = Described | Card | Started | Scalars | Images | Saved | Ended
+Event = Described | Card | Audited | Started | Scalars | Images | Saved | Ended

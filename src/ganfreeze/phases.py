@@ -1,11 +1,15 @@
 """What the strategies share: how the scalars of a phase are named, and how phases make up steps."""
 
-from collections.abc import Mapping
+from abc import ABC
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ganfreeze import tensorflow as tf
 from ganfreeze.streams import Streams
-from ganfreeze.types import Loss, Phase, PhaseName, Scalars, Tensor, Update
+from ganfreeze.types import Game, Loss, Phase, PhaseName, Scalars, Strategy, Tensor, Update, Variable
+
+Run = Callable[[Tensor, Tensor], Mapping[str, Any]]
+Inputs = Sequence[tuple[Tensor, Tensor]]  # for each call of a step, its real examples and its latent vectors
 
 
 def accuracy_real(loss: Loss, logits: Tensor) -> Tensor:
@@ -18,12 +22,73 @@ def accuracy_fake(loss: Loss, logits: Tensor) -> Tensor:
     return tf.reduce_mean(tf.cast(logits <= loss.boundary, tf.float32))
 
 
-def advance(phases: Mapping[PhaseName, Phase], update: Update, streams: Streams, step: int, steps: int) -> Scalars:
-    """Run `steps` steps from `step` on, phase by phase as `update` orders them; the mean of each scalar."""
+def of(game: Game, *, learn: Run, fool: Run) -> Mapping[PhaseName, Phase]:
+    """The discriminator phase and the generator phase of a game; what is trainable now is what they are to train.
+
+    So this comes before a strategy sets any flag.
+    """
+    weights = tuple(game.networks.discriminator.trainable_variables)
+
+    def learn_within_bounds(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
+        scalars = learn(real, latent)
+        game.regularizer.constrain(weights)
+        return scalars
+
+    return {
+        "discriminator": Phase("discriminator", weights, learn_within_bounds),
+        "generator": Phase("generator", tuple(game.networks.generator.trainable_variables), fool),
+    }
+
+
+def inputs(update: Update, streams: Streams, step: int) -> Inputs:
+    """What each call of a step is given."""
+    return [(streams.batch(step, call.real), streams.noise(step, *call.noise)) for call in update.calls()]
+
+
+def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: Inputs) -> list[Mapping[str, Any]]:
+    """Run the phases of one step in the update's order; the scalars of each call.
+
+    In a simultaneous step the discriminator moves first, and what it was is put back while the generator phase looks at
+    it: both phases see the weights that the step began with, whatever the mechanism.
+    """
+    if update.order != "simultaneous":
+        return [phases[call.phase].run(*given) for call, given in zip(update.calls(), inputs, strict=True)]
+    weights = phases["discriminator"].trains
+    begun = _copies(weights)
+    learned = phases["discriminator"].run(*inputs[0])
+    moved = _copies(weights)
+    _assign(weights, begun)
+    fooled = phases["generator"].run(*inputs[1])
+    _assign(weights, moved)
+    return [learned, fooled]
+
+
+def mean(scalars: Iterable[Mapping[str, Any]]) -> Scalars:
+    """The mean of each scalar over the calls that gave it."""
     seen: dict[str, list[Any]] = {}
-    for now in range(step, step + steps):
-        for name, draw in update.calls():
-            scalars = phases[name].run(streams.batch(now, draw), streams.noise(now, name, draw))
-            for key, value in scalars.items():
-                seen.setdefault(key, []).append(value)
+    for each in scalars:
+        for key, value in each.items():
+            seen.setdefault(key, []).append(value)
     return {key: float(tf.reduce_mean(tf.stack(values))) for key, values in seen.items()}
+
+
+class PhaseByPhase(Strategy, ABC):
+    """A strategy that runs its phases one call at a time."""
+
+    def __init__(self, game: Game, *, learn: Run, fool: Run) -> None:
+        self.phases, self._update = of(game, learn=learn, fool=fool), game.update
+
+    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
+        scalars: list[Mapping[str, Any]] = []
+        for now in range(step, step + steps):
+            scalars += run_step(self.phases, self._update, inputs(self._update, streams, now))
+        return mean(scalars)
+
+
+def _copies(variables: Sequence[Variable]) -> list[Tensor]:
+    return [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
+
+
+def _assign(variables: Sequence[Variable], values: Sequence[Tensor]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -7,32 +7,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze import tensorflow as tf
-from ganfreeze.data import Images
+from ganfreeze.data import Examples, Images
 from ganfreeze.types import Model
 
 BATCH = 250
 
 
-def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Images]:
-    """A function from latent vectors (n, latent_dim) to uint8 images (n, height, width, channels).
+def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Examples]:
+    """A function from latent vectors (n, latent_dim) to uint8 images (n, height, width, channels), or to points.
 
-    The generator runs in inference mode, so that a sample depends on no other; [-1, 1] is rounded to 0..255.
+    The generator runs in inference mode, so that a sample depends on no other; of images [-1, 1] is rounded to 0..255.
     """
+    images = len(generator.output_shape) == 4
     infer = tf.function(lambda latent: generator(latent, training=False), reduce_retracing=True)
 
-    def sample(latent: NDArray[np.float32]) -> Images:
+    def sample(latent: NDArray[np.float32]) -> Examples:
         batches = [infer(latent[start : start + BATCH]).numpy() for start in range(0, len(latent), BATCH)]
-        return np.concatenate([np.rint((batch + 1) * 127.5).clip(0, 255).astype(np.uint8) for batch in batches])
+        return np.concatenate([_quantised(batch) if images else batch for batch in batches])
 
     return sample
 
 
-def write(images: Images, path: Path) -> None:
-    """Write a picture of the images in a square grid; the suffix of `path` tells the format."""
+def _quantised(images: NDArray[np.floating]) -> Images:
+    return np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
+
+
+def write(examples: Examples, path: Path) -> None:
+    """Write a picture of the examples; the suffix of `path` tells the format."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(grid(images)).save(path)
+    Image.fromarray(picture(examples)).save(path)
 
 
 def grid(images: Images, *, side: int = 512) -> Images:
@@ -46,3 +51,20 @@ def grid(images: Images, *, side: int = 512) -> Images:
     factor = max(1, side // (rows * height))
     enlarged = sheet.repeat(factor, 0).repeat(factor, 1)
     return np.broadcast_to(enlarged, (*enlarged.shape[:2], 3)).copy()
+
+
+def picture(examples: Examples) -> Images:
+    """Images in a grid, points as a cloud: one RGB image (H, W, 3)."""
+    return grid(examples) if examples.ndim == 4 else scatter(examples)
+
+
+def scatter(points: NDArray[np.float32], *, side: int = 512) -> Images:
+    """Points (n, dimensions) by their first two coordinates, a line's by the one it has, as an RGB image (H, W, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    canvas = FigureCanvasAgg(Figure(figsize=(side / 100, side / 100), dpi=100))
+    axes = canvas.figure.subplots()
+    axes.scatter(points[:, 0], points[:, 1] if points.shape[1] > 1 else np.zeros(len(points)), s=4)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ganfreeze.data import Images
+from ganfreeze.data import Examples
 from ganfreeze.types import PhaseName
 
 _EPOCH, _NOISE, _SAMPLES, _WEIGHTS = range(4)
@@ -32,23 +32,25 @@ def sample_noise(seed: int, count: int, latent_dim: int) -> NDArray[np.float32]:
     return np.random.default_rng((seed, _SAMPLES)).standard_normal((count, latent_dim), np.float32)
 
 
-def scaled(images: Images) -> NDArray[np.float32]:
-    """Images as the networks see them: 0..255 becomes [-1, 1]."""
-    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+def scaled(images: Examples) -> NDArray[np.float32]:
+    """Examples as the networks see them: of images 0..255 becomes [-1, 1], points stay."""
+    return images if images.dtype == np.float32 else images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 class Streams(NamedTuple):
-    """The real images and latent vectors of every step.
+    """The real examples and latent vectors of every step.
 
-    `images` are uint8 (n, height, width, channels), in memory or a memory map; `draws` is the number of real batches
-    in a step.
+    `images` are uint8 (n, height, width, channels), or points, float32 (n, dimensions), in memory or a memory map;
+    `draws` is the number of real batches in a step. Noise is drawn in single precision whatever `dtype`, which
+    everything is handed out in, so that a run in double precision sees the same.
     """
 
-    images: Images
+    images: Examples
     seed: int
     batch_size: int
     latent_dim: int
     draws: int = 1
+    dtype: str = "float32"
 
     def indices(self, step: int, draw: int = 0) -> NDArray[np.int64]:
         """The examples, (batch,), of a step's batch number `draw`.
@@ -64,14 +66,15 @@ class Streams(NamedTuple):
             pieces.append(_permutation(self.seed, epoch, examples)[offset : offset + wanted])
         return np.concatenate(pieces)
 
-    def batch(self, step: int, draw: int = 0) -> NDArray[np.float32]:
-        """Real images (batch, height, width, channels), scaled from 0..255 to [-1, 1]."""
-        return scaled(self.images[self.indices(step, draw)])
+    def batch(self, step: int, draw: int = 0) -> NDArray[np.floating]:
+        """Real examples (batch, ...); images are scaled from 0..255 to [-1, 1]."""
+        return scaled(self.images[self.indices(step, draw)]).astype(self.dtype, copy=False)
 
-    def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.float32]:
+    def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.floating]:
         """Latent vectors (batch, latent_dim) from N(0, I), drawn anew for each phase and draw of each step."""
         random = np.random.default_rng((self.seed, _NOISE, step, _PHASES[phase], draw))
-        return random.standard_normal((self.batch_size, self.latent_dim), np.float32)
+        latent = random.standard_normal((self.batch_size, self.latent_dim), np.float32)
+        return latent.astype(self.dtype, copy=False)
 
     def samples(self, count: int) -> NDArray[np.float32]:
         """Latent vectors (count, latent_dim) to evaluate with, the same at every step."""

@@ -3,6 +3,8 @@
 A trainer's output is the discriminator's logits, (batch, 1), or with real and fake side by side (batch, 2); its
 compiled loss is one of `ganfreeze.loss`. So any loss fits, coupled ones too, and the rest is plain Keras. Which
 variables `train_on_batch` moves is for the `trainable` flags to say, and for the Keras version when it reads them.
+
+Penalties on gradients have no place in such a model: a strategy made of these refuses them (`LIMITS`).
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +15,9 @@ import numpy as np
 
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import Loss, Model, Networks, Tensor, Update
+from ganfreeze.types import Game, Model, Tensor
+
+LIMITS = {"regularizer": ["none", "weight_clip"]}
 
 
 class Trainer(ABC):
@@ -22,9 +26,9 @@ class Trainer(ABC):
     `compile()` may be called again, after a flag has changed; `run(real, latent)` is the phase.
     """
 
-    def __init__(self, *, keras: Any, networks: Networks, loss: Loss, optimizer: Any) -> None:
-        self.networks, self.loss, self.optimizer = networks, loss, optimizer
-        self.model = self._build(keras)
+    def __init__(self, game: Game, optimizer: Any) -> None:
+        self.game, self.networks, self.loss, self.optimizer = game, game.networks, game.loss, optimizer
+        self.model = self._build(game.keras)
 
     def compile(self) -> None:
         """Compile the model; Keras 2 reads the `trainable` flags now, Keras 3 when it traces the train function.
@@ -48,9 +52,9 @@ class Trainer(ABC):
 
 
 class _Discriminator(Trainer):
-    def __init__(self, *, fakes: str, **parts: Any) -> None:
-        super().__init__(**parts)
-        generator, training = self.networks.generator, fakes == "training"
+    def __init__(self, game: Game) -> None:
+        super().__init__(game, game.optimizers.discriminator)
+        generator, training = game.networks.generator, game.update.fakes == "training"
         self._fakes = tf.function(lambda latent: generator(latent, training=training))
 
 
@@ -59,7 +63,8 @@ class JointDiscriminator(_Discriminator):
 
     def run(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
         unused_labels = np.zeros((len(real), 2), np.float32)
-        logs = self.model.train_on_batch([real, self._fakes(latent)], unused_labels, return_dict=True)
+        images = [tf.convert_to_tensor(real), self._fakes(latent)]
+        logs = self.model.train_on_batch(images, unused_labels, return_dict=True)
         return {"discriminator_loss": logs.pop("loss"), **logs}
 
     def _build(self, keras: Any) -> Model:
@@ -113,6 +118,9 @@ class SplitDiscriminator(_Discriminator):
 class Combined(Trainer):
     """Latent vectors to the logits of their images, (batch, 1); with a coupled loss [real, latent] to (batch, 2)."""
 
+    def __init__(self, game: Game) -> None:
+        super().__init__(game, game.optimizers.generator)
+
     def run(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
         inputs, columns = ([real, latent], 2) if self.loss.couples else (latent, 1)
         unused_labels = np.ones((len(latent), columns), np.float32)
@@ -132,11 +140,16 @@ class Combined(Trainer):
         return self.loss.generator(real_logits, logits[:, -1:])
 
 
-def pair(*, keras: Any, networks: Networks, loss: Loss, optimizers: Any, update: Update) -> tuple[Trainer, Trainer]:
+def pair(game: Game) -> tuple[Trainer, Trainer]:
     """The trainers of the discriminator phase and of the generator phase, not yet compiled."""
-    discriminator = {"joint": JointDiscriminator, "split": SplitDiscriminator}[update.batches]
-    parts = {"keras": keras, "networks": networks, "loss": loss}
-    return (
-        discriminator(**parts, optimizer=optimizers.discriminator, fakes=update.fakes),
-        Combined(**parts, optimizer=optimizers.generator),
-    )
+    discriminator = {"joint": JointDiscriminator, "split": SplitDiscriminator}[game.update.batches]
+    return discriminator(game), Combined(game)
+
+
+def build_optimizers(game: Game, *, combined_trains_both: bool = False) -> None:
+    """Make the optimizers' slots before the first batch; a combined model that trains the discriminator as well needs
+    slots for it."""
+    generator = game.networks.generator.trainable_variables
+    discriminator = game.networks.discriminator.trainable_variables
+    both = [*generator, *discriminator]
+    game.optimizers.build(generator=both if combined_trains_both else generator, discriminator=discriminator)

@@ -9,9 +9,11 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 import numpy as np
 from pydantic import Field
 
-from ganfreeze.data import Dataset, Images
+from ganfreeze.data import Dataset, Examples
+from ganfreeze.errors import BadInput
 
 Tensor = Any  # a tf.Tensor or what tf.convert_to_tensor takes; naming the class here would import TensorFlow
+Variable = Any  # a variable of either Keras
 Model = Any  # a keras.Model of either Keras
 Scalars = Mapping[str, float]
 
@@ -23,29 +25,55 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 PhaseName = Literal["discriminator", "generator"]
 
+# What a part can do, where it cannot do everything: by the key of a config ("keras", "update.batches"), the values that
+# go with it. It is asked before TensorFlow is imported.
+Limits = Mapping[str, Sequence[str | bool]]
+
 
 # ------------------------------------------------------------------------------------------------------ networks
 
 
 @dataclass(frozen=True)
 class Networks:
-    """The generator, (batch, latent_dim) to images in [-1, 1], and the discriminator, images to logits (batch, 1)."""
+    """The generator, (batch, latent_dim) to examples, images in [-1, 1] or points, and the discriminator, examples to
+    logits (batch, 1).
+
+    `held` are layers of the discriminator that stay still in its own phase as well, their `trainable` being False, and
+    `held_weights` what would else be trained of them.
+    """
 
     generator: Model
     discriminator: Model
     latent_dim: int
+    held: Sequence[Any] = ()
+    held_weights: Sequence[Variable] = ()
+
+    def thaw(self) -> None:
+        """Set the discriminator's flag to True, which Keras passes on to every layer, and back to False where held."""
+        self.discriminator.trainable = True
+        for layer in self.held:
+            layer.trainable = False
 
 
 class Architecture(ABC):
-    """What a file in `architecture/` holds: a pair of networks for a shape of images."""
+    """What a file in `architecture/` holds: a pair of networks for a shape of examples."""
 
     @abstractmethod
-    def check(self, image_shape: tuple[int, int, int]) -> None:
-        """Raise BadInput where the pair cannot be built for images of this (height, width, channels)."""
+    def check(self, image_shape: tuple[int, ...]) -> None:
+        """Raise BadInput where the pair cannot be built for examples of this shape: (height, width, channels) of images,
+        (dimensions,) of points."""
 
     @abstractmethod
-    def build(self, *, keras: Any, image_shape: tuple[int, int, int], random: np.random.Generator) -> Networks:
+    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
         """Build the pair with Keras 2 or 3; the same `random` gives the same weights under both."""
+
+
+class Freeze(ABC):
+    """What a file in `freeze/` holds: which layers of the discriminator stay still in its own phase as well."""
+
+    @abstractmethod
+    def apply(self, networks: Networks) -> Networks:
+        """Hold the layers. Raises BadInput where the discriminator has no such layers to spare."""
 
 
 # ----------------------------------------------------------------------------------------------------- algorithm
@@ -59,6 +87,7 @@ class Loss(ABC):
     discriminator calls an image real, which its accuracy is counted by.
     """
 
+    limits: ClassVar[Limits] = {}
     couples: ClassVar[bool] = False
     boundary: ClassVar[float] = 0.0
 
@@ -73,35 +102,122 @@ class Loss(ABC):
         """The mean loss over the batch, a scalar; `real_logits` is None unless the loss `couples`."""
 
 
+class Call(NamedTuple):
+    """One phase within a step: its name, the number of its batch of real examples, and that of its noise."""
+
+    phase: PhaseName
+    real: int
+    noise: tuple[PhaseName, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What a file in `update/` builds: the algorithm of one training step.
+    """What a file in `update/` gives defaults to: the algorithm of one training step.
 
-    `batches` is "joint" where one update of the discriminator sees the real and the fake batch, "split" where it is
-    updated on the one and then on the other. `fakes` is the mode the generator runs in while the discriminator
-    learns: "training" (batch statistics, which also move its averages) or "inference".
+    - `order`: which phase comes first, or "simultaneous": both see the weights that the step began with.
+    - `discriminator_steps`, `generator_steps`: how often each phase runs in a step (k of Goodfellow et al. 2014,
+      algorithm 1). Each time the discriminator sees another batch.
+    - `batches`: "joint" where one update of the discriminator sees the real and the fake batch, "split" where it is
+      updated on the one and then on the other.
+    - `noise`: "fresh" where the generator phase draws its own latent vectors, "reused" where it takes the
+      discriminator phase's.
+    - `fakes`: the mode the generator runs in while the discriminator learns: "training" (batch statistics, which also
+      move its averages) or "inference".
+    - `optimizers`: "separate", or one "shared" by both networks, as in the code of the original question.
+
+    Raises:
+        BadInput: simultaneous steps with more than one update of a network.
     """
 
-    discriminator_steps: int
-    batches: Literal["joint", "split"]
-    fakes: Literal["training", "inference"]
+    order: Literal["discriminator_first", "generator_first", "simultaneous"] = "discriminator_first"
+    discriminator_steps: Count = 1
+    generator_steps: Count = 1
+    batches: Literal["joint", "split"] = "joint"
+    noise: Literal["fresh", "reused"] = "fresh"
+    fakes: Literal["training", "inference"] = "training"
+    optimizers: Literal["separate", "shared"] = "separate"
 
-    def calls(self) -> Sequence[tuple[PhaseName, int]]:
-        """The phases of one step in order, each with the number of its batch of real images within the step."""
-        last = self.discriminator_steps - 1
-        return [*(("discriminator", draw) for draw in range(last + 1)), ("generator", last)]
+    def __post_init__(self) -> None:
+        if self.order == "simultaneous" and (self.discriminator_steps, self.generator_steps) != (1, 1):
+            raise BadInput(
+                f"update.order=simultaneous updates each network once a step; update.discriminator_steps="
+                f"{self.discriminator_steps} and update.generator_steps={self.generator_steps} must both be 1."
+            )
+
+    def calls(self) -> Sequence[Call]:
+        """The phases of one step in order. The generator's last is paired with the discriminator's last batch."""
+        surplus = self.discriminator_steps - self.generator_steps
+        learn = [Call("discriminator", draw, ("discriminator", draw)) for draw in range(self.discriminator_steps)]
+        noise: PhaseName = "generator" if self.noise == "fresh" else "discriminator"
+        draws = [max(0, surplus) + number for number in range(self.generator_steps)]
+        fool = [Call("generator", min(draw, self.discriminator_steps - 1), (noise, draw)) for draw in draws]
+        return [*fool, *learn] if self.order == "generator_first" else [*learn, *fool]
 
     def iterations(self, phase: PhaseName) -> int:
         """How often one step calls the optimizer of that phase."""
-        return 1 if phase == "generator" else self.discriminator_steps * (2 if self.batches == "split" else 1)
+        steps = {
+            "generator": self.generator_steps,
+            "discriminator": self.discriminator_steps * (2 if self.batches == "split" else 1),
+        }
+        return sum(steps.values()) if self.optimizers == "shared" else steps[phase]
+
+
+class Play(NamedTuple):
+    """What a phase is about to differentiate: both networks, the loss, and its batch.
+
+    `real` and `fakes` are examples of one shape, `latent` (batch, latent_dim); `fakes` is constant in the discriminator
+    phase, a function of the generator's weights in the generator phase.
+    """
+
+    networks: Networks
+    loss: Loss
+    real: Tensor
+    latent: Tensor
+    fakes: Tensor
+
+
+class Regularizer(ABC):
+    """What a file in `regularizer/` holds: what keeps the game stable beside the loss.
+
+    It is added to a phase's loss, differentiated with it, or bounds the discriminator's weights after its phase. An
+    implementation that penalizes needs a strategy that differentiates by a tape of its own.
+    """
+
+    limits: ClassVar[Limits] = {}
+
+    @abstractmethod
+    def penalty(self, phase: PhaseName, play: Play) -> Tensor | float:
+        """A scalar to be added to the loss of this phase."""
+
+    @abstractmethod
+    def constrain(self, weights: Sequence[Variable]) -> None:
+        """Bound the discriminator's weights, after each of its phases."""
 
 
 @dataclass(frozen=True)
 class Optimizers:
-    """One Keras optimizer for each network."""
+    """A Keras optimizer for each network, or the same one twice."""
 
     generator: Any
     discriminator: Any
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is only one."""
+        return self.generator is self.discriminator
+
+    def build(self, *, generator: Sequence[Variable], discriminator: Sequence[Variable]) -> None:
+        """Make the slots for these weights now.
+
+        An optimizer of Keras 2.11 or later knows only the variables of its first use: shared between two trainers
+        without this, it raises a KeyError at the second.
+        """
+        if self.shared:
+            known = {id(variable): variable for variable in (*generator, *discriminator)}
+            self.generator.build(list(known.values()))
+        else:
+            self.generator.build(list(generator))
+            self.discriminator.build(list(discriminator))
 
 
 class OptimizerPair(ABC):
@@ -117,15 +233,24 @@ class OptimizerPair(ABC):
     def optimizer(self, keras: Any, rate: Any) -> Any:
         """A Keras optimizer at this learning rate, a float or a Keras schedule."""
 
-    def build(self, *, keras: Any, schedule: "Schedule", iterations: Callable[[PhaseName], int]) -> Optimizers:
-        """Build both optimizers; `iterations(phase)` is how often each will be called in the whole run."""
-        rates: dict[PhaseName, float] = {"generator": self.generator_rate, "discriminator": self.discriminator_rate}
-        return Optimizers(
-            **{
-                phase: self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations(phase)))
-                for phase, rate in rates.items()
-            }
-        )
+    def check(self, update: Update) -> None:
+        """Raise BadInput where one optimizer would need two rates."""
+        if update.optimizers == "shared" and self.generator_rate != self.discriminator_rate:
+            raise BadInput(
+                f"update.optimizers=shared has one rate; optimizer.generator_rate={self.generator_rate} and "
+                f"optimizer.discriminator_rate={self.discriminator_rate} must be equal."
+            )
+
+    def build(self, *, keras: Any, schedule: "Schedule", update: Update, steps: int) -> Optimizers:
+        """Build the optimizers for a run of this many steps."""
+
+        def build(phase: PhaseName, rate: float) -> Any:
+            iterations = steps * update.iterations(phase)
+            return self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations))
+
+        discriminator = build("discriminator", self.discriminator_rate)
+        shared = update.optimizers == "shared"
+        return Optimizers(discriminator if shared else build("generator", self.generator_rate), discriminator)
 
 
 class Schedule(ABC):
@@ -136,21 +261,39 @@ class Schedule(ABC):
         """A learning rate for a Keras optimizer that starts at `rate` and is called `iterations` times."""
 
 
-class Phase(NamedTuple):
-    """One half of a training step: what it is called, what it trains, and the one call that does it.
+@dataclass(frozen=True, kw_only=True)
+class Game:
+    """What every strategy is given: a Keras, the networks, and the algorithm that they are to be trained by."""
 
-    `run(real, latent)` takes images (batch, height, width, channels) in [-1, 1] and latent vectors
-    (batch, latent_dim), and returns scalars by name, as tensors or floats.
+    keras: Any
+    networks: Networks
+    loss: Loss
+    regularizer: Regularizer
+    optimizers: Optimizers
+    update: Update
+
+
+class Phase(NamedTuple):
+    """One half of a training step: what it is called, the weights that it trains, and the one call that does it.
+
+    `run(real, latent)` takes examples (batch, ...), images in [-1, 1], and latent vectors (batch, latent_dim), and
+    returns scalars by name, as tensors or floats.
     """
 
     name: PhaseName
-    trains: Model
+    trains: Sequence[Variable]
     run: Callable[[Tensor, Tensor], Mapping[str, Any]]
 
 
 class Strategy(ABC):
-    """What a file in `strategy/` holds: the mechanism that keeps the frozen network still."""
+    """What a file in `strategy/` holds: the mechanism that keeps the frozen network still.
 
+    `limits` says what it can do where it cannot do everything; `diagnosis` what is known of the mechanism where the
+    audit finds it wanting, and what would work instead.
+    """
+
+    limits: ClassVar[Limits] = {}
+    diagnosis: ClassVar[str] = ""
     phases: Mapping[PhaseName, Phase]
 
     @abstractmethod
@@ -167,7 +310,7 @@ class Extractor(NamedTuple):
 
     samples: int
     card: Mapping[str, str | int | float]
-    evaluate: Callable[[Images], Scalars]
+    evaluate: Callable[[Examples], Scalars]
 
 
 class Evaluator(ABC):

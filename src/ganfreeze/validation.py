@@ -5,22 +5,23 @@ What is allowed is written once, where it is used: in the annotations of each pa
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ganfreeze.errors import BadInput
-from ganfreeze.types import Count, Index
+from ganfreeze.types import Count, Index, Limits
 
 _MISSING = "???"  # what OmegaConf writes for a value that has to be given
 
 
 class CadenceSettings(BaseModel):
-    """How often, in steps, scalars are logged and networks evaluated."""
+    """How often, in steps, scalars are logged, networks evaluated and frozen weights looked after (None: never)."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
     log: Count
     evaluate: Count
+    audit: Count | None
 
 
 class PathSettings(BaseModel):
@@ -40,6 +41,8 @@ class Settings(BaseModel):
     steps: Count
     batch_size: Count
     deterministic: bool
+    eager: bool
+    audit: Literal["error", "record", "off"]
     cadence: CadenceSettings
     paths: PathSettings
 
@@ -91,6 +94,24 @@ def check_options(group: str, target: Callable[..., Any], options: Mapping[str, 
     }
     strict = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
     _validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}.")
+
+
+def check_limits(part: str, limits: Limits, chosen: Mapping[str, Any]) -> None:
+    """Hold what else was chosen, by flat keys, against what a part, called "group=word", can do.
+
+    Raises:
+        BadInput: names the part, the choice that it cannot honour, and all that it can.
+    """
+    for key, allowed in limits.items():
+        if chosen[key] not in allowed:
+            origin = key.partition(".")[0]
+            word = f" (of {origin}={chosen[origin]})" if key != origin and origin in chosen else ""
+            can = "; ".join(f"{each}={' or '.join(map(_shown, values))}" for each, values in limits.items())
+            raise BadInput(f"{part} does not go with {key}={_shown(chosen[key])}{word}; it goes with {can}")
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _validated(model: type[BaseModel], values: Mapping[str, Any], *, prefix: str) -> BaseModel:

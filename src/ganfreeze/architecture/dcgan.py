@@ -26,15 +26,16 @@ class Dcgan(Architecture):
     filters: Count = 64
     batch_norm: bool = True
 
-    def check(self, image_shape: tuple[int, int, int]) -> None:
-        height, width, _ = image_shape
-        if height != width or height % 4 or not 8 <= height <= 64:
+    def check(self, image_shape: tuple[int, ...]) -> None:
+        size = image_shape[:2]
+        if len(image_shape) != 3 or size[0] != size[1] or size[0] % 4 or not 8 <= size[0] <= 64:
+            shown = "x".join(map(str, size)) if len(image_shape) == 3 else f"points of {image_shape[0]} dimensions"
             raise BadInput(
                 f"architecture=dcgan builds for square images whose side is a multiple of 4 from 8 to 64; this data "
-                f"set's are {height}x{width}. Choose architecture=mlp, or another size where the data set has one."
+                f"set's are {shown}. Choose architecture=mlp, or another size where the data set has one."
             )
 
-    def build(self, *, keras: Any, image_shape: tuple[int, int, int], random: np.random.Generator) -> Networks:
+    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
         self.check(image_shape)
         layers = keras.layers
         kernel = {"kernel_initializer": normal(keras, random, 0.02)}

@@ -22,10 +22,10 @@ class Mlp(Architecture):
 
     latent_dim: Count = 100
 
-    def check(self, image_shape: tuple[int, int, int]) -> None:
+    def check(self, image_shape: tuple[int, ...]) -> None:
         """Any shape will do."""
 
-    def build(self, *, keras: Any, image_shape: tuple[int, int, int], random: np.random.Generator) -> Networks:
+    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
         layers = keras.layers
 
         def dense(units: int, activation: str | None = None) -> Any:

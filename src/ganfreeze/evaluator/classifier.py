@@ -62,7 +62,7 @@ class Classifier(Evaluator):
                 f"{'no labels' if dataset.classes is None else 'one class'}. Choose evaluator=none."
             )
         counts = [len(split.images) for split in (dataset.train, dataset.test)]
-        if min(dataset.image_shape[:2]) < 2 or min(counts) < 2:
+        if len(dataset.image_shape) != 3 or min(dataset.image_shape[:2]) < 2 or min(counts) < 2:
             raise BadInput(
                 "evaluator=classifier needs images of 2x2 or more, and two or more in each split; "
                 f"dataset={dataset.name} has {counts[0]} and {counts[1]} of shape {dataset.image_shape}."

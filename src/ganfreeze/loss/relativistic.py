@@ -17,6 +17,7 @@ class Relativistic(Loss):
     Source: Jolicoeur-Martineau 2018, equations 14 to 16; TF-GAN's `relativistic_*_loss`.
     """
 
+    limits = {"update.batches": ["joint"]}
     couples = True
 
     def discriminator(

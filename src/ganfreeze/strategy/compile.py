@@ -1,32 +1,28 @@
 """The Keras idiom: compile the discriminator, freeze it, compile the combined model, never thaw it."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from ganfreeze import phases, trainers
-from ganfreeze.streams import Streams
-from ganfreeze.types import Loss, Networks, Optimizers, Phase, PhaseName, Scalars, Strategy, Update
+from ganfreeze import trainers
+from ganfreeze.phases import PhaseByPhase
+from ganfreeze.types import Game
 
 
-class Compile(Strategy):
+class Compile(PhaseByPhase):
     """Keras 2 remembers in `compile()` what is trainable, so the discriminator's trainer goes on training.
 
     Keras 3 asks for the flag when it traces the train function, at the first batch: by then the discriminator is
     frozen everywhere, and it never trains.
     """
 
-    def __init__(self, *, keras: Any, networks: Networks, loss: Loss, optimizers: Optimizers, update: Update) -> None:
-        self._update = update
-        discriminator, combined = trainers.pair(
-            keras=keras, networks=networks, loss=loss, optimizers=optimizers, update=update
-        )
-        discriminator.compile()
-        networks.discriminator.trainable = False
-        combined.compile()
-        self.phases: Mapping[PhaseName, Phase] = {
-            "discriminator": Phase("discriminator", networks.discriminator, discriminator.run),
-            "generator": Phase("generator", networks.generator, combined.run),
-        }
+    limits = trainers.LIMITS
+    diagnosis = (
+        "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "
+        "discriminator is frozen everywhere, and never trains. keras=keras2 remembers the flag at compile(); under "
+        "Keras 3 strategy=trace keeps this order, and strategy=toggle or strategy=tape do without it."
+    )
 
-    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
-        return phases.advance(self.phases, self._update, streams, step, steps)
+    def __init__(self, game: Game) -> None:
+        discriminator, combined = trainers.pair(game)
+        super().__init__(game, learn=discriminator.run, fool=combined.run)
+        trainers.build_optimizers(game)
+        discriminator.compile()
+        game.networks.discriminator.trainable = False
+        combined.compile()

@@ -1,37 +1,30 @@
 """The careful Keras way: each trainer is compiled once, and the flag is set before each phase."""
 
 from collections.abc import Mapping
-from typing import Any
 
-from ganfreeze import phases, trainers
-from ganfreeze.streams import Streams
-from ganfreeze.types import Loss, Networks, Optimizers, Phase, PhaseName, Scalars, Strategy, Tensor, Update
+from ganfreeze import trainers
+from ganfreeze.phases import PhaseByPhase
+from ganfreeze.types import Game, Tensor
 
 
-class Toggle(Strategy):
+class Toggle(PhaseByPhase):
     """The flag says the same when a trainer is compiled, traced and run, so it works under both Keras, whichever of the
     three they look at.
     """
 
-    def __init__(self, *, keras: Any, networks: Networks, loss: Loss, optimizers: Optimizers, update: Update) -> None:
-        self._update, self._networks = update, networks
-        self._discriminator, self._combined = trainers.pair(
-            keras=keras, networks=networks, loss=loss, optimizers=optimizers, update=update
-        )
-        networks.discriminator.trainable = True
-        self._discriminator.compile()
-        networks.discriminator.trainable = False
-        self._combined.compile()
-        self.phases: Mapping[PhaseName, Phase] = {
-            "discriminator": Phase("discriminator", networks.discriminator, self._learn),
-            "generator": Phase("generator", networks.generator, self._fool),
-        }
+    limits = trainers.LIMITS
 
-    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
-        return phases.advance(self.phases, self._update, streams, step, steps)
+    def __init__(self, game: Game) -> None:
+        self._networks = game.networks
+        self._discriminator, self._combined = trainers.pair(game)
+        super().__init__(game, learn=self._learn, fool=self._fool)
+        trainers.build_optimizers(game)
+        self._discriminator.compile()
+        game.networks.discriminator.trainable = False
+        self._combined.compile()
 
     def _learn(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
-        self._networks.discriminator.trainable = True
+        self._networks.thaw()
         return self._discriminator.run(real, latent)
 
     def _fool(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:

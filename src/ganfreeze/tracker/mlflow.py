@@ -46,10 +46,15 @@ class Mlflow(Tracker):
                 self._begin(event)
             case events.Card(values):
                 self._log_parameters({f"evaluator.{key}": value for key, value in values.items()})
+            case events.Audited(tags, ledger, table):
+                for key, value in tags.items():
+                    self._client.set_tag(self._run, key, value)
+                self._client.log_dict(self._run, ledger, "audit.json")
+                self._client.log_text(self._run, table, "audit.txt")
             case events.Scalars(step, values):
                 self._gather(step, values)
             case events.Images(step, name, images):
-                grid = sampling.grid(images)
+                grid = sampling.picture(images)
                 self._client.log_image(self._run, grid, key=name, step=step, synchronous=True)
             case events.Saved(_, folder):
                 self._client.log_artifacts(self._run, str(folder), "weights")

@@ -1,0 +1,39 @@
+"""Samples from a finished run."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ganfreeze import checkpoint, errors, sampling, types, validation
+from ganfreeze.app.variant import make
+from ganfreeze.report import query
+from ganfreeze.streams import sample_noise, weights_random
+
+
+def sample(cfg: DictConfig) -> None:
+    """Draw samples from a finished run's weights, and write them as a picture."""
+    try:
+        settings = validation.check_sampling(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
+        networks = load(settings.run, query.tracking_uri(settings.uri, settings.mlruns))
+        latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
+        samples = sampling.sampler(networks.generator)(latent)
+        sampling.write(samples, Path(settings.output))
+    except (errors.BadInput, OSError) as error:
+        raise SystemExit(f"ganfreeze: {error}") from None
+    print(f"{settings.output}: {len(samples)} samples of run {settings.run}")
+
+
+def load(run: str, uri: str) -> types.Networks:
+    """The networks of a finished run, with their final weights.
+
+    Raises:
+        BadInput: there is no such run at this tracking URI, or it did not get as far as saving its weights.
+    """
+    cfg: Any = OmegaConf.load(query.artifacts(uri, run, "config.yaml"))
+    folder = query.artifacts(uri, run, "weights")
+    networks = make(cfg["architecture"]).build(
+        keras=make(cfg["keras"]), image_shape=checkpoint.image_shape(folder), random=weights_random(0)
+    )
+    checkpoint.restore(networks, folder)
+    return networks

@@ -1,0 +1,122 @@
+"""Training runs: one variant trained and recorded, and the sweep that it may be part of."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ganfreeze import audit as auditing
+from ganfreeze import checkpoint, data, errors, events, movement, provenance, sampling, trainer, types
+from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, flat, make, networks
+from ganfreeze.cadence import Cadence
+from ganfreeze.progress import Terminal
+from ganfreeze.report import query
+from ganfreeze.watch import Watched
+
+_GRID = 64  # samples in a picture
+
+
+def run(cfg: DictConfig) -> None:
+    """Train one variant, and record it. A user's mistake or interruption ends with a sentence, not a traceback."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _interrupt)
+    try:
+        variant = check(cfg, _words())
+        dataset = variant.source.load()
+        variant.architecture.check(dataset.image_shape)
+        variant.evaluator.check(dataset)
+        with variant.tracker as tracker, Terminal(_name()) as terminal:
+            for event in _events(variant, dataset):
+                tracker.write(event)
+                terminal.write(event)
+    except errors.BadInput as error:
+        raise SystemExit(f"ganfreeze: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(f"ganfreeze: {_name()}: interrupted") from None
+
+
+def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
+    settings = variant.settings
+    yield _described(variant, dataset)
+
+    keras = make(variant.cfg.keras)
+    pair = networks(variant, dataset, keras)
+    weight_change = movement.weight_change(pair)
+    assembled = assemble(variant, dataset, pair, keras=keras)
+    yield from _audited(variant, assembled)
+
+    extractor = variant.evaluator.prepare(dataset)
+    yield events.Card(extractor.card)
+    streams, generate = assembled.streams, sampling.sampler(pair.generator)
+    yield from trainer.train(
+        strategy=_watched(variant, assembled),
+        streams=streams,
+        measures=[weight_change, lambda: extractor.evaluate(generate(streams.samples(extractor.samples)))],
+        samples=lambda: generate(streams.samples(_GRID)),
+        save=lambda: checkpoint.save(pair, Path(HydraConfig.get().runtime.output_dir) / "weights"),
+        cadence=Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate),
+    )
+
+
+def _audited(variant: Variant, assembled: Assembled) -> Iterator[events.Event]:
+    """Audit the strategy, unless that is off; where it fails, the run ends here, or goes on under audit=record."""
+    if variant.settings.audit == "off":
+        return
+    ledger = auditing.audit(assembled.strategy, assembled.game, assembled.streams)
+    yield events.Audited(ledger.tags(), ledger.json(), ledger.table())
+    if variant.settings.audit == "error":
+        ledger.require(variant.words["strategy"], assembled.strategy.diagnosis)
+
+
+def _watched(variant: Variant, assembled: Assembled) -> types.Strategy:
+    every, tolerated = variant.settings.cadence.audit, variant.settings.audit != "error"
+    return Watched(assembled.strategy, assembled.game, every, tolerated=tolerated) if every else assembled.strategy
+
+
+def close_sweep(cfg: DictConfig) -> str:
+    """Link the runs of a sweep that is over, and return the table that compares them; `cfg` is any job's config, with
+    Hydra's part."""
+    return make(cfg.tracker).close_sweep(sweep_of(cfg.hydra))
+
+
+def sweep_of(hydra: Any) -> str:
+    """The name of the sweep that a job belongs to: what its launcher put before the job's number, else its folder."""
+    return str(hydra.job.id).rpartition("/")[0] or hydra.sweep.dir
+
+
+def _described(variant: Variant, dataset: data.Dataset) -> events.Described:
+    hydra = HydraConfig.get()
+    tags = {"mlflow.runName": _name(), **provenance.tags()}
+    if hydra.mode == RunMode.MULTIRUN:
+        tags[query.SWEEP_TAG] = sweep_of(hydra)
+    values: Any = OmegaConf.to_container(variant.cfg, resolve=True)
+    return events.Described(
+        parameters=_words() | flat(values),
+        config=OmegaConf.to_yaml(variant.cfg, resolve=True),
+        tags=tags,
+        versions=provenance.versions(),
+        dataset=dataset,
+    )
+
+
+def _words() -> dict[str, str]:
+    choices = HydraConfig.get().runtime.choices
+    return {word: choices[word] for word in WORDS}
+
+
+def _name() -> str:
+    """What was chosen on the command line, with bare words where the word says it all."""
+    parts = [override.partition("=") for override in HydraConfig.get().overrides.task]
+    chosen = [value.strip("'") if key in WORDS else f"{key}={value}" for key, _, value in parts]
+    return " ".join(chosen) or " ".join(_words()[word] for word in ("strategy", "architecture", "dataset"))
+
+
+def _interrupt(*_: Any) -> None:
+    """End the run in order, on the first Ctrl-C or SIGTERM; further ones must not disturb that."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt

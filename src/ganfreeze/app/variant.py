@@ -1,0 +1,139 @@
+"""From a config to a variant: its values checked, its parts made and joined."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ganfreeze import data, errors, types, validation
+from ganfreeze import tensorflow as tf
+from ganfreeze.streams import Streams, weights_random
+
+WORDS = (  # the config groups
+    *("keras", "strategy", "update", "architecture", "freeze", "loss", "regularizer", "optimizer", "schedule"),
+    *("dataset", "evaluator", "tracker"),
+)
+_GIVEN = ("game",)  # to a strategy, beside its options
+
+
+class Variant(NamedTuple):
+    """A checked config, and the parts of it that need no TensorFlow to be made."""
+
+    cfg: DictConfig
+    words: Mapping[str, str]
+    settings: validation.Settings
+    update: types.Update
+    loss: types.Loss
+    regularizer: types.Regularizer
+    freeze: types.Freeze
+    source: data.Source
+    architecture: types.Architecture
+    optimizer: types.OptimizerPair
+    schedule: types.Schedule
+    evaluator: types.Evaluator
+    tracker: types.Tracker
+
+
+class Assembled(NamedTuple):
+    """A variant that is ready to train."""
+
+    game: types.Game
+    strategy: types.Strategy
+    streams: Streams
+
+
+def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
+    """Hold a config, composed of these words, against what its parts allow.
+
+    Raises:
+        BadInput: a value is missing, of the wrong type or out of range, or two words do not go together.
+    """
+    try:
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise errors.BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
+    validation.check_given(values)
+    settings = validation.check_settings({key: value for key, value in values.items() if key not in WORDS})
+    for group in WORDS:
+        if not isinstance(words.get(group), str) or "_target_" not in values.get(group, {}):
+            raise errors.BadInput(f"{group}={words.get(group)}: must be one word, that of a file in conf/{group}")
+        options = dict(values[group])
+        given = _GIVEN if group == "strategy" else ()
+        validation.check_options(group, get_object(options.pop("_target_")), options, given)
+    chosen = flat(values) | {group: words[group] for group in WORDS}
+    for group in WORDS:
+        limits = getattr(get_object(values[group]["_target_"]), "limits", {})
+        validation.check_limits(f"{group}={words[group]}", limits, chosen)
+    others = (
+        "update",
+        "loss",
+        "regularizer",
+        "freeze",
+        "architecture",
+        "optimizer",
+        "schedule",
+        "evaluator",
+        "tracker",
+    )
+    made = {word: make(cfg[word]) for word in others}
+    made["optimizer"].check(made["update"])
+    return Variant(cfg=cfg, words=words, settings=settings, source=make(cfg.dataset), **made)
+
+
+def networks(variant: Variant, dataset: data.Dataset, keras: Any) -> types.Networks:
+    """Both networks with their initial weights, none of them held yet."""
+    return variant.architecture.build(
+        keras=keras, image_shape=dataset.image_shape, random=weights_random(variant.settings.seed)
+    )
+
+
+def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, *, keras: Any) -> Assembled:
+    """Everything that trains, joined: what is held, the optimizers, the strategy, and its streams."""
+    settings, update = variant.settings, variant.update
+    tf.config.run_functions_eagerly(settings.eager)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    tf.random.set_seed(settings.seed)
+    game = types.Game(
+        keras=keras,
+        networks=variant.freeze.apply(networks),
+        loss=variant.loss,
+        regularizer=variant.regularizer,
+        optimizers=variant.optimizer.build(keras=keras, schedule=variant.schedule, update=update, steps=settings.steps),
+        update=update,
+    )
+    streams = Streams(
+        images=dataset.train.images,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        latent_dim=networks.latent_dim,
+        draws=update.discriminator_steps,
+        dtype=keras.backend.floatx(),
+    )
+    return Assembled(game, make(variant.cfg.strategy, game=game), streams)
+
+
+def make(node: Any, **given: Any) -> Any:
+    """Instantiate a part; Hydra wraps what a part's constructor raises, and a user's mistake should be told plainly."""
+    try:
+        return instantiate(node, _partial_=True)(**given) if given else instantiate(node)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, errors.BadInput):
+            raise error.__cause__ from None
+        raise
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A config's values by dotted keys, without what Hydra makes parts by."""
+    return dict(_flat(values, ""))
+
+
+def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif key != "_target_":
+            yield prefix + key, value

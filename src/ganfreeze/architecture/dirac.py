@@ -1,0 +1,56 @@
+"""The smallest GAN there is: one number each."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Architecture, Networks
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dirac(Architecture):
+    """The generator makes the point theta, whatever the latent vector; the discriminator's logit is psi * x.
+
+    A logit above 0 says "real" here; the paper's discriminator rates fakes higher, so its start (1, 1) is (1, -1) here.
+
+    Source: Mescheder, Geiger, Nowozin 2018, definition 2.1.
+    """
+
+    theta: Finite = 1.0
+    psi: Finite = -1.0
+
+    def check(self, image_shape: tuple[int, ...]) -> None:
+        if image_shape != (1,):
+            raise BadInput(
+                f"architecture=dirac plays on a line, with points of shape (1,); this data set's are {image_shape}. "
+                "Choose dataset=dirac, or another architecture."
+            )
+
+    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
+        self.check(image_shape)
+        theta = self.theta
+
+        class Point(keras.layers.Layer):
+            """(batch, 1), everywhere theta."""
+
+            def build(self, input_shape: Any) -> None:
+                start = keras.initializers.Constant(theta)
+                self.theta = self.add_weight(name="theta", shape=(1,), initializer=start, trainable=True)
+                super().build(input_shape)
+
+            def call(self, latent: Any) -> Any:
+                return latent[:, :1] * 0 + self.theta
+
+        latent, point = keras.layers.Input((1,)), keras.layers.Input((1,))
+        psi = keras.initializers.Constant(self.psi)
+        logit = keras.layers.Dense(1, use_bias=False, kernel_initializer=psi, name="psi")(point)
+        return Networks(
+            generator=keras.Model(latent, Point(name="point")(latent), name="generator"),
+            discriminator=keras.Model(point, logit, name="discriminator"),
+            latent_dim=1,
+        )

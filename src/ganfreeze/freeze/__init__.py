@@ -1,0 +1,1 @@
+"""Which of the discriminator's layers stay still in its own phase as well, one a file."""

@@ -1,0 +1,13 @@
+"""The whole discriminator trains in its phase."""
+
+from dataclasses import dataclass
+
+from ganfreeze.types import Freeze, Networks
+
+
+@dataclass(frozen=True)
+class Nothing(Freeze):
+    """No layer is held."""
+
+    def apply(self, networks: Networks) -> Networks:
+        return networks

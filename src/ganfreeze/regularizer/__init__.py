@@ -1,0 +1,1 @@
+"""What keeps the game stable beside the loss, one a file."""

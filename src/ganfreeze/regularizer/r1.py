@@ -1,0 +1,31 @@
+"""The gradient penalty on real data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ganfreeze import tensorflow as tf
+from ganfreeze.types import PhaseName, Play, Rate, Regularizer, Tensor, Variable
+
+
+@dataclass(frozen=True, kw_only=True)
+class R1(Regularizer):
+    """The discriminator's loss gains weight / 2 * E |grad_x D(x)|^2 over real x.
+
+    Source: Mescheder, Geiger, Nowozin 2018, equation 9; its gamma is `weight`, 10 in the paper's experiments.
+    """
+
+    limits = {"update.batches": ["joint"]}
+    weight: Rate = 10.0
+
+    def penalty(self, phase: PhaseName, play: Play) -> Tensor | float:
+        if phase == "generator":
+            return 0.0
+        real = tf.convert_to_tensor(play.real)
+        with tf.GradientTape() as tape:
+            tape.watch(real)
+            logits = play.networks.discriminator(real, training=True)
+        gradient = tf.reshape(tape.gradient(logits, real), (len(real), -1))
+        return self.weight / 2 * tf.reduce_mean(tf.reduce_sum(tf.square(gradient), 1))
+
+    def constrain(self, weights: Sequence[Variable]) -> None:
+        pass

@@ -1,0 +1,31 @@
+"""The cautious Keras way: the flag is set and the trainer compiled anew before each phase."""
+
+from collections.abc import Mapping
+
+from ganfreeze import trainers
+from ganfreeze.phases import PhaseByPhase
+from ganfreeze.types import Game, Tensor
+
+
+class Recompile(PhaseByPhase):
+    """What a search for the question comes back with most often. It works under both Keras, and every `compile()` throws
+    the traced train function away: each phase of each step is traced again.
+    """
+
+    limits = trainers.LIMITS
+
+    def __init__(self, game: Game) -> None:
+        self._networks = game.networks
+        self._discriminator, self._combined = trainers.pair(game)
+        super().__init__(game, learn=self._learn, fool=self._fool)
+        trainers.build_optimizers(game)
+
+    def _learn(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
+        self._networks.thaw()
+        self._discriminator.compile()
+        return self._discriminator.run(real, latent)
+
+    def _fool(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
+        self._networks.discriminator.trainable = False
+        self._combined.compile()
+        return self._combined.run(real, latent)

@@ -1,0 +1,25 @@
+"""The negative control: nothing is frozen in the combined model."""
+
+from ganfreeze import trainers
+from ganfreeze.phases import PhaseByPhase
+from ganfreeze.types import Game
+
+
+class Unfrozen(PhaseByPhase):
+    """The combined model trains all that it holds: in the generator phase the discriminator is taught to be fooled.
+
+    The line `discriminator.trainable = False` is left out; the rest is `compile`. The audit must catch it.
+    """
+
+    limits = trainers.LIMITS
+    diagnosis = (
+        "strategy=unfrozen is the negative control: nothing is frozen in the combined model, and the generator phase "
+        "teaches the discriminator to be fooled. Any other strategy freezes it; audit=record lets this one run."
+    )
+
+    def __init__(self, game: Game) -> None:
+        discriminator, combined = trainers.pair(game)
+        super().__init__(game, learn=discriminator.run, fool=combined.run)
+        trainers.build_optimizers(game, combined_trains_both=True)
+        discriminator.compile()
+        combined.compile()
