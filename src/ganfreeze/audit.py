@@ -43,7 +43,7 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     variables = [each.variable for each in owned]
     start = Snapshot(variables)
     inputs = phases.inputs(game.update, streams, 0)
-    given = {call.phase: each for call, each in zip(game.update.calls(), inputs, strict=True)}
+    given: dict[PhaseName, Any] = {call.phase: each for call, each in zip(game.update.calls(), inputs, strict=True)}
     for name, each in given.items():
         strategy.phases[name].run(*each)
     start.restore()
@@ -82,8 +82,8 @@ def _variables(strategy: Strategy, game: Game) -> Iterator[Owned]:
 
 
 def _slots(strategy: Strategy, game: Game) -> Iterator[Owned]:
-    """A shared optimizer keeps as many slots for each weight, the generator's first; what counts its steps goes with the
-    generator's."""
+    """A shared optimizer keeps as many slots for each weight, the generator's first; what counts its steps goes with
+    the generator's."""
     if not game.optimizers.shared:
         for network in _NETWORKS:
             for slot in getattr(game.optimizers, network).variables:

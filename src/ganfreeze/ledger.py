@@ -52,8 +52,8 @@ class Ledger:
 
     @property
     def violations(self) -> Sequence[str]:
-        """The faults, frozen weights that moved, and active weights that did not: a network that stood still, or a kernel
-        of it. (A bias may: under the hinge loss the last one's gradient is exactly 0.)"""
+        """The faults, frozen weights that moved, and active weights that did not: a network that stood still, or one of
+        its kernels. (A bias may: under the hinge loss the last one's gradient is exactly 0.)"""
         found = list(self.faults)
         for phase in ("discriminator", "generator"):
             weights = [entry for entry in self.entries if (entry.phase, entry.kind) == (phase, "weights")]
@@ -72,8 +72,8 @@ class Ledger:
 
     @property
     def leaks(self) -> Sequence[Entry]:
-        """Frozen state that moved: BatchNormalization's averages, mostly. The generator's in the discriminator phase too,
-        where it makes the fakes in training mode."""
+        """Frozen state that moved: BatchNormalization's averages, mostly; the generator's too, where it makes the fakes
+        of the discriminator phase in training mode."""
         return [entry for entry in self.entries if entry.kind == "state" and entry.role == "frozen" and entry.elements]
 
     @property

@@ -60,8 +60,8 @@ class Architecture(ABC):
 
     @abstractmethod
     def check(self, image_shape: tuple[int, ...]) -> None:
-        """Raise BadInput where the pair cannot be built for examples of this shape: (height, width, channels) of images,
-        (dimensions,) of points."""
+        """Raise BadInput where the pair cannot be built for examples of this shape, (height, width, channels) of images
+        or (dimensions,) of points."""
 
     @abstractmethod
     def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:

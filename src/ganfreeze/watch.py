@@ -11,7 +11,7 @@ from ganfreeze.types import Game, Phase, PhaseName, Scalars, Strategy, Tensor, V
 
 
 class Watched(Strategy):
-    """A strategy that runs every `every`-th step phase by phase, and looks whether the frozen weights are what they were.
+    """A strategy that runs every `every`-th step phase by phase, and looks whether the frozen weights stood still.
 
     The scalar `frozen_weights_moved` is the share of the watched phases in which they were not.
 

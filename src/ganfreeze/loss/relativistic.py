@@ -1,9 +1,10 @@
 """The relativistic average loss."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ganfreeze import tfgan_shim
-from ganfreeze.types import Loss, Tensor
+from ganfreeze.types import Limits, Loss, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class Relativistic(Loss):
     Source: Jolicoeur-Martineau 2018, equations 14 to 16; TF-GAN's `relativistic_*_loss`.
     """
 
-    limits = {"update.batches": ["joint"]}
+    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
     couples = True
 
     def discriminator(

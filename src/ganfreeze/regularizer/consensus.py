@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import PhaseName, Play, Rate, Regularizer, Tensor, Variable
+from ganfreeze.types import Limits, PhaseName, Play, Rate, Regularizer, Tensor, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +16,7 @@ class Consensus(Regularizer):
     Source: Mescheder, Nowozin, Geiger 2017, algorithm 2; `weight` is its gamma.
     """
 
-    limits = {"update.batches": ["joint"]}
+    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
 
     def penalty(self, phase: PhaseName, play: Play) -> Tensor:

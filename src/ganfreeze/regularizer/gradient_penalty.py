@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import PhaseName, Play, Rate, Regularizer, Tensor, Variable
+from ganfreeze.types import Limits, PhaseName, Play, Rate, Regularizer, Tensor, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +18,7 @@ class GradientPenalty(Regularizer):
     Source: Gulrajani et al. 2017, equation 3 and algorithm 1; `weight` is its lambda, `target` its 1.
     """
 
-    limits = {"update.batches": ["joint"]}
+    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
     target: Rate = 1.0
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import PhaseName, Play, Rate, Regularizer, Tensor, Variable
+from ganfreeze.types import Limits, PhaseName, Play, Rate, Regularizer, Tensor, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +15,7 @@ class R1(Regularizer):
     Source: Mescheder, Geiger, Nowozin 2018, equation 9; its gamma is `weight`, 10 in the paper's experiments.
     """
 
-    limits = {"update.batches": ["joint"]}
+    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
 
     def penalty(self, phase: PhaseName, play: Play) -> Tensor | float:

@@ -11,8 +11,8 @@ class Trace(PhaseByPhase):
     """As `compile`, but the discriminator is frozen for good only after its first batch has been trained on.
 
     Keras 3 has then traced the train function, with the weights in it, and does not look at the flag again; Keras 2 has
-    remembered them since `compile()`. It hangs by a thread: run eagerly, or when a batch of another shape has the function
-    traced anew, Keras 3 looks again, and the discriminator stops training without a word.
+    remembered them since `compile()`. It hangs by a thread: run eagerly, or when a batch of another shape has the
+    function traced anew, Keras 3 looks again, and the discriminator stops training without a word.
     """
 
     limits = trainers.LIMITS

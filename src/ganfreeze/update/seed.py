@@ -11,8 +11,8 @@ class Seed(Update):
     """The discriminator is updated on a real batch, then on a batch of fakes from the generator in inference mode
     (`generator.predict`); then the generator on fresh noise.
 
-    That code hands one Adam to both trainers (`optimizers: shared`), which today's Keras refuses unless the optimizer is
-    built for all variables first; the separate ones here are what its readers have made of it since.
+    That code hands one Adam to both trainers (`optimizers: shared`). Keras has refused that since 2.11, unless the
+    optimizer is built for the variables of both first, as it is here; separate ones are what its readers made of it.
 
     Source: eriklindernoren/Keras-GAN, gan/gan.py, `GAN.train`.
     """
