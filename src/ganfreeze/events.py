@@ -36,6 +36,14 @@ class Audited:
 
 
 @dataclass(frozen=True)
+class Certified:
+    """What a comparison of two variants came to: its verdict, as tags, and a folder with the evidence."""
+
+    tags: Mapping[str, str]
+    folder: Path
+
+
+@dataclass(frozen=True)
 class Started:
     """Training begins after `step` steps and ends after `steps`."""
 
@@ -75,4 +83,4 @@ class Ended:
     step: int
 
 
-Event = Described | Card | Audited | Started | Scalars | Images | Saved | Ended
+Event = Described | Card | Audited | Certified | Started | Scalars | Images | Saved | Ended

@@ -23,7 +23,7 @@ def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Examples]:
 
     def sample(latent: NDArray[np.float32]) -> Examples:
         batches = [infer(latent[start : start + BATCH]).numpy() for start in range(0, len(latent), BATCH)]
-        return np.concatenate([_quantised(batch) if images else batch for batch in batches])
+        return np.concatenate([_quantised(batch) if images else batch.astype(np.float32) for batch in batches])
 
     return sample
 

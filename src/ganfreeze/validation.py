@@ -42,6 +42,7 @@ class Settings(BaseModel):
     batch_size: Count
     deterministic: bool
     eager: bool
+    precision: Literal["float32", "float64"]
     audit: Literal["error", "record", "off"]
     cadence: CadenceSettings
     paths: PathSettings

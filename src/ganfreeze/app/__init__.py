@@ -2,6 +2,6 @@
 
 from ganfreeze.app.sampling import sample
 from ganfreeze.app.training import close_sweep, run, sweep_of
-from ganfreeze.app.variant import WORDS, check
+from ganfreeze.app.variant import WORDS, check, quoted
 
-__all__ = ["WORDS", "check", "close_sweep", "run", "sample", "sweep_of"]
+__all__ = ["WORDS", "check", "close_sweep", "quoted", "run", "sample", "sweep_of"]

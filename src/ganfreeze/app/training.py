@@ -7,11 +7,11 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ganfreeze import audit as auditing
-from ganfreeze import checkpoint, data, errors, events, movement, provenance, sampling, trainer, types
-from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, flat, make, networks
+from ganfreeze import checkpoint, data, errors, events, movement, sampling, trainer, types
+from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, described, make, networks
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
 from ganfreeze.report import query
@@ -41,7 +41,9 @@ def run(cfg: DictConfig) -> None:
 
 def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
     settings = variant.settings
-    yield _described(variant, dataset)
+    hydra = HydraConfig.get()
+    sweep = {query.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
+    yield described(variant, dataset, _name(), tags=sweep)
 
     keras = make(variant.cfg.keras)
     pair = networks(variant, dataset, keras)
@@ -86,21 +88,6 @@ def close_sweep(cfg: DictConfig) -> str:
 def sweep_of(hydra: Any) -> str:
     """The name of the sweep that a job belongs to: what its launcher put before the job's number, else its folder."""
     return str(hydra.job.id).rpartition("/")[0] or hydra.sweep.dir
-
-
-def _described(variant: Variant, dataset: data.Dataset) -> events.Described:
-    hydra = HydraConfig.get()
-    tags = {"mlflow.runName": _name(), **provenance.tags()}
-    if hydra.mode == RunMode.MULTIRUN:
-        tags[query.SWEEP_TAG] = sweep_of(hydra)
-    values: Any = OmegaConf.to_container(variant.cfg, resolve=True)
-    return events.Described(
-        parameters=_words() | flat(values),
-        config=OmegaConf.to_yaml(variant.cfg, resolve=True),
-        tags=tags,
-        versions=provenance.versions(),
-        dataset=dataset,
-    )
 
 
 def _words() -> dict[str, str]:

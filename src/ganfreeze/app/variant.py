@@ -1,6 +1,8 @@
 """From a config to a variant: its values checked, its parts made and joined."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hydra.errors import InstantiationException
@@ -8,7 +10,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfreeze import data, errors, types, validation
+from ganfreeze import data, errors, events, provenance, types, validation
 from ganfreeze import tensorflow as tf
 from ganfreeze.streams import Streams, weights_random
 
@@ -80,11 +82,14 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     )
     made = {word: make(cfg[word]) for word in others}
     made["optimizer"].check(made["update"])
+    words = {group: words[group] for group in WORDS}
     return Variant(cfg=cfg, words=words, settings=settings, source=make(cfg.dataset), **made)
 
 
 def networks(variant: Variant, dataset: data.Dataset, keras: Any) -> types.Networks:
     """Both networks with their initial weights, none of them held yet."""
+    keras.backend.set_floatx(variant.settings.precision)
+    keras.mixed_precision.set_global_policy(variant.settings.precision)
     return variant.architecture.build(
         keras=keras, image_shape=dataset.image_shape, random=weights_random(variant.settings.seed)
     )
@@ -111,9 +116,37 @@ def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, 
         batch_size=settings.batch_size,
         latent_dim=networks.latent_dim,
         draws=update.discriminator_steps,
-        dtype=keras.backend.floatx(),
+        dtype=settings.precision,
     )
     return Assembled(game, make(variant.cfg.strategy, game=game), streams)
+
+
+def described(
+    variant: Variant,
+    dataset: data.Dataset,
+    name: str,
+    *,
+    parameters: Mapping[str, Any] = MappingProxyType({}),
+    tags: Mapping[str, str] = MappingProxyType({}),
+) -> events.Described:
+    """What a run is about, with parameters and tags beside the variant's own."""
+    values: Any = OmegaConf.to_container(variant.cfg, resolve=True)
+    return events.Described(
+        parameters={**variant.words, **flat(values), **parameters},
+        config=OmegaConf.to_yaml(variant.cfg, resolve=True),
+        tags={"mlflow.runName": name, **provenance.tags(), **tags},
+        versions=provenance.versions(),
+        dataset=dataset,
+    )
+
+
+def quoted(arguments: Sequence[str]) -> list[str]:
+    """A command line on which `tracker=null` and `loss=5` name words: Hydra takes a bare null for no value, and a
+    number for no name."""
+    return [
+        re.sub(r"(?<=[=,])(null|\d+)(?=,|$)", r"'\1'", each) if each.partition("=")[0] in WORDS else each
+        for each in arguments
+    ]
 
 
 def make(node: Any, **given: Any) -> Any:

@@ -10,8 +10,8 @@ from ganfreeze.types import Limits, PhaseName, Play, Rate, Regularizer, Tensor, 
 
 @dataclass(frozen=True, kw_only=True)
 class Consensus(Regularizer):
-    """Both losses gain weight / 2 * |v|^2, where v is the gradient vector field: the gradients of the generator's loss by
-    its weights and of the discriminator's by its own. It is squared, so each player is drawn to where both stand still.
+    """Both losses gain weight / 2 * |v|^2, where v is the gradient vector field: the gradient of the generator's loss
+    by its weights, and of the discriminator's by its own. So both are drawn to where neither moves.
 
     Source: Mescheder, Nowozin, Geiger 2017, algorithm 2; `weight` is its gamma.
     """

@@ -8,8 +8,8 @@ from ganfreeze.types import Game, Tensor
 
 
 class Recompile(PhaseByPhase):
-    """It works under both Keras, and is slow: every `compile()` throws the traced train function away, so that each phase
-    of each step is traced again.
+    """It works under both Keras, and is slow: every `compile()` throws the traced train function away, so that each
+    phase of each step is traced again.
     """
 
     limits = trainers.LIMITS

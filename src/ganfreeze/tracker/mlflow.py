@@ -51,6 +51,10 @@ class Mlflow(Tracker):
                     self._client.set_tag(self._run, key, value)
                 self._client.log_dict(self._run, ledger, "audit.json")
                 self._client.log_text(self._run, table, "audit.txt")
+            case events.Certified(tags, folder):
+                for key, value in tags.items():
+                    self._client.set_tag(self._run, key, value)
+                self._client.log_artifacts(self._run, str(folder), "certificate")
             case events.Scalars(step, values):
                 self._gather(step, values)
             case events.Images(step, name, images):

@@ -1,0 +1,19 @@
+"""Certify whether variants are the same algorithm: python src/equivalence.py a=tape b=compile"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from ganfreeze import app
+from ganfreeze.app import equivalence
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="equivalence")
+def main(cfg: DictConfig) -> None:
+    equivalence.run(cfg)
+
+
+if __name__ == "__main__":
+    sys.argv = app.quoted(sys.argv)
+    main()

@@ -1,0 +1,19 @@
+"""Measure who moves when, for each mechanism, Keras and mode: python src/freeze_matrix.py"""
+
+import sys
+
+import hydra
+from omegaconf import DictConfig
+
+from ganfreeze import app
+from ganfreeze.app import freeze_matrix
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="freeze_matrix")
+def main(cfg: DictConfig) -> None:
+    freeze_matrix.run(cfg)
+
+
+if __name__ == "__main__":
+    sys.argv = app.quoted(sys.argv)
+    main()

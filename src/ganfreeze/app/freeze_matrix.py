@@ -1,0 +1,76 @@
+"""The freeze matrix: who moves when, for each mechanism, Keras and mode, on the installed versions."""
+
+import sys
+from collections.abc import Iterator
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from omegaconf import DictConfig
+
+from ganfreeze import audit, errors, provenance
+from ganfreeze.app.study import folder, one_of, overrides, ready, variant
+from ganfreeze.report import matrix
+
+MODES = {"graph": "false", "eager": "true"}
+_OWN = ("strategies", "keras_versions", "modes", "output")
+
+
+def run(cfg: DictConfig) -> None:
+    """Measure the matrix, print it, and write it to the output folder as Markdown and CSV."""
+    try:
+        output = folder(cfg)
+        cells = list(_cells(cfg))
+    except errors.BadInput as error:
+        raise SystemExit(f"ganfreeze: {error}") from None
+    versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
+    text = f"{matrix.markdown(cells)}\n{_LEGEND}\n\nMeasured with {versions}.\n"
+    (output / "freeze_matrix.md").write_text(text)
+    (output / "freeze_matrix.csv").write_text(matrix.table(cells))
+    print(f"{text}\n{output / 'freeze_matrix.md'}, {output / 'freeze_matrix.csv'}")
+
+
+_LEGEND = (
+    "D phase, G phase: the discriminator's and the generator's. w: the discriminator's weights; bn: its "
+    "BatchNormalization's moving averages. Bold: not what the phase is for."
+)
+
+
+def words(group: str) -> list[str]:
+    """The words of a config group."""
+    return GlobalHydra.instance().config_loader().get_group_options(group, ObjectType.CONFIG)
+
+
+def _cells(cfg: DictConfig) -> Iterator[matrix.Cell]:
+    strategies = one_of(cfg, "strategies", words("strategy"))
+    places = [
+        (keras, mode)
+        for keras in one_of(cfg, "keras_versions", words("keras"))
+        for mode in one_of(cfg, "modes", list(MODES))
+    ]
+    for strategy in strategies:
+        for keras, mode in places:
+            cell = _cell(strategy, keras, mode)
+            print(f"{strategy} {keras} {mode}: {cell.refused or cell.verdict}", file=sys.stderr, flush=True)
+            yield cell
+
+
+def _cell(strategy: str, keras: str, mode: str) -> matrix.Cell:
+    own = [f"strategy={strategy}", f"keras={keras}", f"eager={MODES[mode]}"]
+    try:
+        chosen = variant("architecture=dcgan", "architecture.filters=8", "batch_size=16", *overrides(_OWN), *own)
+    except errors.BadInput as error:
+        if "does not go with" not in str(error):
+            raise
+        return matrix.Cell(strategy, keras, mode, None, None, None, None, "refused", str(error))
+    assembled = ready(chosen, chosen.source.load())
+    ledger = audit.audit(assembled.strategy, assembled.game, assembled.streams)
+    return matrix.Cell(
+        strategy,
+        keras,
+        mode,
+        ledger.moved("discriminator", "discriminator", "weights"),
+        ledger.moved("discriminator", "discriminator", "state"),
+        ledger.moved("generator", "discriminator", "weights"),
+        ledger.moved("generator", "discriminator", "state"),
+        ledger.verdict,
+    )

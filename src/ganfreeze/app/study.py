@@ -1,0 +1,55 @@
+"""What the programs that compare variants share: variants composed from a program's own config."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+from ganfreeze import errors
+from ganfreeze.app.variant import Assembled, Variant, assemble, check, make, networks
+from ganfreeze.data import Dataset
+
+
+def variant(*overrides: str) -> Variant:
+    """The variant that `train.py` would make of these overrides. Raises BadInput."""
+    cfg = compose("config", list(overrides), return_hydra_config=True)
+    with open_dict(cfg):
+        words = cfg.pop("hydra").runtime.choices
+    return check(cfg, words)
+
+
+def overrides(own: Sequence[str]) -> list[str]:
+    """What was set on the command line of a program, without its own keys."""
+    task = HydraConfig.get().overrides.task
+    return [each for each in task if each.partition("=")[0].lstrip("+~") not in own]
+
+
+def ready(chosen: Variant, dataset: Dataset) -> Assembled:
+    """The variant on this data set, ready to train."""
+    keras = make(chosen.cfg.keras)
+    return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras)
+
+
+def folder(cfg: DictConfig) -> Path:
+    """The folder that a program's results go to, made; Raises BadInput where it cannot be."""
+    path = Path(cfg.output)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise errors.BadInput(f"output={cfg.output}: {error}") from error
+    return path
+
+
+def one_of(cfg: Any, key: str, allowed: Sequence[str]) -> list[str]:
+    """The words that a key of a program's config lists, each once.
+
+    Raises:
+        BadInput: one of them is none of those allowed, or there is none.
+    """
+    words = [cfg[key]] if isinstance(cfg[key], str) else list(cfg[key] or [])
+    if not words or any(word not in allowed for word in words):
+        raise errors.BadInput(f"{key}={cfg[key]}: must be a list of some of these: {', '.join(allowed)}")
+    return list(dict.fromkeys(words))

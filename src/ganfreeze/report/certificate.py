@@ -1,0 +1,68 @@
+"""Certificates as text, tables and a plot: pure functions."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ganfreeze.certificate import Certificate, verdict
+
+_HEADER = ("precision", "a", "b", "step", "variable", "absolute", "relative", "ulp")
+
+
+def markdown(pairs: Sequence[Sequence[Certificate]]) -> str:
+    """A table with a line for each pair of variants: the verdict, the largest relative difference in each precision,
+    and where they part."""
+    precisions = [each.precision for each in pairs[0]]
+    header = ["a", "b", "verdict", *(f"largest in {each}" for each in precisions), "first beyond the tolerance"]
+    rows = [header, ["---"] * len(header), *(_row(pair) for pair in pairs)]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def table(certificates: Sequence[Certificate]) -> str:
+    """Every difference as CSV: a line for each precision, step and variable."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_HEADER)
+    for certificate in certificates:
+        for each in certificate.differences:
+            figures = (f"{each.absolute:.6g}", f"{each.relative:.6g}", f"{each.ulp:.0f}")
+            writer.writerow((certificate.precision, certificate.a, certificate.b, each.step, each.variable, *figures))
+    return text.getvalue()
+
+
+def plot(pairs: Sequence[Sequence[Certificate]], path: Path, title: str) -> None:
+    """Draw the largest relative difference against the step, a panel for each precision, and write it to `path`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5.2 * len(pairs[0]) + 1, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(pairs[0]), sharey=True, squeeze=False)[0]
+    for number, panel in enumerate(panels):
+        for pair in pairs:
+            steps, worst = zip(*pair[number].by_step(), strict=True)
+            floor = [max(each.relative, _NOTHING) for each in worst]
+            panel.semilogy(steps, floor, label=f"{pair[number].b}: {verdict(pair)}", linewidth=1.4)
+        panel.axhline(pairs[0][number].tolerance, color="grey", linestyle=":", linewidth=1)
+        panel.set(xlabel="step", title=pairs[0][number].precision)
+        panel.grid(alpha=0.3)
+    panels[0].set_ylabel(f"largest relative difference to {pairs[0][0].a}")
+    panels[0].set_ylim(_NOTHING / 3, 30)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
+    figure.suptitle(f"{title} (dotted: tolerance; bottom: bitwise equal)", fontsize="medium")
+    figure.savefig(path, dpi=110)
+
+
+_NOTHING = 1e-18  # where a difference of exactly 0 is drawn
+
+
+def _row(pair: Sequence[Certificate]) -> list[str]:
+    largest = [f"{each.largest.relative:.1e}" if each.verdict != "identical" else "0" for each in pair]
+    return [pair[0].a, pair[0].b, f"**{verdict(pair)}**", *largest, "; ".join(_partings(pair)) or "-"]
+
+
+def _partings(pair: Sequence[Certificate]) -> Iterator[str]:
+    for each in pair:
+        if parting := each.parting:
+            yield f"{each.precision}: step {parting.step}, `{parting.variable}`, {parting.relative:.1e}"
