@@ -20,9 +20,9 @@ TOLERANCES = {"float32": 1e-4, "float64": 1e-6}  # relative
 class Difference(NamedTuple):
     """How far apart a variable of two variants is after `step` steps.
 
-    `absolute` is the largest difference of an element; `relative` that by the largest element of the variable's network,
-    because a variable may be nothing but rounding (a bias before BatchNormalization, whose gradient is exactly 0); `ulp`
-    the largest number of units in the last place between two elements.
+    `absolute` is the largest difference of an element; `relative` that by the largest element of the variable's
+    network, because a variable may be nothing but rounding (a bias before BatchNormalization, whose gradient is exactly
+    0); `ulp` the largest number of units in the last place between two elements.
     """
 
     step: int
@@ -86,17 +86,16 @@ def verdict(certificates: Sequence[Certificate]) -> Verdict:
 
 
 def differences(step: int, names: Sequence[str], a: _Values, b: _Values) -> list[Difference]:
-    """The difference of each variable of two variants, called "network/..."; arrays of equal shape and dtype in pairs."""
+    """The difference of each variable of two variants, called "network/..."; arrays in pairs of one shape and dtype."""
     networks = [name.partition("/")[0] for name in names]
     scales = dict.fromkeys(networks, 0.0)
     for network, one, other in zip(networks, a, b, strict=True):
         scales[network] = max(scales[network], _largest(one), _largest(other))
-    return [
-        Difference(
-            step, name, apart := _largest(one - other), apart / scales[network] if apart else 0.0, _ulp(one, other)
-        )
-        for network, name, one, other in zip(networks, names, a, b, strict=True)
-    ]
+    found = []
+    for network, name, one, other in zip(networks, names, a, b, strict=True):
+        apart = _largest(one - other)
+        found.append(Difference(step, name, apart, apart / scales[network] if apart else 0.0, _ulp(one, other)))
+    return found
 
 
 def names(networks: Networks) -> list[str]:

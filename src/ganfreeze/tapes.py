@@ -10,7 +10,7 @@ from typing import Any
 
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import Game, Play, Tensor
+from ganfreeze.types import Game, PhaseName, Play, Tensor
 
 
 class Taped:
@@ -43,7 +43,7 @@ class Taped:
             fakes = self._generator(latent, training=True)
             real_logits = discriminator(real, training=True) if game.loss.couples else None
             loss = game.loss.generator(real_logits, discriminator(fakes, training=True))
-            loss += game.regularizer.penalty("generator", self._play(real, latent, fakes))
+            loss += self._penalty("generator", self._play(real, latent, fakes), loss.dtype)
         self._descend("generator", tape, loss)
         return {"generator_loss": loss}
 
@@ -52,7 +52,7 @@ class Taped:
             real_logits = self._discriminator(play.real, training=True)
             fake_logits = self._discriminator(play.fakes, training=True)
             loss = play.loss.discriminator(real_logits, fake_logits)
-            loss += self._game.regularizer.penalty("discriminator", play)
+            loss += self._penalty("discriminator", play, loss.dtype)
         self._descend("discriminator", tape, loss)
         return loss, real_logits, fake_logits
 
@@ -69,6 +69,10 @@ class Taped:
 
     def _play(self, real: Tensor, latent: Tensor, fakes: Tensor) -> Play:
         return Play(self._game.networks, self._game.loss, real, latent, fakes)
+
+    def _penalty(self, phase: PhaseName, play: Play, dtype: Any) -> Tensor:
+        """Of the loss's type: some of TF-GAN's losses are in single precision whatever the logits are."""
+        return tf.cast(self._game.regularizer.penalty(phase, play), dtype)
 
     def _descend(self, phase: str, tape: Any, loss: Tensor) -> None:
         weights = self._weights[phase]

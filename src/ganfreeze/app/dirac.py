@@ -1,0 +1,54 @@
+"""Every strategy held against the Dirac-GAN's published figures."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ganfreeze import dirac, errors
+from ganfreeze.app.freeze_matrix import words
+from ganfreeze.app.study import folder, one_of, overrides, ready, variant
+from ganfreeze.report import conformance
+
+_OWN = ("strategies", "keras_versions", "quantities", "anchors", "output")
+
+
+def run(cfg: DictConfig) -> None:
+    """Measure each published figure under each strategy and Keras; print a table, and write it with a CSV file."""
+    try:
+        output = folder(cfg)
+        rows = list(_rows(cfg))
+    except errors.BadInput as error:
+        raise SystemExit(f"ganfreeze: {error}") from None
+    (output / "dirac.md").write_text(conformance.markdown(rows))
+    (output / "dirac.csv").write_text(conformance.table(rows))
+    print(f"{conformance.markdown(rows)}\n{output / 'dirac.md'}, {output / 'dirac.csv'}")
+
+
+def _rows(cfg: DictConfig) -> Iterator[conformance.Row]:
+    strategies = one_of(cfg, "strategies", words("strategy"))
+    versions = one_of(cfg, "keras_versions", words("keras"))
+    quantities = one_of(cfg, "quantities", ["spectral_radius", "norm_after_500"])
+    anchors = [anchor for anchor in dirac.read(Path(cfg.anchors)) if anchor.quantity in quantities]
+    for strategy in strategies:
+        for keras in versions:
+            rows = [_row(anchor, strategy, keras) for anchor in anchors]
+            agree, refused = sum(row.agrees is True for row in rows), sum(bool(row.refused) for row in rows)
+            counts = f"{agree} of {len(rows)} agree, {refused} refused"
+            print(f"{strategy} {keras}: {counts}", file=sys.stderr, flush=True)
+            yield from rows
+
+
+def _row(anchor: dirac.Anchor, strategy: str, keras: str) -> conformance.Row:
+    own = [f"strategy={strategy}", f"keras={keras}"]
+    place = (*anchor[:3], strategy, keras, anchor.value)
+    try:
+        chosen = variant("precision=float64", *anchor.overrides(), *overrides(_OWN), *own)
+    except errors.BadInput as error:
+        if "does not go with" not in str(error):
+            raise
+        return conformance.Row(*place, None, None, str(error))
+    game, made, streams = ready(chosen, chosen.source.load())
+    measured = dirac.measure(anchor.quantity, made, game.networks, streams)
+    return conformance.Row(*place, measured, anchor.agrees(measured), "")
