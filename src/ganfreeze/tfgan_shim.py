@@ -3,13 +3,16 @@
 TF-GAN subclasses the session hooks of `tf.estimator` when it is imported. TensorFlow 2.16 removed `tf.estimator`;
 the hooks live on in `tf.compat.v1.train`, and nothing else of the estimators is needed for the losses and the
 evaluation functions. `losses` are the functions on plain tensors (TF-GAN's `losses.wargs`), `evaluation` is TF-GAN's
-`eval`. Both are loaded on first use, as `ganfreeze.tensorflow` is.
+`eval`, `GANModel` its tuple. They are loaded on first use, as `ganfreeze.tensorflow` is. `train_ops` is its way from a
+GANModel to what trains it.
 """
 
+import inspect
 import sys
 import warnings
+from collections.abc import Callable
 from functools import cache
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from ganfreeze import tensorflow as tf
@@ -29,7 +32,40 @@ def _load() -> ModuleType:
         warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # says tensorflow_hub
         import tensorflow_gan
 
+    train = sys.modules["tensorflow_gan.python.train"]
+    train.inspect = SimpleNamespace(getargspec=_getargspec)  # pyright: ignore[reportAttributeAccessIssue]
     return tensorflow_gan
+
+
+def _getargspec(function: Callable[..., Any]) -> SimpleNamespace:
+    """What `gan_loss` reads of `inspect.getargspec`, which Python 3.11 removed."""
+    spec = inspect.getfullargspec(function)
+    return SimpleNamespace(args=spec.args, keywords=spec.varkw)
+
+
+def train_ops(
+    model: Any,
+    generator_loss: Callable[[Any], Any],
+    discriminator_loss: Callable[[Any], Any],
+    generator_optimizer: Any,
+    discriminator_optimizer: Any,
+) -> Any:
+    """`gan_loss`, of functions of a GANModel, and `gan_train_ops` of that: the GANTrainOps, in the current graph.
+
+    TF-GAN asks whether tensors are `in` lists, as TensorFlow 1 could be asked; TensorFlow 2 would compare their values.
+    """
+    v1 = tf.compat.v1
+    v1.get_collection_ref("trainable_variables").extend([*model.generator_variables, *model.discriminator_variables])
+    logger = tf.get_logger()
+    level = logger.level
+    v1.disable_tensor_equality()
+    logger.setLevel("ERROR")  # it warns of a v1.colocate_with of TF-GAN's own
+    try:
+        loss = _load().gan_loss(model, generator_loss, discriminator_loss, add_summaries=False)
+        return _load().gan_train_ops(model, loss, generator_optimizer, discriminator_optimizer, check_numerics=False)
+    finally:
+        logger.setLevel(level)
+        v1.enable_tensor_equality()
 
 
 def __getattr__(name: str) -> Any:
@@ -37,4 +73,6 @@ def __getattr__(name: str) -> Any:
         return _load().losses.wargs
     if name == "evaluation":
         return _load().eval
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it offers losses and evaluation")
+    if name == "GANModel":
+        return _load().GANModel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it offers losses, evaluation and GANModel")

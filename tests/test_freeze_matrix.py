@@ -1,0 +1,73 @@
+"""The freeze matrix, cell by cell: what was measured on this stack is what is measured now."""
+
+import csv
+import io
+
+import pytest
+from conftest import words
+
+from ganfreeze import audit
+from ganfreeze.errors import BadInput
+from ganfreeze.report import matrix
+
+MOVES, STILL, LEAKS = (True, True), (False, False), (False, True)
+
+# strategy: {(keras, mode): ((weights, averages) in the discriminator phase, the same in the generator phase)}
+PLACES = [("keras2", "graph"), ("keras2", "eager"), ("keras3", "graph"), ("keras3", "eager")]
+EVERYWHERE = dict.fromkeys(PLACES, (MOVES, STILL))
+LEAKING = dict.fromkeys(PLACES, (MOVES, LEAKS))
+KERAS3 = [place for place in PLACES if place[0] == "keras3"]
+MATRIX = {
+    "compile": EVERYWHERE | dict.fromkeys(KERAS3, (STILL, STILL)),
+    "unfrozen": dict.fromkeys(PLACES, (MOVES, MOVES)),
+    "trace": EVERYWHERE | {("keras3", "eager"): (STILL, STILL)},
+    "toggle": EVERYWHERE,
+    "recompile": EVERYWHERE,
+    "reverse": EVERYWHERE | dict.fromkeys(KERAS3, (MOVES, MOVES)),
+    "tape": LEAKING,
+    "train_step": LEAKING,
+    "tfgan": {place: LEAKING[place] for place in PLACES if place[1] == "graph"},
+}
+
+
+@pytest.mark.parametrize("place", PLACES, ids="-".join)
+@pytest.mark.parametrize("strategy", words("strategy"))
+def test_a_cell(assemble, strategy, place):
+    keras, mode = place
+    eager = {"graph": "false", "eager": "true"}[mode]
+    overrides = f"strategy={strategy}", f"keras={keras}", f"eager={eager}", "batch_size=8"
+    expected = MATRIX[strategy].get(place)
+    if expected is None:
+        with pytest.raises(BadInput, match="does not go with"):
+            assemble(*overrides)
+        return
+    made, built, streams = assemble(*overrides, "architecture=dcgan", "architecture.filters=4")
+    ledger = audit.audit(built, made, streams)
+    found = tuple(
+        tuple(ledger.moved(phase, "discriminator", kind) for kind in ("weights", "state"))
+        for phase in ("discriminator", "generator")
+    )
+    assert found == expected
+    assert (ledger.verdict == "violation") == (not found[0][0] or found[1][0])
+
+
+CELLS = [
+    matrix.Cell("tape", "keras2", "graph", True, True, False, True, "state leaks"),
+    matrix.Cell("tape", "keras3", "graph", False, False, True, False, "violation"),
+    matrix.Cell("tfgan", "keras2", "graph", True, False, False, False, "clean"),
+    matrix.Cell("tfgan", "keras3", "graph", None, None, None, None, "refused", "strategy=tfgan does not go with ..."),
+]
+
+
+def test_the_matrix_as_markdown():
+    rows = [line.strip("| ").split(" | ") for line in matrix.markdown(CELLS).splitlines()]
+    assert rows[0][1:] == [f"{keras} graph: {phase} phase" for keras in ("keras2", "keras3") for phase in "DG"]
+    assert rows[2] == ["`tape`", "w, bn move", "bn moves", "**still**", "**w move**"]
+    assert rows[3] == ["`tfgan`", "w move", "still", "refused", "refused"]
+
+
+def test_the_matrix_as_csv():
+    rows = list(csv.DictReader(io.StringIO(matrix.table(CELLS))))
+    assert [row["mechanism"] for row in rows] == ["tape", "tape", "tfgan", "tfgan"]
+    assert rows[3]["refused"].startswith("strategy=tfgan")
+    assert (rows[0]["generator_phase_weights"], rows[0]["generator_phase_state"]) == ("False", "True")
