@@ -7,7 +7,7 @@ import pytest
 from conftest import words
 
 from ganfreeze import audit
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import Refused
 from ganfreeze.report import matrix
 
 MOVES, STILL, LEAKS = (True, True), (False, False), (False, True)
@@ -38,7 +38,7 @@ def test_a_cell(assemble, strategy, place):
     overrides = f"strategy={strategy}", f"keras={keras}", f"eager={eager}", "batch_size=8"
     expected = MATRIX[strategy].get(place)
     if expected is None:
-        with pytest.raises(BadInput, match="does not go with"):
+        with pytest.raises(Refused, match="does not go with"):
             assemble(*overrides)
         return
     made, built, streams = assemble(*overrides, "architecture=dcgan", "architecture.filters=4")

@@ -3,3 +3,7 @@
 
 class BadInput(ValueError):
     """A mistake of the user's: the message says what was wrong, where it was set, and what is allowed."""
+
+
+class Refused(BadInput):
+    """A part cannot honour what else was chosen; the message lists all that it can."""

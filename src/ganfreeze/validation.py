@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, Refused
 from ganfreeze.types import Count, Index, Limits
 
 _MISSING = "???"  # what OmegaConf writes for a value that has to be given
@@ -101,14 +101,14 @@ def check_limits(part: str, limits: Limits, chosen: Mapping[str, Any]) -> None:
     """Hold what else was chosen, by flat keys, against what a part, called "group=word", can do.
 
     Raises:
-        BadInput: names the part, the choice that it cannot honour, and all that it can.
+        Refused: names the part, the choice that it cannot honour, and all that it can.
     """
     for key, allowed in limits.items():
         if chosen[key] not in allowed:
             origin = key.partition(".")[0]
             word = f" (of {origin}={chosen[origin]})" if key != origin and origin in chosen else ""
             can = "; ".join(f"{each}={' or '.join(map(_shown, values))}" for each, values in limits.items())
-            raise BadInput(f"{part} does not go with {key}={_shown(chosen[key])}{word}; it goes with {can}")
+            raise Refused(f"{part} does not go with {key}={_shown(chosen[key])}{word}; it goes with {can}")
 
 
 def _shown(value: Any) -> str:

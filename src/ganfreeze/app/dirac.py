@@ -7,8 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganfreeze import dirac, errors
-from ganfreeze.app.freeze_matrix import words
-from ganfreeze.app.study import folder, one_of, overrides, ready, variant
+from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
 from ganfreeze.report import conformance
 
 _OWN = ("strategies", "keras_versions", "quantities", "anchors", "output")
@@ -45,10 +44,9 @@ def _row(anchor: dirac.Anchor, strategy: str, keras: str) -> conformance.Row:
     place = (*anchor[:3], strategy, keras, anchor.value)
     try:
         chosen = variant("precision=float64", *anchor.overrides(), *overrides(_OWN), *own)
-    except errors.BadInput as error:
-        if "does not go with" not in str(error):
-            raise
+    except errors.Refused as error:
         return conformance.Row(*place, None, None, str(error))
-    game, made, streams = ready(chosen, chosen.source.load())
-    measured = dirac.measure(anchor.quantity, made, game.networks, streams)
+    with quiet():
+        game, made, streams = ready(chosen, chosen.source.load())
+        measured = dirac.measure(anchor.quantity, made, game.networks, streams)
     return conformance.Row(*place, measured, anchor.agrees(measured), "")

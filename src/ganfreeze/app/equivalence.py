@@ -1,15 +1,15 @@
 """The equivalence certificate: two variants trained in lockstep, and whether they are the same algorithm."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
 from ganfreeze import certificate, errors, events
 from ganfreeze import tensorflow as tf
-from ganfreeze.app.freeze_matrix import words
-from ganfreeze.app.study import folder, one_of, overrides, ready, variant
+from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
 from ganfreeze.app.variant import Assembled, Variant, described
 from ganfreeze.certificate import Certificate, Difference
 from ganfreeze.data import Dataset
@@ -18,72 +18,103 @@ from ganfreeze.snapshot import values
 
 _OWN = ("a", "b", "precisions", "tolerance", "steps", "output")
 
-Pair = tuple[Variant, Variant]
+
+class Side(NamedTuple):
+    """One of two to be compared: what it is called, and its variant in each precision."""
+
+    name: str
+    variants: Sequence[Variant]
+
+
+class Pair(NamedTuple):
+    """Two to be compared."""
+
+    a: Side
+    b: Side
 
 
 def run(cfg: DictConfig) -> None:
     """Certify a against each b: print a table, write it with all differences and a plot, and record each pair."""
     try:
         output = folder(cfg)
-        precisions = one_of(cfg, "precisions", list(certificate.TOLERANCES))
-        others = _others(cfg)
-        pairs = [[_pair(cfg, other, precision) for precision in precisions] for other in others]
-        found = [_certify(cfg, other, pair, output) for other, pair in zip(others, pairs, strict=True)]
+        pairs = list(_pairs(cfg, one_of(cfg, "precisions", list(certificate.TOLERANCES))))
+        found = []
+        for pair in pairs:
+            found.append(_certify(cfg, pair, output))
+            print(f"{_against(pair)}: {certificate.verdict(found[-1])}", file=sys.stderr, flush=True)
     except errors.BadInput as error:
         raise SystemExit(f"ganfreeze: {error}") from None
     (output / "certificates.md").write_text(render.markdown(found))
-    render.plot(found, output / "divergence.png", " ".join(overrides(_OWN)) or "mlp digits")
-    print(f"{render.markdown(found)}\n{output}: certificates.md, divergence.png, and a CSV file for each pair")
+    render.plot(found, output / "divergence.png", " ".join(overrides(_OWN)) or "mlp on digits")
+    print(f"{render.markdown(found)}\n{output}: certificates.md, divergence.png, and a folder for each pair")
 
 
-def _others(cfg: DictConfig) -> list[str]:
+def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
+    """Every pair, checked before the first is trained; of b=all, those that can play."""
     for key in ("a", "b"):
         if OmegaConf.is_missing(cfg, key):
             raise errors.BadInput(f"{key} has no default: set {key}=..., such as {key}=tape")
-    if cfg.b == "all":
-        return [word for word in words("strategy") if word != cfg.a]
-    return [cfg.b] if isinstance(cfg.b, str) else [str(each) for each in cfg.b]
+    one = _side(cfg, str(cfg.a), precisions)
+    if cfg.b != "all":
+        others = [cfg.b] if isinstance(cfg.b, str) else list(cfg.b)
+        yield from (Pair(one, _side(cfg, str(other), precisions)) for other in others)
+        return
+    for keras in words("keras"):
+        for strategy in words("strategy"):
+            try:
+                other = _side(cfg, f"keras={keras} strategy={strategy}", precisions)
+            except errors.Refused as error:
+                print(f"left out: {error}", file=sys.stderr)
+                continue
+            if other.variants[0].cfg != one.variants[0].cfg:
+                yield Pair(one, other)
 
 
-def _pair(cfg: DictConfig, other: str, precision: str) -> Pair:
-    common = ["evaluator=none", f"steps={cfg.steps}", *overrides(_OWN), f"precision={precision}"]
-    one, two = (variant(*common, *_deltas(each)) for each in (cfg.a, other))
-    return one, two
-
-
-def _deltas(chosen: str) -> list[str]:
+def _side(cfg: DictConfig, chosen: str, precisions: Sequence[str]) -> Side:
     """A bare word is a strategy's; else overrides with spaces between them."""
-    return [each if "=" in each else f"strategy={each}" for each in str(chosen).split()]
+    deltas = [each if "=" in each else f"strategy={each}" for each in chosen.split()]
+    common = ["evaluator=none", f"steps={cfg.steps}", *overrides(_OWN)]
+    variants = [variant(*common, f"precision={each}", *deltas) for each in precisions]
+    bare = [
+        value if key in ("keras", "strategy") else each for each in deltas for key, _, value in [each.partition("=")]
+    ]
+    return Side(" ".join(bare), variants)
 
 
-def _certify(cfg: DictConfig, other: str, pairs: Sequence[Pair], output: Path) -> list[Certificate]:
+def _against(pair: Pair) -> str:
+    return f"{pair.a.name} against {pair.b.name}"
+
+
+def _certify(cfg: DictConfig, pair: Pair, output: Path) -> list[Certificate]:
     """One pair of variants in each precision; recorded as one run."""
-    first, dataset = pairs[0][0], pairs[0][0].source.load()
-    name = f"{cfg.a} against {other}"
-    evidence = output / name.replace("=", "-").replace(" ", "_")
+    first = pair.a.variants[0]
+    dataset = first.source.load()
+    evidence = output / _against(pair).replace("=", "-").replace(" ", "_")
     evidence.mkdir(exist_ok=True)
-    with first.tracker as tracker:
-        sides = {"a": str(cfg.a), "b": other}
-        tracker.write(described(first, dataset, name, parameters=sides, tags={"ganfreeze.kind": "equivalence"}))
+    with first.tracker as tracker, quiet():
+        sides = {"a": pair.a.name, "b": pair.b.name}
+        tracker.write(
+            described(first, dataset, _against(pair), parameters=sides, tags={"ganfreeze.kind": "equivalence"})
+        )
         found = []
-        for pair in pairs:
-            precision = pair[0].settings.precision
-            tolerance = cfg.tolerance or certificate.TOLERANCES[precision]
-            differences = []
-            for step, each in _lockstep(pair, dataset):
+        for one, other in zip(pair.a.variants, pair.b.variants, strict=True):
+            precision = one.settings.precision
+            differences: list[Difference] = []
+            for step, each in _lockstep((one, other), dataset):
                 worst = max(each, key=lambda difference: difference.relative)
                 figures = {"absolute": worst.absolute, "relative": worst.relative, "ulp": worst.ulp}
                 tracker.write(events.Scalars(step, {f"{precision}/{key}": value for key, value in figures.items()}))
                 differences += each
-            found.append(Certificate(str(cfg.a), other, precision, tolerance, differences))
+            tolerance = cfg.tolerance or certificate.TOLERANCES[precision]
+            found.append(Certificate(pair.a.name, pair.b.name, precision, tolerance, differences))
         (evidence / "differences.csv").write_text(render.table(found))
         (evidence / "certificate.md").write_text(render.markdown([found]))
-        render.plot([found], evidence / "divergence.png", name)
+        render.plot([found], evidence / "divergence.png", _against(pair))
         tracker.write(events.Certified({"equivalence": certificate.verdict(found)}, evidence))
     return found
 
 
-def _lockstep(pair: Pair, dataset: Dataset) -> Iterator[tuple[int, list[Difference]]]:
+def _lockstep(pair: tuple[Variant, Variant], dataset: Dataset) -> Iterator[tuple[int, list[Difference]]]:
     """Train both a step at a time, and compare all variables of both networks after each."""
     both = [(each, ready(each, dataset)) for each in pair]
     called = certificate.names(both[0][1].game.networks)

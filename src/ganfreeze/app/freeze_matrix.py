@@ -3,12 +3,10 @@
 import sys
 from collections.abc import Iterator
 
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig
 
 from ganfreeze import audit, errors, provenance
-from ganfreeze.app.study import folder, one_of, overrides, ready, variant
+from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
 from ganfreeze.report import matrix
 
 MODES = {"graph": "false", "eager": "true"}
@@ -35,11 +33,6 @@ _LEGEND = (
 )
 
 
-def words(group: str) -> list[str]:
-    """The words of a config group."""
-    return GlobalHydra.instance().config_loader().get_group_options(group, ObjectType.CONFIG)
-
-
 def _cells(cfg: DictConfig) -> Iterator[matrix.Cell]:
     strategies = one_of(cfg, "strategies", words("strategy"))
     places = [
@@ -58,12 +51,11 @@ def _cell(strategy: str, keras: str, mode: str) -> matrix.Cell:
     own = [f"strategy={strategy}", f"keras={keras}", f"eager={MODES[mode]}"]
     try:
         chosen = variant("architecture=dcgan", "architecture.filters=8", "batch_size=16", *overrides(_OWN), *own)
-    except errors.BadInput as error:
-        if "does not go with" not in str(error):
-            raise
+    except errors.Refused as error:
         return matrix.Cell(strategy, keras, mode, None, None, None, None, "refused", str(error))
-    assembled = ready(chosen, chosen.source.load())
-    ledger = audit.audit(assembled.strategy, assembled.game, assembled.streams)
+    with quiet():
+        assembled = ready(chosen, chosen.source.load())
+        ledger = audit.audit(assembled.strategy, assembled.game, assembled.streams)
     return matrix.Cell(
         strategy,
         keras,

@@ -1,21 +1,31 @@
 """What the programs that compare variants share: variants composed from a program's own config."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
+from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
 from ganfreeze import errors
+from ganfreeze import tensorflow as tf
 from ganfreeze.app.variant import Assembled, Variant, assemble, check, make, networks
 from ganfreeze.data import Dataset
 
 
 def variant(*overrides: str) -> Variant:
     """The variant that `train.py` would make of these overrides. Raises BadInput."""
-    cfg = compose("config", list(overrides), return_hydra_config=True)
+    try:
+        cfg = compose("config", list(overrides), return_hydra_config=True)
+    except HydraException as error:
+        told = str(error).partition("Config search path")[0].strip()
+        raise errors.BadInput(f"{' '.join(overrides)}: {told}") from None
     with open_dict(cfg):
         words = cfg.pop("hydra").runtime.choices
     return check(cfg, words)
@@ -31,6 +41,24 @@ def ready(chosen: Variant, dataset: Dataset) -> Assembled:
     """The variant on this data set, ready to train."""
     keras = make(chosen.cfg.keras)
     return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras)
+
+
+def words(group: str) -> list[str]:
+    """The words of a config group."""
+    return GlobalHydra.instance().config_loader().get_group_options(group, ObjectType.CONFIG)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings that a program gives the reasons of itself: nothing trainable, traced anew."""
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def folder(cfg: DictConfig) -> Path:
