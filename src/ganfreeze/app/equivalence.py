@@ -75,10 +75,7 @@ def _side(cfg: DictConfig, chosen: str, precisions: Sequence[str]) -> Side:
     deltas = [each if "=" in each else f"strategy={each}" for each in chosen.split()]
     common = ["evaluator=none", f"steps={cfg.steps}", *overrides(_OWN)]
     variants = [variant(*common, f"precision={each}", *deltas) for each in precisions]
-    bare = [
-        value if key in ("keras", "strategy") else each for each in deltas for key, _, value in [each.partition("=")]
-    ]
-    return Side(" ".join(bare), variants)
+    return Side(" ".join(each.removeprefix("keras=").removeprefix("strategy=") for each in deltas), variants)
 
 
 def _against(pair: Pair) -> str:

@@ -15,13 +15,14 @@ _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databric
 
 
 class Run(NamedTuple):
-    """A recorded run: its last metrics, and how it ended."""
+    """A recorded run: its last metrics, how it ended, and what the audit found, "" where there was none."""
 
     id: str
     experiment: str
     name: str
     status: str
     metrics: Mapping[str, float]
+    audit: str = ""
 
 
 def tracking_uri(uri: str | None, store: str) -> str:
@@ -54,7 +55,14 @@ def sweep(uri: str, name: str) -> list[Run]:
     experiments = [experiment.experiment_id for experiment in reader.search_experiments()]
     found = reader.search_runs(experiments, f"tags.`{SWEEP_TAG}` = '{name}'", order_by=["attributes.start_time ASC"])
     return [
-        Run(run.info.run_id, run.info.experiment_id, run.info.run_name, run.info.status, run.data.metrics)
+        Run(
+            id=run.info.run_id,
+            experiment=run.info.experiment_id,
+            name=run.info.run_name,
+            status=run.info.status,
+            metrics=run.data.metrics,
+            audit=run.data.tags.get("audit", ""),
+        )
         for run in found
     ]
 

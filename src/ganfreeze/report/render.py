@@ -16,19 +16,21 @@ _OTHERS = {"steps_per_second": "steps/s", "discriminator_weight_change": "discri
 
 
 def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
-    """A table with a line for each run: variant, figures, steps/s, how far the discriminator moved, status.
+    """A table with a line for each run: variant, figures, steps/s, how far the discriminator moved, the audit, status.
 
     A variant is called by what tells it from the others: the words of its name that not all runs share.
     """
     shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
     measured = set().union(*(run.metrics for run in runs))
     shown = [*sorted(key for key in measured if key.endswith(_FIGURES)), *(key for key in _OTHERS if key in measured)]
-    table = Table("variant", *(_OTHERS.get(key) or key for key in shown), "status", box=None, pad_edge=False)
-    for column in table.columns[1:-1]:
+    table = Table("variant", *(_OTHERS.get(key) or key for key in shown), "audit", "status", box=None, pad_edge=False)
+    for column in table.columns[1:-2]:
         column.justify = "right"
     for run in runs:
         name = " ".join(word for word in run.name.split() if word not in shared) or run.name
-        table.add_row(escape(name), *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.status)
+        table.add_row(
+            escape(name), *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.audit or "-", run.status
+        )
     text = io.StringIO()
     Console(file=text, width=width, highlight=False).print(table)
     return text.getvalue()
