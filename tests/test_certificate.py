@@ -59,11 +59,36 @@ def test_verdicts():
 
 
 def test_the_finest_precision_decides():
-    single, double = made(1e-2), made(1e-12, precision="float64")
-    assert certificate.verdict([single, double]) == "equal to rounding"
-    assert certificate.verdict([made(1e-7), made(1e-2, precision="float64")]) == "different algorithm"
+    single, double = made(1e-7, 1e-2), made(1e-12, precision="float64")
+    assert certificate.verdict([single, double]) == "equal to rounding", "rounding, grown"
+    assert certificate.verdict([made(1e-2), double]) == "different algorithm", "no time to grow"
+    assert certificate.verdict([made(1e-7), made(1e-7, 1e-2, precision="float64")]) == "different algorithm"
     assert certificate.verdict([made(1e-7), made(0.0, precision="float64")]) == "equal to rounding"
     assert certificate.verdict([made(0.0), made(0.0, precision="float64")]) == "identical"
+
+
+def test_averages_are_given_less_at_the_first_step():
+    name = "generator/BatchNormalization_1/moving_variance"
+
+    def at(step):
+        return Certificate("a", "b", "float32", 1e-4, [Difference(step, name, 5e-5, 5e-5, 9.0)])
+
+    assert at(1).verdict == "different algorithm"
+    assert at(2).verdict == "equal to rounding"
+
+
+def test_the_fused_kernel_of_keras_2_corrects_the_moving_variance(trained):
+    """By N / (N - 1), Bessel's correction, in single precision only: Keras 3 does not, so they part at once."""
+    places = chosen(("keras2", "tape")), chosen(("keras3", "tape"))
+    found = compared(trained, *places, *WITHOUT, precision="float32")
+    parting = found.parting
+    assert (parting.step, parting.variable) == (1, "generator/BatchNormalization_1/moving_variance")
+    names, two = trained(*places[0], *WITHOUT, "precision=float32")
+    _, three = trained(*places[1], *WITHOUT, "precision=float32")
+    at, count = names.index(parting.variable), 8 * 2 * 2  # a batch of 8, 2 by 2
+    two, three = (states[0][at] - 0.81 for states in (two, three))  # momentum 0.9, from 1, twice in a step
+    np.testing.assert_allclose(two / three, count / (count - 1), rtol=1e-4)
+    assert compared(trained, *places, *WITHOUT).verdict == "equal to rounding"
 
 
 def test_a_certificate_as_text_table_and_plot(tmp_path):
