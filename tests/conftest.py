@@ -1,6 +1,7 @@
 """What the tests share: real data, one cache for the session, and variants put together by hand."""
 
 import os
+import sys
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -26,10 +27,24 @@ def words(group: str) -> list[str]:
 
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory):
-    """Everything that is made once and kept is made once for the session."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Everything that is made once and kept is made once for the session, by one of its processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["GANFREEZE_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def settings_put_back():
+    """A variant may run eagerly or in double precision; the next test's networks do not."""
+    yield
+    if "tensorflow" not in sys.modules:
+        return
+    sys.modules["tensorflow"].config.run_functions_eagerly(False)
+    for name in ("tf_keras", "keras"):
+        if (keras := sys.modules.get(name)) and keras.backend.floatx() != "float32":
+            keras.backend.set_floatx("float32")
+            keras.mixed_precision.set_global_policy("float32")
 
 
 @pytest.fixture(scope="session")
@@ -76,10 +91,7 @@ def assemble(check):
         keras, dataset = instantiate(chosen.cfg.keras), chosen.source.load()
         return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras)
 
-    yield made
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(False)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ from ganfreeze.data import Dataset, Split
 from ganfreeze.dataset import cifar10 as cifar10_module
 from ganfreeze.dataset import mnist as mnist_module
 from ganfreeze.dataset.cifar10 import Cifar10
+from ganfreeze.dataset.dirac import Dirac
 from ganfreeze.dataset.fashion_mnist import FashionMnist
 from ganfreeze.dataset.image_folder import ImageFolder
 from ganfreeze.dataset.mnist import Mnist
@@ -101,6 +102,15 @@ def test_splits_that_do_not_fit_are_refused(train, test, message):
 
 
 # ---------------------------------------------------------------------------------------------------------- IDX
+
+
+def test_dirac_is_one_point():
+    dataset = Dirac().load()
+    for images, labels in (dataset.train, dataset.test):
+        assert (images.shape, images.dtype, labels) == ((1024, 1), np.float32, None)
+        assert not images.any()
+    assert (dataset.name, dataset.image_shape, dataset.classes) == ("dirac", (1,), None)
+    assert dataset.digest == Dirac().load().digest
 
 
 @pytest.mark.skipif(not (SHARED_DATA / "mnist").is_dir(), reason="MNIST is not beside this checkout")

@@ -59,6 +59,16 @@ def test_the_terms_of_a_split_batch_make_up_the_joint_loss(loss):
     assert float(loss.discriminator(FAKE, FAKE, real_weights=0.0)) == float(on_fake)
 
 
+@pytest.mark.parametrize("loss", EQUATIONS, ids=lambda loss: type(loss).__name__)
+def test_a_coupled_loss_is_no_sum_of_two_terms_and_says_so(loss):
+    assert loss.limits == ({"update.batches": ["joint"]} if loss.couples else {})
+    other = REAL[::-1] + 1
+    effect_of_the_fakes = [
+        float(loss.discriminator(real, FAKE)) - float(loss.discriminator(real, FAKE + 1)) for real in (REAL, other)
+    ]
+    assert (effect_of_the_fakes[0] == pytest.approx(effect_of_the_fakes[1], abs=1e-5)) is not loss.couples
+
+
 def test_minimax_has_the_gradient_of_its_equation():
     fake = tf.constant(FAKE)
     with tf.GradientTape() as tape:

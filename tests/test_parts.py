@@ -9,6 +9,7 @@ from PIL import Image
 
 from ganfreeze import checkpoint, movement, sampling
 from ganfreeze.architecture.dcgan import Dcgan
+from ganfreeze.architecture.dirac import Dirac
 from ganfreeze.architecture.mlp import Mlp
 from ganfreeze.errors import BadInput
 from ganfreeze.keras import keras2, keras3
@@ -16,6 +17,7 @@ from ganfreeze.report import query, render
 from ganfreeze.schedule.constant import Constant
 from ganfreeze.schedule.cosine import Cosine
 from ganfreeze.schedule.linear import Linear
+from ganfreeze.types import Update
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
@@ -38,9 +40,10 @@ def test_the_two_keras_are_two():
     assert keras3.load().backend.backend() == "tensorflow"
 
 
-@pytest.mark.parametrize("architecture", [Mlp(), Dcgan(), Dcgan(batch_norm=False)])
+@pytest.mark.parametrize("architecture", [Mlp(), Dcgan(), Dcgan(batch_norm=False), Dirac(theta=0.3)])
 def test_both_keras_start_from_the_same_bits(architecture):
-    pairs = [build(architecture, load()) for load in LOADS.values()]
+    shape = (1,) if isinstance(architecture, Dirac) else (8, 8, 1)
+    pairs = [build(architecture, load(), shape) for load in LOADS.values()]
     for network in ("generator", "discriminator"):
         two, three = (values(getattr(pair, network)) for pair in pairs)
         assert [a.shape for a in two] == [b.shape for b in three]
@@ -92,6 +95,23 @@ def test_batch_norm_is_the_discriminators_choice(keras, batch_norm):
     assert "BatchNormalization" in [type(layer).__name__ for layer in networks.generator.layers]
 
 
+def test_dirac_is_one_number_each(keras):
+    """G(z) = theta whatever z, D(x) = psi x."""
+    networks = build(Dirac(theta=0.25, psi=-3.0), keras, (1,))
+    assert (networks.latent_dim, networks.generator.count_params(), networks.discriminator.count_params()) == (1, 1, 1)
+    z = np.array([[-1e30], [0.0], [7.0]], np.float32)
+    np.testing.assert_array_equal(networks.generator(z, training=True), np.full((3, 1), 0.25, np.float32))
+    np.testing.assert_array_equal(networks.discriminator(np.array([[2.0], [-1.0]], np.float32)), [[-6], [3]])
+    (theta,), (psi,) = networks.generator.trainable_variables, networks.discriminator.trainable_variables
+    assert (theta.shape, psi.shape) == ((1,), (1, 1))
+
+
+@pytest.mark.parametrize("shape", [(2,), (8, 8, 1)])
+def test_dirac_refuses_what_is_no_line(shape):
+    with pytest.raises(BadInput, match=r"architecture=dirac plays on a line.* Choose dataset=dirac"):
+        Dirac().check(shape)
+
+
 # -------------------------------------------------------------------------------------- optimizers and schedules
 
 
@@ -123,22 +143,14 @@ def test_each_network_has_its_own_rate_and_decay(composed, word, keras_word):
     pair = instantiate(config.optimizer).build(
         keras=LOADS[keras_word](),
         schedule=instantiate(config.schedule),
-        iterations=lambda phase: {"generator": 10, "discriminator": 20}[phase],
+        update=Update(discriminator_steps=2),
+        steps=10,
     )
-    assert pair.generator is not pair.discriminator
+    assert not pair.shared
     for optimizer, rate, decay_steps in ((pair.generator, 0.25, 10), (pair.discriminator, 0.5, 20)):
         assert type(optimizer).__name__.lower() == word
         decay = optimizer.get_config()["learning_rate"]["config"]
         assert (decay["initial_learning_rate"], decay["decay_steps"]) == (rate, decay_steps)
-
-
-def test_iterations_count_every_call_of_the_optimizer():
-    from ganfreeze.update import alternating, seed
-
-    update = alternating.build(discriminator_steps=3)
-    assert (update.iterations("discriminator"), update.iterations("generator")) == (3, 1)
-    assert update.calls() == [*(("discriminator", draw) for draw in range(3)), ("generator", 2)]
-    assert (seed.build().iterations("discriminator"), seed.build().iterations("generator")) == (2, 1)
 
 
 # ----------------------------------------------------------------------------------- sampling and checkpoints
@@ -173,6 +185,60 @@ def test_a_picture_is_written(tmp_path):
     with Image.open(tmp_path / "new" / "grid.png") as picture:
         assert picture.size == (512, 512)
         assert picture.getpixel((0, 0)) == (200, 200, 200)
+
+
+BLUE = (31, 119, 180)  # matplotlib's first colour
+
+
+def middles(picture):
+    """The middle (row, column) of what is left and of what is right of blue in a picture with two dots."""
+    rows, columns = np.nonzero((picture == BLUE).all(-1))
+    left = columns < picture.shape[1] / 2
+    return [(rows[side].mean(), columns[side].mean()) for side in (left, ~left)]
+
+
+def test_points_are_shown_as_a_cloud():
+    points = np.array([[-1, 5], [3, 9]], np.float32)
+    picture = sampling.picture(points)
+    assert (picture.dtype, picture.shape) == (np.uint8, (512, 512, 3))
+    assert sampling.scatter(points, side=256).shape == (256, 256, 3)
+    (low, left), (high, right) = middles(picture)
+    assert low - high > 300, "y points upwards"
+    assert right - left > 300
+    (_, left_), (_, right_) = middles(sampling.picture(points * [1, -1]))
+    assert (left, right) == pytest.approx((left_, right_), abs=1)
+
+
+def test_points_on_a_line_lie_on_a_line():
+    (first, left), (second, right) = middles(sampling.picture(np.array([[-2.0], [2.0]], np.float32)))
+    assert first == second
+    assert right - left > 300
+
+
+def test_images_are_shown_in_a_grid():
+    images = np.full((4, 8, 8, 1), 200, np.uint8)
+    np.testing.assert_array_equal(sampling.picture(images), sampling.grid(images))
+
+
+@pytest.mark.parametrize("architecture", [Dirac(theta=1.7), Mlp()])
+def test_samples_of_points_are_what_the_generator_makes(tmp_path, keras, architecture):
+    networks = build(architecture, keras, (1,))
+    latent = np.random.default_rng(0).standard_normal((sampling.BATCH + 7, networks.latent_dim), np.float32)
+    points = sampling.sampler(networks.generator)(latent)
+    assert (points.dtype, points.shape) == (np.float32, (len(latent), 1))
+    np.testing.assert_allclose(points, networks.generator(latent, training=False), rtol=1e-5, atol=1e-7)
+    sampling.write(points, tmp_path / "cloud.png")
+    with Image.open(tmp_path / "cloud.png") as picture:
+        assert picture.size == (512, 512)
+
+
+def test_weights_of_points_come_back(tmp_path, keras):
+    saved, fresh = build(Dirac(theta=0.1, psi=0.2), keras, (1,)), build(Dirac(), keras, (1,))
+    folder = checkpoint.save(saved, tmp_path / "weights")
+    assert checkpoint.image_shape(folder) == (1,)
+    checkpoint.restore(fresh, folder)
+    assert values(fresh.generator) == [np.float32(0.1)]
+    assert values(fresh.discriminator) == [np.float32(0.2)]
 
 
 def test_weights_come_back(tmp_path, keras):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ganfreeze.streams import Streams, _permutation, sample_noise, weights_random
+from ganfreeze.streams import Streams, _permutation, sample_noise, scaled, weights_random
 
 IMAGES = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
 
@@ -65,3 +65,27 @@ def test_images_are_scaled_to_minus_one_to_one():
     batch = Streams(extremes, 0, 2, 1).batch(0)
     assert batch.dtype == np.float32
     assert sorted(batch.ravel()) == [-1.0, 1.0]
+
+
+def test_double_precision_sees_what_single_precision_sees():
+    extremes = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
+    single = Streams(extremes, 0, 64, 3)
+    double = single._replace(dtype="float64")
+    for step in range(3):
+        pairs = [(single.batch(step), double.batch(step))]
+        pairs += [(single.noise(step, phase), double.noise(step, phase)) for phase in ("discriminator", "generator")]
+        for one, two in pairs:
+            assert (one.dtype, two.dtype) == (np.float32, np.float64)
+            np.testing.assert_array_equal(one.astype(np.float64), two)
+    assert single.samples(5).dtype == double.samples(5).dtype == np.float32
+    np.testing.assert_array_equal(single.samples(5), double.samples(5))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_points_are_handed_out_as_they_are(dtype):
+    points = np.random.default_rng(0).normal(0, 100, (6, 2)).astype(np.float32)
+    stream = Streams(points, 0, 3, 1, dtype=dtype)
+    epoch = np.concatenate([stream.batch(0), stream.batch(1)])
+    assert epoch.dtype == dtype
+    np.testing.assert_array_equal(np.sort(epoch, 0), np.sort(points, 0))
+    np.testing.assert_array_equal(scaled(points), points)

@@ -109,8 +109,10 @@ def test_the_words_and_the_flattened_config_are_parameters(sweep):
     tape, compiled = (run.data.params for run in runs_of(folder))
     words = {"keras": "keras2", "update": "alternating", "architecture": "mlp", "loss": "nonsaturating"}
     words |= {"optimizer": "adam", "schedule": "constant", "dataset": "digits", "evaluator": "classifier"}
+    words |= {"freeze": "none", "regularizer": "none"}
     assert words.items() <= tape.items()
     options = {"seed": "0", "steps": "50", "optimizer.generator_rate": "0.0002", "update.discriminator_steps": "1"}
+    options |= {"update.order": "discriminator_first", "update.batches": "joint", "audit": "error", "eager": "False"}
     assert options.items() <= tape.items()
     assert {key for key in tape if tape[key] != compiled[key]} == {"strategy"}
     assert float(tape["evaluator.test_accuracy"]) >= 0.98

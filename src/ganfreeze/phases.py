@@ -49,8 +49,8 @@ def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: Inputs) 
     """Run the phases of one step in the update's order; the scalars of each call.
 
     In a simultaneous step the discriminator moves first, and what it was is put back while the generator phase looks at
-    it: both phases see the weights that the step began with, whatever the mechanism. Where the generator phase moves it
-    too, which it must not, that is added.
+    it: both phases see the weights that the step began with, whatever the mechanism. (Not the state: averages have
+    moved on.) Where the generator phase moves the discriminator too, which it must not, that is added.
     """
     if update.order != "simultaneous":
         return [phases[call.phase].run(*given) for call, given in zip(update.calls(), inputs, strict=True)]

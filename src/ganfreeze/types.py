@@ -119,8 +119,8 @@ class Update:
       algorithm 1). Each time the discriminator sees another batch.
     - `batches`: "joint" where one update of the discriminator sees the real and the fake batch, "split" where it is
       updated on the one and then on the other.
-    - `noise`: "fresh" where the generator phase draws its own latent vectors, "reused" where it takes the
-      discriminator phase's.
+    - `noise`: "fresh" where the generator phase draws its own latent vectors, "reused" where it takes those of the
+      discriminator phase, the last of them again where it runs more often.
     - `fakes`: the mode the generator runs in while the discriminator learns: "training" (batch statistics, which also
       move its averages) or "inference".
     - `optimizers`: "separate", or one "shared" by both networks, as in the code of the original question.
@@ -148,9 +148,12 @@ class Update:
         """The phases of one step in order. The generator's last is paired with the discriminator's last batch."""
         surplus = self.discriminator_steps - self.generator_steps
         learn = [Call("discriminator", draw, ("discriminator", draw)) for draw in range(self.discriminator_steps)]
-        noise: PhaseName = "generator" if self.noise == "fresh" else "discriminator"
-        draws = [max(0, surplus) + number for number in range(self.generator_steps)]
-        fool = [Call("generator", min(draw, self.discriminator_steps - 1), (noise, draw)) for draw in draws]
+        fool = []
+        for number in range(self.generator_steps):
+            draw = max(0, surplus) + number
+            real = min(draw, self.discriminator_steps - 1)
+            noise = ("generator", draw) if self.noise == "fresh" else ("discriminator", real)
+            fool.append(Call("generator", real, noise))
         return [*fool, *learn] if self.order == "generator_first" else [*learn, *fool]
 
     def iterations(self, phase: PhaseName) -> int:

@@ -80,8 +80,11 @@ def check_settings(values: Mapping[str, Any]) -> Settings:
     return _validated(Settings, values, prefix="")  # pyright: ignore[reportReturnType]
 
 
-def check_options(group: str, target: Callable[..., Any], options: Mapping[str, Any], given: Collection[str]) -> None:
-    """Hold the options of a part against the signature of what they are for; `given` are arguments of the app's own.
+def check_options(
+    group: str, target: Callable[..., Any], options: Mapping[str, Any], given: Collection[str]
+) -> Mapping[str, Any]:
+    """The options of a part, held against the signature of what they are for, with its defaults where one was left out;
+    `given` are arguments of the app's own.
 
     Raises:
         BadInput: names each key, its value and what is allowed.
@@ -94,7 +97,7 @@ def check_options(group: str, target: Callable[..., Any], options: Mapping[str, 
         for name, parameter in parameters.items()
     }
     strict = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
-    _validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}.")
+    return dict(_validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}."))
 
 
 def check_limits(part: str, limits: Limits, chosen: Mapping[str, Any]) -> None:

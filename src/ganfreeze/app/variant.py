@@ -59,13 +59,15 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
         raise errors.BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
     validation.check_given(values)
     settings = validation.check_settings({key: value for key, value in values.items() if key not in WORDS})
+    checked: dict[str, Any] = {}
     for group in WORDS:
         if not isinstance(words.get(group), str) or "_target_" not in values.get(group, {}):
             raise errors.BadInput(f"{group}={words.get(group)}: must be one word, that of a file in conf/{group}")
         options = dict(values[group])
         given = _GIVEN if group == "strategy" else ()
-        validation.check_options(group, get_object(options.pop("_target_")), options, given)
-    chosen = flat(values) | {group: words[group] for group in WORDS}
+        checked[group] = validation.check_options(group, get_object(options.pop("_target_")), options, given)
+    words = {group: words[group] for group in WORDS}
+    chosen = flat(values) | flat(checked) | words
     for group in WORDS:
         limits = getattr(get_object(values[group]["_target_"]), "limits", {})
         validation.check_limits(f"{group}={words[group]}", limits, chosen)
@@ -82,7 +84,6 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     )
     made = {word: make(cfg[word]) for word in others}
     made["optimizer"].check(made["update"])
-    words = {group: words[group] for group in WORDS}
     return Variant(cfg=cfg, words=words, settings=settings, source=make(cfg.dataset), **made)
 
 

@@ -13,6 +13,8 @@ class Consensus(Regularizer):
     """Both losses gain weight / 2 * |v|^2, where v is the gradient vector field: the gradient of the generator's loss
     by its weights, and of the discriminator's by its own. So both are drawn to where neither moves.
 
+    The penalty runs both networks in training mode in both phases, so BatchNormalization's averages move once more.
+
     Source: Mescheder, Nowozin, Geiger 2017, algorithm 2; `weight` is its gamma.
     """
 

@@ -1,0 +1,262 @@
+"""The algorithm of a step: which calls it makes, and that every mechanism makes them, against closed forms."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from conftest import words
+
+from ganfreeze.errors import BadInput
+from ganfreeze.keras import keras2, keras3
+from ganfreeze.types import Call, Optimizers, Update
+from ganfreeze.update.alternating import Alternating
+from ganfreeze.update.seed import Seed
+from ganfreeze.update.simultaneous import Simultaneous
+
+RATE = 0.2
+SOUND = [  # every mechanism that freezes what it should
+    (strategy, keras)
+    for strategy in words("strategy")
+    for keras in words("keras")
+    if strategy != "unfrozen" and (strategy, keras) not in {("compile", "keras3"), ("reverse", "keras3")}
+]
+
+
+def calls(**options):
+    return [f"{call.phase[0]}{call.real} {call.noise[0][0]}{call.noise[1]}" for call in Update(**options).calls()]
+
+
+# --------------------------------------------------------------------------------------------- what a step is
+
+
+def test_a_call_names_its_phase_its_batch_and_its_noise():
+    assert list(Update().calls()) == [
+        Call("discriminator", 0, ("discriminator", 0)),
+        Call("generator", 0, ("generator", 0)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["d0 d0", "g0 g0"]),
+        ({"order": "generator_first"}, ["g0 g0", "d0 d0"]),
+        ({"order": "simultaneous"}, ["d0 d0", "g0 g0"]),
+        ({"discriminator_steps": 3}, ["d0 d0", "d1 d1", "d2 d2", "g2 g2"]),
+        ({"discriminator_steps": 3, "generator_steps": 2}, ["d0 d0", "d1 d1", "d2 d2", "g1 g1", "g2 g2"]),
+        ({"generator_steps": 3}, ["d0 d0", "g0 g0", "g0 g1", "g0 g2"]),
+        ({"discriminator_steps": 2, "order": "generator_first"}, ["g1 g1", "d0 d0", "d1 d1"]),
+        ({"noise": "reused"}, ["d0 d0", "g0 d0"]),
+        ({"noise": "reused", "discriminator_steps": 2}, ["d0 d0", "d1 d1", "g1 d1"]),
+        ({"noise": "reused", "order": "simultaneous"}, ["d0 d0", "g0 d0"]),
+        ({"batches": "split", "fakes": "inference"}, ["d0 d0", "g0 g0"]),
+    ],
+)
+def test_the_trace_of_a_step(options, expected):
+    assert calls(**options) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "discriminator", "generator"),
+    [
+        ({}, 1, 1),
+        ({"discriminator_steps": 3}, 3, 1),
+        ({"generator_steps": 4}, 1, 4),
+        ({"batches": "split"}, 2, 1),
+        ({"batches": "split", "discriminator_steps": 3, "generator_steps": 2}, 6, 2),
+        ({"optimizers": "shared"}, 2, 2),
+        ({"optimizers": "shared", "batches": "split", "discriminator_steps": 3, "generator_steps": 2}, 8, 8),
+    ],
+)
+def test_iterations_count_every_call_of_the_optimizer(options, discriminator, generator):
+    update = Update(**options)
+    assert (update.iterations("discriminator"), update.iterations("generator")) == (discriminator, generator)
+
+
+def test_the_words_are_settings_of_one_algorithm():
+    assert asdict(Alternating()) == asdict(Update())
+    assert asdict(Seed()) == asdict(Update(batches="split", fakes="inference"))
+    assert asdict(Simultaneous()) == asdict(Update(order="simultaneous"))
+    assert words("update") == ["alternating", "seed", "simultaneous"]
+
+
+@pytest.mark.parametrize("options", [{"discriminator_steps": 2}, {"generator_steps": 2}])
+def test_simultaneous_steps_are_one_update_of_each(options):
+    with pytest.raises(BadInput, match="must both be 1"):
+        Simultaneous(**options)
+
+
+@pytest.mark.parametrize("options", [(), ("discriminator_steps=2",), ("noise=reused",), ("order=generator_first",)])
+def test_a_step_hands_each_call_its_own_batch_and_noise(variant, options):
+    """Recorded where the phases are run, and compared with the streams bit for bit."""
+    _, strategy, streams = variant("evaluator=none", *(f"update.{each}" for each in options))
+    seen = []
+
+    def record(phase):
+        def run(real, latent):
+            seen.append((phase.name, real, latent))
+            return {"loss": 0.0}
+
+        return phase._replace(run=run)
+
+    strategy.phases = {name: record(phase) for name, phase in strategy.phases.items()}
+    strategy.advance(streams, 7, 2)
+    update = Update(**{key: int(value) if value.isdigit() else value for key, value in (o.split("=") for o in options)})
+    expected = [(call, step) for step in (7, 8) for call in update.calls()]
+    assert [name for name, _, _ in seen] == [call.phase for call, _ in expected]
+    for (_, real, latent), (call, step) in zip(seen, expected, strict=True):
+        np.testing.assert_array_equal(real, streams.batch(step, call.real))
+        np.testing.assert_array_equal(latent, streams.noise(step, *call.noise))
+
+
+# ------------------------------------------------------------------------- the Dirac GAN, which has closed forms
+
+
+@pytest.fixture(scope="module")
+def dirac(variant, check):
+    """Train theta and psi for some steps; None where the words do not go together."""
+
+    def dirac(strategy, keras, *overrides, steps=3):
+        choice = (
+            *(f"strategy={strategy}", f"keras={keras}", "dataset=dirac", "architecture=dirac", "evaluator=none"),
+            *("optimizer=sgd", f"optimizer.generator_rate={RATE}", f"optimizer.discriminator_rate={RATE}"),
+            *("loss=minimax", *overrides),
+        )
+        try:
+            check(*choice)
+        except BadInput as refusal:
+            assert f"strategy={strategy} does not go with" in str(refusal)
+            return None
+        networks, made, streams = variant(*choice)
+        path, pair = [], (networks.generator, networks.discriminator)
+        for step in range(steps):
+            made.advance(streams, step, 1)
+            path.append([float(network.weights[0].numpy().item()) for network in pair])
+        return np.array(path)
+
+    return dirac
+
+
+def share(theta, psi):
+    return 1 / (1 + np.exp(-psi * theta))  # the sigmoid of a fake's logit; data at 0 have logit 0 and no gradient
+
+
+def gradients(theta, psi):
+    """By theta of -log(1 + exp(psi theta)), the generator's loss, and by psi of log(1 + exp(psi theta))."""
+    return -psi * share(theta, psi), theta * share(theta, psi)
+
+
+def closed_form(trace, steps=3):
+    """(theta, psi) after each step of gradient descent by a trace such as "DG", or "=" for both at once."""
+    theta, psi, path = 1.0, -1.0, []
+    for _ in range(steps):
+        for phase in trace:
+            by_theta, by_psi = gradients(theta, psi)
+            theta -= RATE * by_theta if phase in "G=" else 0
+            psi -= RATE * by_psi if phase in "D=" else 0
+        path.append((theta, psi))
+    return np.array(path)
+
+
+def test_the_traces_can_be_told_apart():
+    ends = [closed_form(trace)[-1] for trace in ("DG", "GD", "=", "GGGDD", "DDDGG")]
+    for number, one in enumerate(ends):
+        for other in ends[:number]:
+            assert np.abs(one - other).max() > 1e-3
+
+
+@pytest.mark.parametrize(("strategy", "keras"), SOUND)
+def test_every_mechanism_takes_simultaneous_steps(dirac, strategy, keras):
+    path = dirac(strategy, keras, "update=simultaneous")
+    if path is not None:
+        np.testing.assert_allclose(path, closed_form("="), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "trace"),
+    [
+        ("update.order=discriminator_first", "DG"),
+        ("update.generator_steps=3 update.discriminator_steps=2 update.order=generator_first", "GGGDD"),
+        ("update.generator_steps=2 update.discriminator_steps=3 update.batches=split", "DDDGG"),
+    ],
+)
+@pytest.mark.parametrize(("strategy", "keras"), [("tape", "keras2"), ("toggle", "keras3"), ("train_step", "keras3")])
+def test_several_updates_in_a_step(dirac, strategy, keras, options, trace):
+    path = dirac(strategy, keras, *options.split())
+    np.testing.assert_allclose(path, closed_form(trace), rtol=0, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------- a shared optimizer
+
+
+def adam(*, shared, steps, rate=0.05, beta1=0.5, beta2=0.75, epsilon=1e-7):
+    """(theta, psi) by Kingma & Ba 2015, the generator first; a shared optimizer counts the calls of both."""
+    weights, calls = {"D": -1.0, "G": 1.0}, {"D": 0, "G": 0}
+    moments = {"D": (0.0, 0.0), "G": (0.0, 0.0)}
+    path = []
+    for _ in range(steps):
+        for phase in "GD":
+            gradient = gradients(weights["G"], weights["D"])[phase == "D"]
+            for counter in calls if shared else phase:
+                calls[counter] += 1
+            first, second = moments[phase]
+            moments[phase] = beta1 * first + (1 - beta1) * gradient, beta2 * second + (1 - beta2) * gradient**2
+            first, second = moments[phase]
+            scale = np.sqrt(1 - beta2 ** calls[phase]) / (1 - beta1 ** calls[phase])
+            weights[phase] -= rate * scale * first / (np.sqrt(second) + epsilon)
+        path.append((weights["G"], weights["D"]))
+    return np.array(path)
+
+
+ADAM = (
+    *("optimizer=adam", "optimizer.generator_rate=0.05", "optimizer.discriminator_rate=0.05", "optimizer.beta1=0.5"),
+    "optimizer.beta2=0.75",  # 1 - 0.999 is too coarse in single precision
+    "update.order=generator_first",
+)
+
+
+@pytest.mark.parametrize(("strategy", "keras"), SOUND)
+def test_a_shared_optimizer_counts_the_updates_of_both_networks(dirac, strategy, keras):
+    path = dirac(strategy, keras, *ADAM, "update.optimizers=shared")
+    if path is not None:
+        np.testing.assert_allclose(path, adam(shared=True, steps=3), rtol=0, atol=1e-6)
+
+
+def test_separate_optimizers_count_their_own(dirac):
+    np.testing.assert_allclose(dirac("tape", "keras2", *ADAM), adam(shared=False, steps=3), rtol=0, atol=1e-6)
+    assert np.abs(adam(shared=False, steps=3) - adam(shared=True, steps=3)).max() > 1e-3
+
+
+@pytest.mark.parametrize(("strategy", "keras"), [("unfrozen", "keras2"), ("reverse", "keras3"), ("compile", "keras3")])
+def test_the_controls_train_with_a_shared_optimizer_as_well(dirac, strategy, keras):
+    """They do something else, but it is not the optimizer that does not know the variables."""
+    path = dirac(strategy, keras, *ADAM, "update.optimizers=shared", steps=2)
+    assert np.isfinite(path).all()
+    assert (path[0] != path[1])[0], "the generator moves"
+
+
+@pytest.mark.parametrize(
+    ("load", "error", "message"),
+    [(keras2.load, KeyError, "cannot recognize variable"), (keras3.load, ValueError, "Unknown variable")],
+)
+def test_keras_alone_refuses_an_optimizer_of_two_models(load, error, message):
+    """The code of the original question, on Keras since 2.11: the optimizer knows the variables of its first use."""
+    keras = load()
+    one, two = (keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]) for _ in range(2))
+    batch, labels = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
+
+    def train(optimizer):
+        for model in (one, two):
+            model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
+            model.train_on_batch(batch, labels)
+
+    with pytest.raises(error, match=message):
+        train(keras.optimizers.Adam(0.1))
+
+    shared = keras.optimizers.Adam(0.1)
+    both = Optimizers(shared, shared)
+    assert both.shared
+    both.build(generator=[*one.trainable_variables, *two.trainable_variables], discriminator=two.trainable_variables)
+    before = two.get_weights()[0]
+    train(shared)
+    assert (two.get_weights()[0] != before).all()
