@@ -102,6 +102,8 @@ def test_a_certificate_as_text_table_and_plot(tmp_path):
         ("float64", "1", "0"),
         ("float64", "2", "1e-12"),
     ]
+    largest = list(csv.DictReader(io.StringIO(render.by_step([pair, pair]))))
+    assert [(each["step"], each["relative"]) for each in largest] == 2 * [(r["step"], r["relative"]) for r in rows]
     render.plot([pair, pair], tmp_path / "plot.png", "title")
     from PIL import Image
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganfreeze import dirac, errors
+from ganfreeze.app.plainly import plainly
 from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
 from ganfreeze.report import conformance
 
@@ -15,14 +16,14 @@ _OWN = ("strategies", "keras_versions", "quantities", "anchors", "output")
 
 def run(cfg: DictConfig) -> None:
     """Measure each published figure under each strategy and Keras; print a table, and write it with a CSV file."""
-    try:
+    with plainly():
         output = folder(cfg)
         rows = list(_rows(cfg))
-    except errors.BadInput as error:
-        raise SystemExit(f"ganfreeze: {error}") from None
+        if all(row.refused for row in rows):
+            raise errors.BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: there is no figure in it")
+    print(f"{conformance.markdown(rows)}\n{output / 'dirac.md'}, {output / 'dirac.csv'}")
     (output / "dirac.md").write_text(conformance.markdown(rows))
     (output / "dirac.csv").write_text(conformance.table(rows))
-    print(f"{conformance.markdown(rows)}\n{output / 'dirac.md'}, {output / 'dirac.csv'}")
 
 
 def _rows(cfg: DictConfig) -> Iterator[conformance.Row]:

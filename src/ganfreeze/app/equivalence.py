@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganfreeze import certificate, errors, events
 from ganfreeze import tensorflow as tf
+from ganfreeze.app.plainly import plainly
 from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
 from ganfreeze.app.variant import Assembled, Variant, described
 from ganfreeze.certificate import Certificate, Difference
@@ -35,18 +36,18 @@ class Pair(NamedTuple):
 
 def run(cfg: DictConfig) -> None:
     """Certify a against each b: print a table, write it with all differences and a plot, and record each pair."""
-    try:
+    with plainly():
         output = folder(cfg)
         pairs = list(_pairs(cfg, one_of(cfg, "precisions", list(certificate.TOLERANCES))))
         found = []
         for pair in pairs:
             found.append(_certify(cfg, pair, output))
             print(f"{_against(pair)}: {certificate.verdict(found[-1])}", file=sys.stderr, flush=True)
-    except errors.BadInput as error:
-        raise SystemExit(f"ganfreeze: {error}") from None
+    print(f"{render.markdown(found)}\n{output}: certificates.md, divergence.png and .csv, and a folder for each pair")
     (output / "certificates.md").write_text(render.markdown(found))
-    render.plot(found, output / "divergence.png", " ".join(overrides(_OWN)) or "mlp on digits")
-    print(f"{render.markdown(found)}\n{output}: certificates.md, divergence.png, and a folder for each pair")
+    (output / "divergence.csv").write_text(render.by_step(found))
+    set_apart = [each for each in overrides(_OWN) if not each.startswith(("tracker", "paths"))]
+    render.plot(found, output / "divergence.png", " ".join(set_apart) or "mlp on digits")
 
 
 def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
@@ -54,6 +55,8 @@ def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
     for key in ("a", "b"):
         if OmegaConf.is_missing(cfg, key):
             raise errors.BadInput(f"{key} has no default: set {key}=..., such as {key}=tape")
+    if cfg.tolerance is not None and not (isinstance(cfg.tolerance, float) and cfg.tolerance > 0):
+        raise errors.BadInput(f"tolerance={cfg.tolerance}: must be a number above 0, such as 1e-5, or null")
     one = _side(cfg, str(cfg.a), precisions)
     if cfg.b != "all":
         others = [cfg.b] if isinstance(cfg.b, str) else list(cfg.b)

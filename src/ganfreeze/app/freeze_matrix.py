@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from omegaconf import DictConfig
 
 from ganfreeze import audit, errors, provenance
+from ganfreeze.app.plainly import plainly
 from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
 from ganfreeze.report import matrix
 
@@ -15,16 +16,16 @@ _OWN = ("strategies", "keras_versions", "modes", "output")
 
 def run(cfg: DictConfig) -> None:
     """Measure the matrix, print it, and write it to the output folder as Markdown and CSV."""
-    try:
+    with plainly():
         output = folder(cfg)
         cells = list(_cells(cfg))
-    except errors.BadInput as error:
-        raise SystemExit(f"ganfreeze: {error}") from None
+        if all(cell.refused for cell in cells):
+            raise errors.BadInput(cells[0].refused)
     versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
     text = f"{matrix.markdown(cells)}\n{_LEGEND}\n\nMeasured with {versions}.\n"
+    print(f"{text}\n{output / 'freeze_matrix.md'}, {output / 'freeze_matrix.csv'}")
     (output / "freeze_matrix.md").write_text(text)
     (output / "freeze_matrix.csv").write_text(matrix.table(cells))
-    print(f"{text}\n{output / 'freeze_matrix.md'}, {output / 'freeze_matrix.csv'}")
 
 
 _LEGEND = (

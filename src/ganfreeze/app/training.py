@@ -1,6 +1,5 @@
 """Training runs: one variant trained and recorded, and the sweep that it may be part of."""
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganfreeze import audit as auditing
-from ganfreeze import checkpoint, data, errors, events, movement, sampling, trainer, types
+from ganfreeze import checkpoint, data, events, movement, sampling, trainer, types
+from ganfreeze.app.plainly import plainly
 from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, described, make, networks
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
@@ -22,9 +22,7 @@ _GRID = 64  # samples in a picture
 
 def run(cfg: DictConfig) -> None:
     """Train one variant, and record it. A user's mistake or interruption ends with a sentence, not a traceback."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _interrupt)
-    try:
+    with plainly(_name()):
         variant = check(cfg, _words())
         dataset = variant.source.load()
         variant.architecture.check(dataset.image_shape)
@@ -33,10 +31,6 @@ def run(cfg: DictConfig) -> None:
             for event in _events(variant, dataset):
                 tracker.write(event)
                 terminal.write(event)
-    except errors.BadInput as error:
-        raise SystemExit(f"ganfreeze: {error}") from None
-    except KeyboardInterrupt:
-        raise SystemExit(f"ganfreeze: {_name()}: interrupted") from None
 
 
 def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
@@ -100,10 +94,3 @@ def _name() -> str:
     parts = [override.partition("=") for override in HydraConfig.get().overrides.task]
     chosen = [value.strip("'") if key in WORDS else f"{key}={value}" for key, _, value in parts]
     return " ".join(chosen) or " ".join(_words()[word] for word in ("strategy", "architecture", "dataset"))
-
-
-def _interrupt(*_: Any) -> None:
-    """End the run in order, on the first Ctrl-C or SIGTERM; further ones must not disturb that."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
-    raise KeyboardInterrupt

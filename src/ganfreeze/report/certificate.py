@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ganfreeze.certificate import Certificate, verdict
+from ganfreeze.certificate import Certificate, Difference, verdict
 
 _HEADER = ("precision", "a", "b", "step", "variable", "absolute", "relative", "ulp")
 
@@ -21,36 +21,53 @@ def markdown(pairs: Sequence[Sequence[Certificate]]) -> str:
 
 def table(certificates: Sequence[Certificate]) -> str:
     """Every difference as CSV: a line for each precision, step and variable."""
+    return _csv((certificate, each) for certificate in certificates for each in certificate.differences)
+
+
+def by_step(pairs: Sequence[Sequence[Certificate]]) -> str:
+    """The largest relative difference as CSV: a line for each pair, precision and step."""
+    certificates = [certificate for pair in pairs for certificate in pair]
+    return _csv((certificate, each) for certificate in certificates for _, each in certificate.by_step())
+
+
+def _csv(differences: Iterable[tuple[Certificate, Difference]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_HEADER)
-    for certificate in certificates:
-        for each in certificate.differences:
-            figures = (f"{each.absolute:.6g}", f"{each.relative:.6g}", f"{each.ulp:.0f}")
-            writer.writerow((certificate.precision, certificate.a, certificate.b, each.step, each.variable, *figures))
+    for certificate, each in differences:
+        place = (certificate.precision, certificate.a, certificate.b, each.step, each.variable)
+        writer.writerow((*place, f"{each.absolute:.6g}", f"{each.relative:.6g}", f"{each.ulp:.0f}"))
     return text.getvalue()
 
 
 def plot(pairs: Sequence[Sequence[Certificate]], path: Path, title: str) -> None:
-    """Draw the largest relative difference against the step, a panel for each precision, and write it to `path`."""
+    """Draw the largest relative difference against the step, a panel for each precision, and write it to `path`.
+
+    The lines of pairs that are bitwise equal lie at the bottom, one on the other.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5.2 * len(pairs[0]) + 1, 4.2), layout="constrained")
+    legend = 0.22 * (len(pairs) + 1) // 2
+    figure = Figure(figsize=(4.6 * len(pairs[0]) + 1, 3.8 + legend), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(pairs[0]), sharey=True, squeeze=False)[0]
     for number, panel in enumerate(panels):
-        for pair in pairs:
+        for color, pair in enumerate(pairs):
             steps, worst = zip(*pair[number].by_step(), strict=True)
-            floor = [max(each.relative, _NOTHING) for each in worst]
-            panel.semilogy(steps, floor, label=f"{pair[number].b}: {verdict(pair)}", linewidth=1.4)
+            drawn = [max(each.relative, _NOTHING) for each in worst]
+            style = {"color": f"C{color % 10}", "linestyle": ("-", "--")[color // 10 % 2], "linewidth": 1.3}
+            panel.semilogy(steps, drawn, label=f"{pair[number].b}: {verdict(pair)}", **style)
         panel.axhline(pairs[0][number].tolerance, color="grey", linestyle=":", linewidth=1)
         panel.set(xlabel="step", title=pairs[0][number].precision)
+        panel.xaxis.get_major_locator().set_params(integer=True)
         panel.grid(alpha=0.3)
     panels[0].set_ylabel(f"largest relative difference to {pairs[0][0].a}")
-    panels[0].set_ylim(_NOTHING / 3, 30)
+    panels[0].set_ylim(_NOTHING / 10, 30)
+    panels[0].set_yticks([_NOTHING, *(10.0**power for power in range(-15, 1, 3))])
+    panels[0].set_yticklabels(["bitwise\nequal", *(f"$10^{{{power}}}$" for power in range(-15, 1, 3))])
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize="small")
-    figure.suptitle(f"{title} (dotted: tolerance; bottom: bitwise equal)", fontsize="medium")
+    figure.suptitle(f"{title} (dotted: the tolerance)", fontsize="medium")
     figure.savefig(path, dpi=110)
 
 
