@@ -15,6 +15,8 @@ CONF = ROOT / "conf"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core of its own
+    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 for name in ("GANFREEZE_DATA", "GANFREEZE_MLRUNS"):
     os.environ.pop(name, None)  # a developer's own store is not to be written to
 warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -269,7 +269,7 @@ def test_weight_change_is_relative_and_knows_stillness(keras):
 
 
 def a_run(number, name, status="FINISHED", **metrics):
-    return query.Run(f"id{number}", "1", name, status, metrics)
+    return query.Run(f"id{number}", "1", name, status, metrics, audit="clean" if number == 1 else "")
 
 
 RUNS = [
@@ -280,9 +280,9 @@ RUNS = [
 
 def test_the_table_names_what_tells_runs_apart():
     lines = render.sweep_table(RUNS).splitlines()
-    assert lines[0].split() == ["variant", "classifier/fid", "steps/s", "status"]
-    assert lines[1].split() == ["tape", "12.3", "110.0", "FINISHED"]
-    assert lines[2].split() == ["compile", "1.500", "-", "FAILED"]
+    assert lines[0].split() == ["variant", "classifier/fid", "steps/s", "audit", "status"]
+    assert lines[1].split() == ["tape", "12.3", "110.0", "clean", "FINISHED"]
+    assert lines[2].split() == ["compile", "1.500", "-", "-", "FAILED"]
     assert "tape steps=9" in render.sweep_table(RUNS[:1])
 
 
