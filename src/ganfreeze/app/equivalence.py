@@ -74,8 +74,11 @@ def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
 
 
 def _side(cfg: DictConfig, chosen: str, precisions: Sequence[str]) -> Side:
-    """A bare word is a strategy's; else overrides with spaces between them."""
-    deltas = [each if "=" in each else f"strategy={each}" for each in chosen.split()]
+    """What sets it apart, with spaces between: a word of a strategy or a Keras, or any override."""
+    versions = words("keras")
+    deltas = [
+        each if "=" in each else f"{'keras' if each in versions else 'strategy'}={each}" for each in chosen.split()
+    ]
     common = ["evaluator=none", f"steps={cfg.steps}", *overrides(_OWN)]
     variants = [variant(*common, f"precision={each}", *deltas) for each in precisions]
     return Side(" ".join(each.removeprefix("keras=").removeprefix("strategy=") for each in deltas), variants)
