@@ -61,7 +61,10 @@ def test_verdicts():
 def test_the_finest_precision_decides():
     single, double = made(1e-7, 1e-2), made(1e-12, precision="float64")
     assert certificate.verdict([single, double]) == "equal to rounding", "rounding, grown"
-    assert certificate.verdict([made(1e-2), double]) == "different algorithm", "no time to grow"
+    assert certificate.verdict([made(1e-2), double]) == "equal to rounding", "Adam may enlarge it at once"
+    average = Difference(1, "generator/BatchNormalization_1/moving_mean", 1e-4, 1e-4, 9.0)
+    apart = Certificate("a", "b", "float32", 1e-4, [average])
+    assert certificate.verdict([apart, double]) == "different algorithm", "but no average"
     assert certificate.verdict([made(1e-7), made(1e-7, 1e-2, precision="float64")]) == "different algorithm"
     assert certificate.verdict([made(1e-7), made(0.0, precision="float64")]) == "equal to rounding"
     assert certificate.verdict([made(0.0), made(0.0, precision="float64")]) == "identical"

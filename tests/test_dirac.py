@@ -56,7 +56,7 @@ def test_the_published_radii_are_the_closed_forms(anchor):
 
 def measured(assemble, anchor, *chosen):
     game, strategy, streams = assemble("precision=float64", *anchor.overrides(), *chosen)
-    return dirac.measure(anchor.quantity, strategy, game.networks, streams)
+    return dirac.measure(anchor.quantity, strategy, game, streams)
 
 
 @pytest.mark.parametrize("keras", words("keras"))

@@ -63,7 +63,8 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
 
     faults = list(_shared_variables(game))
     if error > _TOLERANCE:
-        faults.append(f"one step by advance() misses the phases run one by one by {error:.0%} of their way")
+        far = f"by {error:.0%} of their way" if np.isfinite(error) else "altogether"
+        faults.append(f"one step by advance() misses the phases run one by one {far}")
     return Ledger(entries, faults, error)
 
 
@@ -111,13 +112,20 @@ def _bits(value: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _advance_error(owned: Sequence[Owned], start: _Values, one_by_one: _Values, advanced: _Values) -> float:
-    """|advanced - one_by_one| / |one_by_one - start| in the worst group; infinite where only `advance` moves."""
+    """|advanced - one_by_one| / |one_by_one - start| in the worst group; infinite where only `advance` moves, where a
+    figure is no number, or where the optimizers' counters differ."""
     rows = sorted(zip(owned, start, one_by_one, advanced, strict=True), key=lambda row: row[0][:2])
     worst = 0.0
     for _, group in groupby(rows, key=lambda row: row[0][:2]):
-        columns = list(zip(*group, strict=True))
-        missed, went = _distance(columns[3], columns[2]), _distance(columns[2], columns[1])
-        worst = max(worst, missed / went if went else np.inf if missed else 0.0)
+        counters, others = [], []
+        for row in group:
+            (counters if row[0].kind == "slots" and not row[1].shape else others).append(row[1:])
+        if any(stepped != jumped for _, stepped, jumped in counters):
+            return np.inf
+        before, stepped, jumped = zip(*others, strict=True) if others else ((), (), ())
+        missed, went = _distance(jumped, stepped), _distance(stepped, before)
+        error = missed / went if went else np.inf if missed else 0.0
+        worst = np.inf if np.isnan(error) else max(worst, error)
     return worst
 
 

@@ -57,7 +57,8 @@ class Certificate:
 
     @property
     def verdict(self) -> Verdict:
-        """Identical where every bit is equal; different where a variable parts beyond the tolerance."""
+        """Identical where every bit is equal, but for the sign of a zero; different where a variable parts beyond the
+        tolerance."""
         if not any(each.ulp for each in self.differences):
             return "identical"
         return "different algorithm" if self.parting else "equal to rounding"
@@ -91,11 +92,11 @@ class Certificate:
 def verdict(certificates: Sequence[Certificate]) -> Verdict:
     """What certificates of one pair in several precisions say together.
 
-    The finest precision decides. But what parts in a coarser one at the first step has had no time to grow, and is no
-    rounding; and identical is only what is so in all.
+    The finest precision decides. But averages that part in a coarser one at the first step no optimizer has enlarged,
+    so that is no rounding; and identical is only what is so in all.
     """
     finest = min(certificates, key=lambda each: TOLERANCES[each.precision]).verdict
-    if any(each.parting and each.parting.step == 1 for each in certificates):
+    if any(each.parting and each.parting.step == 1 and each.parting.is_average for each in certificates):
         return "different algorithm"
     if finest == "identical" and any(each.verdict != "identical" for each in certificates):
         return "equal to rounding"

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze.errors import BadInput
+from ganfreeze.snapshot import Snapshot
 from ganfreeze.streams import Streams
-from ganfreeze.types import Networks, Strategy, Variable
+from ganfreeze.types import Game, Networks, Strategy, Variable
 
 STEPS = 500
 _RELATIVE = 0.01  # of a norm
@@ -64,38 +65,43 @@ def read(path: Path) -> list[Anchor]:
     """The published figures in a CSV file. Raises BadInput where there is none, or it holds something else."""
     try:
         with path.open() as file:
-            return [Anchor(**row) for row in csv.DictReader(file)]
-    except (OSError, TypeError) as error:
+            anchors = [Anchor(**row) for row in csv.DictReader(file)]
+            [float(anchor.value) for anchor in anchors]
+            return anchors
+    except (OSError, TypeError, ValueError) as error:
         raise BadInput(f"anchors={path}: a CSV file with the columns {', '.join(Anchor._fields)} is wanted") from error
 
 
-def measure(quantity: str, strategy: Strategy, networks: Networks, streams: Streams) -> float:
+def measure(quantity: str, strategy: Strategy, game: Game, streams: Streams) -> float:
     """The figure that a strategy gives."""
-    return {"spectral_radius": spectral_radius, "norm_after_500": norm}[quantity](strategy, networks, streams)
+    return {"spectral_radius": spectral_radius, "norm_after_500": norm}[quantity](strategy, game, streams)
 
 
-def spectral_radius(strategy: Strategy, networks: Networks, streams: Streams) -> float:
+def spectral_radius(strategy: Strategy, game: Game, streams: Streams) -> float:
     """Of the Jacobian of one step at the equilibrium, by central differences."""
     columns = []
     for direction in np.eye(2) * _APART:
-        ahead, behind = (_after(sign * direction, strategy, networks, streams, 1) for sign in (1, -1))
+        ahead, behind = (_after(sign * direction, strategy, game, streams, 1) for sign in (1, -1))
         columns.append((ahead - behind) / (2 * _APART))
     return float(np.abs(np.linalg.eigvals(np.stack(columns, axis=1))).max())
 
 
-def norm(strategy: Strategy, networks: Networks, streams: Streams) -> float:
+def norm(strategy: Strategy, game: Game, streams: Streams) -> float:
     """||(theta, psi)|| after 500 steps from where the networks stand."""
-    start = _position(networks)
-    return float(np.linalg.norm(_after(start, strategy, networks, streams, STEPS)))
+    start = _position(game.networks)
+    return float(np.linalg.norm(_after(start, strategy, game, streams, STEPS)))
 
 
 def _after(
-    start: NDArray[np.float64], strategy: Strategy, networks: Networks, streams: Streams, steps: int
+    start: NDArray[np.float64], strategy: Strategy, game: Game, streams: Streams, steps: int
 ) -> NDArray[np.float64]:
-    for variable, value in zip(_variables(networks), start, strict=True):
+    """Where `steps` steps lead from `start`; the optimizers are left as they were."""
+    slots = Snapshot([*game.optimizers.generator.variables, *game.optimizers.discriminator.variables])
+    for variable, value in zip(_variables(game.networks), start, strict=True):
         variable.assign(np.full(variable.shape, value))
     strategy.advance(streams, 0, steps)
-    return _position(networks)
+    slots.restore()
+    return _position(game.networks)
 
 
 def _position(networks: Networks) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """What an audit found, as records: which phase moved what, and what that says."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -52,8 +53,12 @@ class Ledger:
 
     @property
     def violations(self) -> Sequence[str]:
-        """The faults, frozen weights that moved, and active weights that did not: a network that stood still, or one of
-        its kernels. (A bias may: under the hinge loss the last one's gradient is exactly 0.)"""
+        """The faults, frozen weights that moved, and active weights that did not: a network whose optimizer never
+        stepped, or one kernel of a network that moves.
+
+        Where the optimizer did step, a network may stand still for good reasons: a gradient of exactly 0, as at an
+        equilibrium, or a bound. So may a bias: under the hinge loss the last one's gradient is exactly 0.
+        """
         found = list(self.faults)
         for phase in ("discriminator", "generator"):
             weights = [entry for entry in self.entries if (entry.phase, entry.kind) == (phase, "weights")]
@@ -64,11 +69,18 @@ class Ledger:
                     found.append(f"in the {phase} phase {role} weights of the {owner} moved: {_some(names)}")
             active = [entry for entry in weights if entry.role == "active"]
             still = [entry.variable for entry in active if not entry.elements and len(entry.shape) > 1]
-            if not any(entry.elements for entry in active):
+            if any(entry.elements for entry in active):
+                if still:
+                    found.append(f"in the {phase} phase active weights of the {phase} did not move: {_some(still)}")
+            elif not self._stepped(phase):
                 found.append(f"in the {phase} phase the {phase} did not move: none of its weights")
-            elif still:
-                found.append(f"in the {phase} phase active weights of the {phase} did not move: {_some(still)}")
         return found
+
+    def _stepped(self, phase: PhaseName) -> bool:
+        """Whether the phase's optimizer counted a step; a shared one's counter is among the generator's slots."""
+        counters = [each for each in self.entries if each.phase == phase and each.variable.endswith("iteration")]
+        own = [each for each in counters if each.network == phase] or counters
+        return any(each.elements for each in own)
 
     @property
     def leaks(self) -> Sequence[Entry]:
@@ -98,7 +110,7 @@ class Ledger:
         return any(entry.elements > 0 for entry in self.entries if (entry.phase, entry.network, entry.kind) == group)
 
     def require(self, strategy: str, diagnosis: str) -> None:
-        """Raise Violation, with what is known of its cause, unless there is none."""
+        """Raise Violation unless there is none, with what is known of its cause, or "" where nothing is."""
         if self.violations:
             known = f" Known of strategy={strategy}: {diagnosis}" if diagnosis else ""
             raise Violation(
@@ -113,7 +125,7 @@ class Ledger:
             "violations": list(self.violations),
             "leaks": [str(entry) for entry in self.leaks],
             "still": [str(entry) for entry in self.still],
-            "advance_error": self.advance_error,
+            "advance_error": self.advance_error if math.isfinite(self.advance_error) else str(self.advance_error),
             "entries": [entry._asdict() for entry in self.entries],
         }
 
@@ -131,10 +143,10 @@ class Ledger:
         yield ""
         yield form.format("phase", "network", "kind", "role", "elements moved", "by up to", "variable")
         for entry in self.entries:
-            size = 1
-            for side in entry.shape:
-                size *= side
-            count, moved = f"{entry.elements} of {size}", f"{entry.moved:.3g}" if entry.elements else "-"
+            count, moved = (
+                f"{entry.elements} of {math.prod(entry.shape)}",
+                f"{entry.moved:.3g}" if entry.elements else "-",
+            )
             yield form.format(entry.phase, entry.network, entry.kind, entry.role, count, moved, entry.variable)
 
 

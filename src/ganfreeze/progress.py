@@ -20,6 +20,7 @@ class Terminal(Recorder):
     def __init__(self, name: str) -> None:
         self._name, self._steps = name, 0
         self._last: dict[str, float] = {}
+        self._violations: list[str] = []
         self._console = Console(highlight=False)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
@@ -41,6 +42,8 @@ class Terminal(Recorder):
             case events.Started(step, steps):
                 self._steps = steps
                 self._bar.update(self._task, completed=step, total=steps, state=f"{step}/{steps}")
+            case events.Audited(_, ledger, _):
+                self._violations = ledger["violations"]
             case events.Scalars(step, values):
                 self._last |= values
                 shown = " ".join(form.format(self._last[key]) for key, form in _MOVING.items() if key in self._last)
@@ -48,7 +51,8 @@ class Terminal(Recorder):
             case events.Ended(step):
                 figures = "  ".join(f"{key} {value:.2f}" for key, value in self._last.items() if key.endswith(_CLOSING))
                 self._bar.stop()
-                self._console.print(f"{self._name}: {step} steps  {figures}", soft_wrap=True, markup=False)
+                found = f"  audit: {'; '.join(self._violations)}" if self._violations else ""
+                self._console.print(f"{self._name}: {step} steps  {figures}{found}", soft_wrap=True, markup=False)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

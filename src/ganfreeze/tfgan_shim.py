@@ -75,4 +75,4 @@ def __getattr__(name: str) -> Any:
         return _load().eval
     if name == "GANModel":
         return _load().GANModel
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it offers losses, evaluation and GANModel")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it offers losses, evaluation, GANModel")

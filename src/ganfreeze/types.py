@@ -24,6 +24,9 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 PhaseName = Literal["discriminator", "generator"]
+Order = Literal["discriminator_first", "generator_first", "simultaneous"]
+Batches = Literal["joint", "split"]
+Fakes = Literal["training", "inference"]
 
 # What a part can do, where it cannot do everything: by the key of a config ("keras", "update.batches"), the values that
 # go with it. It is asked before TensorFlow is imported.
@@ -129,12 +132,12 @@ class Update:
         BadInput: simultaneous steps with more than one update of a network.
     """
 
-    order: Literal["discriminator_first", "generator_first", "simultaneous"] = "discriminator_first"
+    order: Order = "discriminator_first"
     discriminator_steps: Count = 1
     generator_steps: Count = 1
-    batches: Literal["joint", "split"] = "joint"
+    batches: Batches = "joint"
     noise: Literal["fresh", "reused"] = "fresh"
-    fakes: Literal["training", "inference"] = "training"
+    fakes: Fakes = "training"
     optimizers: Literal["separate", "shared"] = "separate"
 
     def __post_init__(self) -> None:
@@ -291,12 +294,13 @@ class Phase(NamedTuple):
 class Strategy(ABC):
     """What a file in `strategy/` holds: the mechanism that keeps the frozen network still.
 
-    `limits` says what it can do where it cannot do everything; `diagnosis` what is known of the mechanism where the
-    audit finds it wanting, and what would work instead.
+    `limits` says what it can do where it cannot do everything. `diagnosis` says why the mechanism fails the audit, and
+    what would work instead, where it is known to: for the choices in `fails`, which by default are all.
     """
 
     limits: ClassVar[Limits] = {}
     diagnosis: ClassVar[str] = ""
+    fails: ClassVar[Limits] = {}
     phases: Mapping[PhaseName, Phase]
 
     @abstractmethod

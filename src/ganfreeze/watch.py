@@ -13,6 +13,8 @@ from ganfreeze.types import Game, Phase, PhaseName, Scalars, Strategy, Tensor, V
 class Watched(Strategy):
     """A strategy that runs every `every`-th step phase by phase, and looks whether the frozen weights stood still.
 
+    A strategy whose `advance` is more than its phases, such as `fit`, takes that step by its phases too.
+
     The scalar `frozen_weights_moved` is the share of the watched phases in which they were not.
 
     Raises:

@@ -20,10 +20,10 @@ def run(cfg: DictConfig) -> None:
         output = folder(cfg)
         rows = list(_rows(cfg))
         if all(row.refused for row in rows):
-            raise errors.BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: there is no figure in it")
-    print(f"{conformance.markdown(rows)}\n{output / 'dirac.md'}, {output / 'dirac.csv'}")
-    (output / "dirac.md").write_text(conformance.markdown(rows))
-    (output / "dirac.csv").write_text(conformance.table(rows))
+            raise errors.BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: there is no such figure in it")
+        print(f"{conformance.markdown(rows)}\n{output / 'dirac.md'}, {output / 'dirac.csv'}")
+        (output / "dirac.md").write_text(conformance.markdown(rows))
+        (output / "dirac.csv").write_text(conformance.table(rows))
 
 
 def _rows(cfg: DictConfig) -> Iterator[conformance.Row]:
@@ -49,5 +49,5 @@ def _row(anchor: dirac.Anchor, strategy: str, keras: str) -> conformance.Row:
         return conformance.Row(*place, None, None, str(error))
     with quiet():
         game, made, streams = ready(chosen, chosen.source.load())
-        measured = dirac.measure(anchor.quantity, made, game.networks, streams)
+        measured = dirac.measure(anchor.quantity, made, game, streams)
     return conformance.Row(*place, measured, anchor.agrees(measured), "")

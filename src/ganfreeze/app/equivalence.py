@@ -1,11 +1,12 @@
 """The equivalence certificate: two variants trained in lockstep, and whether they are the same algorithm."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganfreeze import certificate, errors, events
 from ganfreeze import tensorflow as tf
@@ -43,11 +44,13 @@ def run(cfg: DictConfig) -> None:
         for pair in pairs:
             found.append(_certify(cfg, pair, output))
             print(f"{_against(pair)}: {certificate.verdict(found[-1])}", file=sys.stderr, flush=True)
-    print(f"{render.markdown(found)}\n{output}: certificates.md, divergence.png and .csv, and a folder for each pair")
-    (output / "certificates.md").write_text(render.markdown(found))
-    (output / "divergence.csv").write_text(render.by_step(found))
-    set_apart = [each for each in overrides(_OWN) if not each.startswith(("tracker", "paths"))]
-    render.plot(found, output / "divergence.png", " ".join(set_apart) or "mlp on digits")
+        print(
+            f"{render.markdown(found)}\n{output}: certificates.md, divergence.png and .csv, and a folder for each pair"
+        )
+        (output / "certificates.md").write_text(render.markdown(found))
+        (output / "divergence.csv").write_text(render.by_step(found))
+        set_apart = [each for each in overrides(_OWN) if not each.startswith(("tracker", "paths"))]
+        render.plot(found, output / "divergence.png", " ".join(set_apart) or "mlp on digits")
 
 
 def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
@@ -55,12 +58,17 @@ def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
     for key in ("a", "b"):
         if OmegaConf.is_missing(cfg, key):
             raise errors.BadInput(f"{key} has no default: set {key}=..., such as {key}=tape")
-    if cfg.tolerance is not None and not (isinstance(cfg.tolerance, float) and cfg.tolerance > 0):
+    if cfg.tolerance is not None and not (isinstance(cfg.tolerance, float | int) and cfg.tolerance > 0):
         raise errors.BadInput(f"tolerance={cfg.tolerance}: must be a number above 0, such as 1e-5, or null")
     one = _side(cfg, str(cfg.a), precisions)
     if cfg.b != "all":
-        others = [cfg.b] if isinstance(cfg.b, str) else list(cfg.b)
-        yield from (Pair(one, _side(cfg, str(other), precisions)) for other in others)
+        others = [cfg.b] if isinstance(cfg.b, str) else list(cfg.b) if isinstance(cfg.b, ListConfig) else []
+        if not others or not all(isinstance(other, str) for other in others):
+            raise errors.BadInput(f"b={cfg.b}: must be as a is, or a list of such, or all")
+        for other in others:
+            pair = Pair(one, _side(cfg, other, precisions))
+            _check(pair)
+            yield pair
         return
     for keras in words("keras"):
         for strategy in words("strategy"):
@@ -71,6 +79,14 @@ def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
                 continue
             if other.variants[0].cfg != one.variants[0].cfg:
                 yield Pair(one, other)
+
+
+def _check(pair: Pair) -> None:
+    """Raise BadInput where the two could not be compared step by step and variable by variable."""
+    for one, other in zip(pair.a.variants, pair.b.variants, strict=True):
+        for key in ("dataset", "architecture", "steps", "precision", "deterministic"):
+            if one.cfg[key] != other.cfg[key]:
+                raise errors.BadInput(f"{_against(pair)}: {key} must be the same on both sides; set it beside a and b")
 
 
 def _side(cfg: DictConfig, chosen: str, precisions: Sequence[str]) -> Side:
@@ -92,7 +108,7 @@ def _certify(cfg: DictConfig, pair: Pair, output: Path) -> list[Certificate]:
     """One pair of variants in each precision; recorded as one run."""
     first = pair.a.variants[0]
     dataset = first.source.load()
-    evidence = output / _against(pair).replace("=", "-").replace(" ", "_")
+    evidence = output / re.sub(r"[^\w.-]+", "_", _against(pair))
     evidence.mkdir(exist_ok=True)
     with first.tracker as tracker, quiet():
         sides = {"a": pair.a.name, "b": pair.b.name}

@@ -21,11 +21,11 @@ def run(cfg: DictConfig) -> None:
         cells = list(_cells(cfg))
         if all(cell.refused for cell in cells):
             raise errors.BadInput(cells[0].refused)
-    versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
-    text = f"{matrix.markdown(cells)}\n{_LEGEND}\n\nMeasured with {versions}.\n"
-    print(f"{text}\n{output / 'freeze_matrix.md'}, {output / 'freeze_matrix.csv'}")
-    (output / "freeze_matrix.md").write_text(text)
-    (output / "freeze_matrix.csv").write_text(matrix.table(cells))
+        versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
+        text = f"{matrix.markdown(cells)}\n{_LEGEND}\n\nMeasured with {versions}.\n"
+        print(f"{text}\n{output / 'freeze_matrix.md'}, {output / 'freeze_matrix.csv'}")
+        (output / "freeze_matrix.md").write_text(text)
+        (output / "freeze_matrix.csv").write_text(matrix.table(cells))
 
 
 _LEGEND = (
@@ -50,8 +50,11 @@ def _cells(cfg: DictConfig) -> Iterator[matrix.Cell]:
 
 def _cell(strategy: str, keras: str, mode: str) -> matrix.Cell:
     own = [f"strategy={strategy}", f"keras={keras}", f"eager={MODES[mode]}"]
+    given = overrides(_OWN)
+    if not any(each.startswith("architecture=") for each in given):
+        given = ["architecture=dcgan", "architecture.filters=8", *given]
     try:
-        chosen = variant("architecture=dcgan", "architecture.filters=8", "batch_size=16", *overrides(_OWN), *own)
+        chosen = variant("batch_size=16", *given, *own)
     except errors.Refused as error:
         return matrix.Cell(strategy, keras, mode, None, None, None, None, "refused", str(error))
     with quiet():

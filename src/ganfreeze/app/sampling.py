@@ -5,7 +5,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganfreeze import checkpoint, errors, sampling, types, validation
+from ganfreeze import checkpoint, sampling, types, validation
+from ganfreeze.app.plainly import plainly
 from ganfreeze.app.variant import make
 from ganfreeze.report import query
 from ganfreeze.streams import sample_noise, weights_random
@@ -13,15 +14,13 @@ from ganfreeze.streams import sample_noise, weights_random
 
 def sample(cfg: DictConfig) -> None:
     """Draw samples from a finished run's weights, and write them as a picture."""
-    try:
+    with plainly():
         settings = validation.check_sampling(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
         networks = load(settings.run, query.tracking_uri(settings.uri, settings.mlruns))
         latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
         samples = sampling.sampler(networks.generator)(latent)
         sampling.write(samples, Path(settings.output))
-    except (errors.BadInput, OSError) as error:
-        raise SystemExit(f"ganfreeze: {error}") from None
-    print(f"{settings.output}: {len(samples)} samples of run {settings.run}")
+        print(f"{settings.output}: {len(samples)} samples of run {settings.run}")
 
 
 def load(run: str, uri: str) -> types.Networks:

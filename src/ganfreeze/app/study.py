@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, ListConfig, open_dict
 
 from ganfreeze import errors
 from ganfreeze import tensorflow as tf
@@ -38,7 +38,7 @@ def overrides(own: Sequence[str]) -> list[str]:
 
 
 def ready(chosen: Variant, dataset: Dataset) -> Assembled:
-    """The variant on this data set, ready to train."""
+    """The variant on this data set, ready to train. Its precision and eager mode are the process's until the next."""
     keras = make(chosen.cfg.keras)
     return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras)
 
@@ -63,6 +63,8 @@ def quiet() -> Iterator[None]:
 
 def folder(cfg: DictConfig) -> Path:
     """The folder that a program's results go to, made; Raises BadInput where it cannot be."""
+    if not isinstance(cfg.output, str):
+        raise errors.BadInput(f"output={cfg.output}: must be a folder")
     path = Path(cfg.output)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -72,12 +74,14 @@ def folder(cfg: DictConfig) -> Path:
 
 
 def one_of(cfg: Any, key: str, allowed: Sequence[str]) -> list[str]:
-    """The words that a key of a program's config lists, each once.
+    """The words that a key of a program's config lists, each once; null stands for all.
 
     Raises:
         BadInput: one of them is none of those allowed, or there is none.
     """
-    words = [cfg[key]] if isinstance(cfg[key], str) else list(cfg[key] or [])
+    if cfg[key] is None:
+        return list(allowed)
+    words = [cfg[key]] if isinstance(cfg[key], str) else list(cfg[key]) if isinstance(cfg[key], ListConfig) else []
     if not words or any(word not in allowed for word in words):
         raise errors.BadInput(f"{key}={cfg[key]}: must be a list of some of these: {', '.join(allowed)}")
     return list(dict.fromkeys(words))

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from ganfreeze import audit as auditing
 from ganfreeze import checkpoint, data, events, movement, sampling, trainer, types
 from ganfreeze.app.plainly import plainly
-from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, described, make, networks
+from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, chosen, described, make, networks
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
 from ganfreeze.report import query
@@ -65,7 +65,8 @@ def _audited(variant: Variant, assembled: Assembled) -> Iterator[events.Event]:
     ledger = auditing.audit(assembled.strategy, assembled.game, assembled.streams)
     yield events.Audited(ledger.tags(), ledger.json(), ledger.table())
     if variant.settings.audit == "error":
-        ledger.require(variant.words["strategy"], assembled.strategy.diagnosis)
+        known = all(chosen(variant)[key] in values for key, values in assembled.strategy.fails.items())
+        ledger.require(variant.words["strategy"], assembled.strategy.diagnosis if known else "")
 
 
 def _watched(variant: Variant, assembled: Assembled) -> types.Strategy:

@@ -67,10 +67,10 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
         given = _GIVEN if group == "strategy" else ()
         checked[group] = validation.check_options(group, get_object(options.pop("_target_")), options, given)
     words = {group: words[group] for group in WORDS}
-    chosen = flat(values) | flat(checked) | words
+    everything = flat(values) | flat(checked) | words
     for group in WORDS:
         limits = getattr(get_object(values[group]["_target_"]), "limits", {})
-        validation.check_limits(f"{group}={words[group]}", limits, chosen)
+        validation.check_limits(f"{group}={words[group]}", limits, everything)
     others = (
         "update",
         "loss",
@@ -102,6 +102,7 @@ def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, 
     tf.config.run_functions_eagerly(settings.eager)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)  # which GPUs would round products to 10 bits by
     tf.random.set_seed(settings.seed)
     game = types.Game(
         keras=keras,
@@ -131,14 +132,19 @@ def described(
     tags: Mapping[str, str] = MappingProxyType({}),
 ) -> events.Described:
     """What a run is about, with parameters and tags beside the variant's own."""
-    values: Any = OmegaConf.to_container(variant.cfg, resolve=True)
     return events.Described(
-        parameters={**variant.words, **flat(values), **parameters},
+        parameters={**chosen(variant), **parameters},
         config=OmegaConf.to_yaml(variant.cfg, resolve=True),
         tags={"mlflow.runName": name, **provenance.tags(), **tags},
         versions=provenance.versions(),
         dataset=dataset,
     )
+
+
+def chosen(variant: Variant) -> dict[str, Any]:
+    """All that a variant was composed of, by flat keys: words, options and settings."""
+    values: Any = OmegaConf.to_container(variant.cfg, resolve=True)
+    return {**variant.words, **flat(values)}
 
 
 def quoted(arguments: Sequence[str]) -> list[str]:

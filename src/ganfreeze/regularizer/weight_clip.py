@@ -9,7 +9,7 @@ from ganfreeze.types import PhaseName, Play, Rate, Regularizer, Variable
 
 @dataclass(frozen=True, kw_only=True)
 class WeightClip(Regularizer):
-    """After each of the discriminator's phases its weights are clipped to [-bound, bound].
+    """After each of the discriminator's phases the weights that it trains are clipped to [-bound, bound].
 
     Source: Arjovsky, Chintala, Bottou 2017, algorithm 1; `bound` is its c, 0.01 in the paper.
     """

@@ -1,1 +1,1 @@
-"""What the recorded runs say: query (MLflow in) and render (pure)."""
+"""What was recorded or measured: query (MLflow in), and tables, plots and text of it (pure)."""

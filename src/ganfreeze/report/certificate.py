@@ -48,7 +48,7 @@ def plot(pairs: Sequence[Sequence[Certificate]], path: Path, title: str) -> None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    legend = 0.22 * (len(pairs) + 1) // 2
+    legend = 0.22 * ((len(pairs) + 1) // 2)
     figure = Figure(figsize=(4.6 * len(pairs[0]) + 1, 3.8 + legend), layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(pairs[0]), sharey=True, squeeze=False)[0]

@@ -1,8 +1,10 @@
 """The Keras idiom: compile the discriminator, freeze it, compile the combined model, never thaw it."""
 
+from typing import ClassVar
+
 from ganfreeze import trainers
 from ganfreeze.phases import PhaseByPhase
-from ganfreeze.types import Game
+from ganfreeze.types import Game, Limits
 
 
 class Compile(PhaseByPhase):
@@ -13,6 +15,7 @@ class Compile(PhaseByPhase):
     """
 
     limits = trainers.LIMITS
+    fails: ClassVar[Limits] = {"keras": ["keras3"]}
     diagnosis = (
         "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "
         "discriminator is frozen everywhere, and never trains. keras=keras2 remembers the flag at compile(); under "

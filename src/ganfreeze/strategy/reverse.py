@@ -1,8 +1,10 @@
 """The Keras idiom backwards: the combined model is compiled while the discriminator is frozen, which is then thawed."""
 
+from typing import ClassVar
+
 from ganfreeze import trainers
 from ganfreeze.phases import PhaseByPhase
-from ganfreeze.types import Game
+from ganfreeze.types import Game, Limits
 
 
 class Reverse(PhaseByPhase):
@@ -13,6 +15,7 @@ class Reverse(PhaseByPhase):
     """
 
     limits = trainers.LIMITS
+    fails: ClassVar[Limits] = {"keras": ["keras3"]}
     diagnosis = (
         "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "
         "discriminator is thawed everywhere, and the combined model trains it too. keras=keras2 remembers the flag at "

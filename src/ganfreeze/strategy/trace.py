@@ -1,10 +1,11 @@
 """The Keras idiom, made to work under Keras 3: the discriminator's train function is traced before the flag flips."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from ganfreeze import trainers
 from ganfreeze.phases import PhaseByPhase
-from ganfreeze.types import Game, Tensor
+from ganfreeze.types import Game, Limits, Tensor
 
 
 class Trace(PhaseByPhase):
@@ -16,6 +17,7 @@ class Trace(PhaseByPhase):
     """
 
     limits = trainers.LIMITS
+    fails: ClassVar[Limits] = {"keras": ["keras3"], "eager": [True]}
     diagnosis = (
         "Run eagerly, Keras 3 reads `trainable` at every batch, so what was traced before the flag flipped does not "
         "help. eager=false, strategy=toggle or strategy=tape would work."

@@ -1,9 +1,8 @@
 """The step of the original question's code."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from ganfreeze.types import Update
+from ganfreeze.types import Batches, Fakes, Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,5 +16,5 @@ class Seed(Update):
     Source: eriklindernoren/Keras-GAN, gan/gan.py, `GAN.train`.
     """
 
-    batches: Literal["joint", "split"] = "split"
-    fakes: Literal["training", "inference"] = "inference"
+    batches: Batches = "split"
+    fakes: Fakes = "inference"

@@ -1,9 +1,8 @@
 """The step of game theory: both networks at once."""
 
 from dataclasses import dataclass
-from typing import Literal
 
-from ganfreeze.types import Update
+from ganfreeze.types import Order, Update
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,4 +12,4 @@ class Simultaneous(Update):
     Source: Mescheder, Geiger, Nowozin 2018, section 2.1; it is one step of Euler's method on the gradient vector field.
     """
 
-    order: Literal["discriminator_first", "generator_first", "simultaneous"] = "simultaneous"
+    order: Order = "simultaneous"
