@@ -15,18 +15,22 @@ _OWN = ("strategies", "keras_versions", "quantities", "anchors", "output")
 
 
 def run(cfg: DictConfig) -> None:
-    """Measure each published figure under each strategy and Keras; print a table, and write it with a CSV file."""
+    """Measure each published figure under each strategy and Keras; write a table and a CSV file as they come, and print
+    the table."""
     with plainly():
         output = folder(cfg)
-        rows = list(_rows(cfg))
+        rows: list[conformance.Row] = []
+        for each in _columns(cfg):
+            rows += each
+            (output / "dirac.md").write_text(conformance.markdown(rows))
+            (output / "dirac.csv").write_text(conformance.table(rows))
         if all(row.refused for row in rows):
             raise errors.BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: there is no such figure in it")
         print(f"{conformance.markdown(rows)}\n{output / 'dirac.md'}, {output / 'dirac.csv'}")
-        (output / "dirac.md").write_text(conformance.markdown(rows))
-        (output / "dirac.csv").write_text(conformance.table(rows))
 
 
-def _rows(cfg: DictConfig) -> Iterator[conformance.Row]:
+def _columns(cfg: DictConfig) -> Iterator[list[conformance.Row]]:
+    """Every figure under one strategy and Keras after another."""
     strategies = one_of(cfg, "strategies", words("strategy"))
     versions = one_of(cfg, "keras_versions", words("keras"))
     quantities = one_of(cfg, "quantities", ["spectral_radius", "norm_after_500"])
@@ -37,7 +41,7 @@ def _rows(cfg: DictConfig) -> Iterator[conformance.Row]:
             agree, refused = sum(row.agrees is True for row in rows), sum(bool(row.refused) for row in rows)
             counts = f"{agree} of {len(rows)} agree, {refused} refused"
             print(f"{strategy} {keras}: {counts}", file=sys.stderr, flush=True)
-            yield from rows
+            yield rows
 
 
 def _row(anchor: dirac.Anchor, strategy: str, keras: str) -> conformance.Row:
