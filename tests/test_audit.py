@@ -221,6 +221,8 @@ def test_a_counter_that_jumps_and_a_figure_that_is_none_are_caught():
     assert audit._advance_error(owned, start, one, [np.array(2, np.int64), one[1]]) == np.inf
     assert audit._advance_error(owned, start, one, [one[0], one[1] * np.nan]) == np.inf
     assert audit._advance_error(owned, start, one, [one[0], one[1] * 1.5]) == pytest.approx(0.5)
+    none = [one[0], one[1] * np.nan]
+    assert audit._advance_error(owned, start, none, none) == 0, "both diverge: that is for the loop to tell"
 
 
 def test_the_ledger_can_be_read(game):

@@ -123,8 +123,10 @@ def _advance_error(owned: Sequence[Owned], start: _Values, one_by_one: _Values, 
         if any(stepped != jumped for _, stepped, jumped in counters):
             return np.inf
         before, stepped, jumped = zip(*others, strict=True) if others else ((), (), ())
+        if all(np.array_equal(one, two, equal_nan=True) for one, two in zip(stepped, jumped, strict=True)):
+            continue
         missed, went = _distance(jumped, stepped), _distance(stepped, before)
-        error = missed / went if went else np.inf if missed else 0.0
+        error = missed / went if went else np.inf
         worst = np.inf if np.isnan(error) else max(worst, error)
     return worst
 

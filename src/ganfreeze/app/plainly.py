@@ -11,17 +11,15 @@ from ganfreeze.errors import BadInput
 @contextmanager
 def plainly(name: str = "") -> Iterator[None]:
     """Exit with the message of a BadInput or of the file system, or with word of an interruption, by Ctrl-C or SIGTERM;
-    the status is 1."""
-    before = {each: signal.signal(each, _interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    the status is 1. The handlers stay: the process is about to end, and a second signal is not to disturb that."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, _interrupt)
     try:
         yield
     except (BadInput, OSError) as error:
         raise SystemExit(f"ganfreeze: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(": ".join(filter(None, ("ganfreeze", name, "interrupted")))) from None
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _interrupt(*_: Any) -> None:
