@@ -31,6 +31,8 @@ from omegaconf import DictConfig, open_dict
 from ganfreeze import app, errors, validation
 from ganfreeze.types import Count
 
+_PATIENCE = 60.0  # seconds for a job to end in order: an interruption raised inside a destructor is lost
+
 
 class FreshProcessLauncher(Launcher):
     """Runs `n_jobs` jobs at a time; with more than one, what each prints goes to `output.log` in its folder."""
@@ -111,6 +113,9 @@ class FreshProcessLauncher(Launcher):
             self._stopping = True
             for process in self._processes:
                 process.terminate()
+                patience = threading.Timer(_PATIENCE, process.kill)
+                patience.daemon = True
+                patience.start()
 
 
 def _name(job: DictConfig) -> str:
