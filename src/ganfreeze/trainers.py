@@ -27,7 +27,7 @@ class Trainer(ABC):
     """
 
     def __init__(self, game: Game, optimizer: Any) -> None:
-        self.game, self.networks, self.loss, self.optimizer = game, game.networks, game.loss, optimizer
+        self.networks, self.loss, self.optimizer = game.networks, game.loss, optimizer
         self.model = self._build(game.keras)
 
     def compile(self) -> None:
@@ -140,16 +140,15 @@ class Combined(Trainer):
         return self.loss.generator(real_logits, logits[:, -1:])
 
 
-def pair(game: Game) -> tuple[Trainer, Trainer]:
-    """The trainers of the discriminator phase and of the generator phase, not yet compiled."""
-    discriminator = {"joint": JointDiscriminator, "split": SplitDiscriminator}[game.update.batches]
-    return discriminator(game), Combined(game)
+def pair(game: Game, *, combined_trains_both: bool = False) -> tuple[Trainer, Trainer]:
+    """The trainers of the discriminator phase and of the generator phase, not yet compiled.
 
-
-def build_optimizers(game: Game, *, combined_trains_both: bool = False) -> None:
-    """Make the optimizers' slots before the first batch; a combined model that trains the discriminator as well needs
-    slots for it."""
+    The optimizers' slots are made here, before the first batch; a combined model that trains the discriminator as well
+    needs slots for it.
+    """
     generator = game.networks.generator.trainable_variables
     discriminator = game.networks.discriminator.trainable_variables
     both = [*generator, *discriminator]
     game.optimizers.build(generator=both if combined_trains_both else generator, discriminator=discriminator)
+    trainer = {"joint": JointDiscriminator, "split": SplitDiscriminator}[game.update.batches]
+    return trainer(game), Combined(game)

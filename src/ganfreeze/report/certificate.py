@@ -1,11 +1,10 @@
 """Certificates as text, tables and a plot: pure functions."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ganfreeze.certificate import Certificate, Difference, verdict
+from ganfreeze.report import tables
 
 _HEADER = ("precision", "a", "b", "step", "variable", "absolute", "relative", "ulp")
 
@@ -15,8 +14,7 @@ def markdown(pairs: Sequence[Sequence[Certificate]]) -> str:
     and where they part."""
     precisions = [each.precision for each in pairs[0]]
     header = ["a", "b", "verdict", *(f"largest in {each}" for each in precisions), "first beyond the tolerance"]
-    rows = [header, ["---"] * len(header), *(_row(pair) for pair in pairs)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return tables.markdown(header, (_row(pair) for pair in pairs))
 
 
 def table(certificates: Sequence[Certificate]) -> str:
@@ -31,13 +29,11 @@ def by_step(pairs: Sequence[Sequence[Certificate]]) -> str:
 
 
 def _csv(differences: Iterable[tuple[Certificate, Difference]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_HEADER)
+    rows = []
     for certificate, each in differences:
         place = (certificate.precision, certificate.a, certificate.b, each.step, each.variable)
-        writer.writerow((*place, f"{each.absolute:.6g}", f"{each.relative:.6g}", f"{each.ulp:.0f}"))
-    return text.getvalue()
+        rows.append((*place, f"{each.absolute:.6g}", f"{each.relative:.6g}", f"{each.ulp:.0f}"))
+    return tables.comma_separated(_HEADER, rows)
 
 
 def plot(pairs: Sequence[Sequence[Certificate]], path: Path, title: str) -> None:

@@ -1,9 +1,9 @@
 """The Dirac table as Markdown and CSV: pure functions."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from ganfreeze.report import tables
 
 
 class Row(NamedTuple):
@@ -25,19 +25,16 @@ def markdown(rows: Sequence[Row]) -> str:
     places = list(dict.fromkeys((row.strategy, row.keras) for row in rows))
     found = {(*row[:3], row.strategy, row.keras): row for row in rows}
     header = ["game", "update", "quantity", "published", *(f"{strategy} {keras}" for strategy, keras in places)]
-    lines = [header, ["---"] * len(header)]
+    lines = []
     for figure in dict.fromkeys(row[:3] for row in rows):
         of_figure = [found[(*figure, *place)] for place in places]
         lines.append([*figure, of_figure[0].published, *(_shown(row) for row in of_figure)])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return tables.markdown(header, lines)
 
 
 def table(rows: Sequence[Row]) -> str:
     """A line for each figure, strategy and Keras, as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([Row._fields, *rows])
-    return text.getvalue()
+    return tables.comma_separated(Row._fields, rows)
 
 
 def _shown(row: Row) -> str:

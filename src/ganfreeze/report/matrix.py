@@ -1,9 +1,9 @@
 """The freeze matrix as Markdown and CSV: pure functions."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from ganfreeze.report import tables
 
 
 class Cell(NamedTuple):
@@ -26,19 +26,16 @@ def markdown(cells: Sequence[Cell]) -> str:
     places = list(dict.fromkeys((cell.keras, cell.mode) for cell in cells))
     found = {(cell.mechanism, cell.keras, cell.mode): cell for cell in cells}
     header = ["mechanism", *(f"{keras} {mode}: {phase} phase" for keras, mode in places for phase in "DG")]
-    rows = [header, ["---"] * len(header)]
+    rows = []
     for mechanism in dict.fromkeys(cell.mechanism for cell in cells):
         texts = [text for place in places for text in _texts(found[(mechanism, *place)])]
         rows.append([f"`{mechanism}`", *texts])
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return tables.markdown(header, rows)
 
 
 def table(cells: Sequence[Cell]) -> str:
     """A line for each cell, as CSV."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([Cell._fields, *cells])
-    return text.getvalue()
+    return tables.comma_separated(Cell._fields, cells)
 
 
 def _texts(cell: Cell) -> tuple[str, str]:

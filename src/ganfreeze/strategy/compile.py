@@ -25,7 +25,6 @@ class Compile(PhaseByPhase):
     def __init__(self, game: Game) -> None:
         discriminator, combined = trainers.pair(game)
         super().__init__(game, learn=discriminator.run, fool=combined.run)
-        trainers.build_optimizers(game)
         discriminator.compile()
         game.networks.discriminator.trainable = False
         combined.compile()

@@ -18,7 +18,6 @@ class Recompile(PhaseByPhase):
         self._networks = game.networks
         self._discriminator, self._combined = trainers.pair(game)
         super().__init__(game, learn=self._learn, fool=self._fool)
-        trainers.build_optimizers(game)
 
     def _learn(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
         self._networks.thaw()

@@ -23,9 +23,8 @@ class Reverse(PhaseByPhase):
     )
 
     def __init__(self, game: Game) -> None:
-        discriminator, combined = trainers.pair(game)
+        discriminator, combined = trainers.pair(game, combined_trains_both=True)
         super().__init__(game, learn=discriminator.run, fool=combined.run)
-        trainers.build_optimizers(game, combined_trains_both=True)
         game.networks.discriminator.trainable = False
         combined.compile()
         game.networks.thaw()

@@ -18,7 +18,6 @@ class Toggle(PhaseByPhase):
         self._networks = game.networks
         self._discriminator, self._combined = trainers.pair(game)
         super().__init__(game, learn=self._learn, fool=self._fool)
-        trainers.build_optimizers(game)
         self._discriminator.compile()
         game.networks.discriminator.trainable = False
         self._combined.compile()

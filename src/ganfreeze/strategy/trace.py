@@ -27,7 +27,6 @@ class Trace(PhaseByPhase):
         self._networks, self._traced = game.networks, False
         self._discriminator, self._combined = trainers.pair(game)
         super().__init__(game, learn=self._learn, fool=self._fool)
-        trainers.build_optimizers(game)
         self._discriminator.compile()
         game.networks.discriminator.trainable = False
         self._combined.compile()

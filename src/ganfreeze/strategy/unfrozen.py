@@ -18,8 +18,7 @@ class Unfrozen(PhaseByPhase):
     )
 
     def __init__(self, game: Game) -> None:
-        discriminator, combined = trainers.pair(game)
+        discriminator, combined = trainers.pair(game, combined_trains_both=True)
         super().__init__(game, learn=discriminator.run, fool=combined.run)
-        trainers.build_optimizers(game, combined_trains_both=True)
         discriminator.compile()
         combined.compile()
