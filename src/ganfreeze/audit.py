@@ -41,7 +41,7 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     """
     owned = inventory(strategy, game)
     variables = [each.variable for each in owned]
-    start = Snapshot(variables)
+    start, average = Snapshot(variables), Snapshot(game.average.variables)
     inputs = phases.inputs(game.update, streams, 0)
     given: dict[PhaseName, Any] = {call.phase: each for call, each in zip(game.update.calls(), inputs, strict=True)}
     for name, each in given.items():
@@ -60,6 +60,7 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     strategy.advance(streams, 0, 1)
     error = _advance_error(owned, start.values, one_by_one, values(variables))
     start.restore()
+    average.restore()
 
     faults = list(_shared_variables(game))
     if error > _TOLERANCE:

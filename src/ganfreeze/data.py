@@ -22,12 +22,22 @@ class Split(NamedTuple):
     labels: NDArray[np.int64] | None
 
 
+class Mixture(NamedTuple):
+    """A mixture of Gaussians, all of one weight and one spread: centres (modes, dimensions), and the standard deviation
+    in every direction."""
+
+    centres: NDArray[np.float64]
+    deviation: float
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A training and a held-out split of equally shaped images; the arrays may be memory maps.
 
     `digest` identifies the content: the SHA-256 of both splits' images and labels, as hexadecimal digits; `source`
-    says where it came from.
+    says where it came from. What is known of its truth: `mixture`, where points come from one, labelled by mode; and
+    `channels`, where each channel of an image is an image of another data set, that one, the label being the channels'
+    labels as the digits of a number, the first channel's first.
 
     Raises:
         BadInput: a split is empty, or the splits do not match in shape, or in having labels.
@@ -38,6 +48,8 @@ class Dataset:
     test: Split
     digest: str
     source: str
+    mixture: Mixture | None = None
+    channels: "Dataset | None" = None
 
     def __post_init__(self) -> None:
         for name, (images, labels) in (("training", self.train), ("test", self.test)):
@@ -55,8 +67,9 @@ class Dataset:
             raise BadInput(f"dataset={self.name}: one split has labels and the other has none.")
 
     @classmethod
-    def of(cls, name: str, train: Split, test: Split, *, source: str) -> Self:
-        """A data set with the digest computed from its arrays, which are read once, piece by piece."""
+    def of(cls, name: str, train: Split, test: Split, *, source: str, **truth: Any) -> Self:
+        """A data set with the digest computed from its arrays, which are read once, piece by piece; `truth` is its
+        mixture or its channels, where it has one."""
         digest = sha256()
         for array in (*train, *test):
             if array is None:
@@ -64,7 +77,7 @@ class Dataset:
             digest.update(repr((array.dtype.str, array.shape)).encode())
             for start in range(0, len(array), 4096):
                 digest.update(np.ascontiguousarray(array[start : start + 4096]).tobytes())
-        return cls(name, train, test, digest.hexdigest(), source)
+        return cls(name, train, test, digest.hexdigest(), source, **truth)
 
     @property
     def image_shape(self) -> tuple[int, ...]:

@@ -1,11 +1,13 @@
 """What happens in a run, as frozen records: the trainer yields them, trackers write them down."""
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganfreeze import data
+from ganfreeze.card import Card
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,12 @@ class Described:
 
 
 @dataclass(frozen=True)
-class Card:
-    """What the evaluator's figures rest on: its extractor, the hash of its weights, its accuracy."""
+class Prepared:
+    """What figures rest on, found before the first is measured: what is known of the extractor, and for each name that
+    figures begin with ("classifier" of "classifier/fid") the card of their protocol."""
 
-    values: Mapping[str, str | int | float]
+    facts: Mapping[str, str | float]
+    cards: Mapping[str, Card]
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,28 @@ class Certified:
 
     tags: Mapping[str, str]
     folder: Path
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A run's weights after `step` steps, evaluated again: under `name` its figures by the seed of the samples, which
+    have this card; `evaluator` is what the figures' names begin with that were measured in training."""
+
+    step: int
+    evaluator: str
+    name: str
+    card: Card
+    by_seed: Mapping[int, Mapping[str, float]]
+
+    def summary(self) -> Mapping[str, tuple[float, float | None]]:
+        """The mean of each figure over the seeds, and their standard deviation where there are several."""
+        columns = {
+            figure: [each[figure] for each in self.by_seed.values()] for figure in next(iter(self.by_seed.values()))
+        }
+        return {
+            figure: (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+            for figure, values in columns.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -83,4 +109,4 @@ class Ended:
     step: int
 
 
-Event = Described | Card | Audited | Certified | Started | Scalars | Images | Saved | Ended
+Event = Described | Prepared | Audited | Certified | Started | Scalars | Images | Saved | Ended

@@ -34,9 +34,14 @@ def of(game: Game, *, learn: Run, fool: Run) -> Mapping[PhaseName, Phase]:
         game.regularizer.constrain(weights)
         return scalars
 
+    def fool_and_average(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
+        scalars = fool(real, latent)
+        game.average.update()
+        return scalars
+
     return {
         "discriminator": Phase("discriminator", weights, learn_within_bounds),
-        "generator": Phase("generator", tuple(game.networks.generator.trainable_variables), fool),
+        "generator": Phase("generator", tuple(game.networks.generator.trainable_variables), fool_and_average),
     }
 
 

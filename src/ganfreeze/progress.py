@@ -10,7 +10,6 @@ from ganfreeze import events
 from ganfreeze.types import Recorder
 
 _MOVING = {"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}", "steps_per_second": " {:.0f} steps/s"}
-_CLOSING = ("/fid", "/inception_score", "steps_per_second")
 
 
 class Terminal(Recorder):
@@ -49,7 +48,8 @@ class Terminal(Recorder):
                 shown = " ".join(form.format(self._last[key]) for key, form in _MOVING.items() if key in self._last)
                 self._bar.update(self._task, completed=step, state=f"{step}/{self._steps}  {shown}")
             case events.Ended(step):
-                figures = "  ".join(f"{key} {value:.2f}" for key, value in self._last.items() if key.endswith(_CLOSING))
+                closing = {key: value for key, value in self._last.items() if "/" in key or key == "steps_per_second"}
+                figures = "  ".join(f"{key} {value:.4g}" for key, value in closing.items())
                 self._bar.stop()
                 found = f"  audit: {'; '.join(self._violations)}" if self._violations else ""
                 self._console.print(f"{self._name}: {step} steps  {figures}{found}", soft_wrap=True, markup=False)

@@ -1,6 +1,6 @@
 """Samples as images: what the generator makes, quantised as real images are, and the grids people look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ganfreeze import tensorflow as tf
 from ganfreeze.data import Examples, Images
+from ganfreeze.streams import sample_batches
 from ganfreeze.types import Model
 
 BATCH = 250
@@ -26,6 +27,14 @@ def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Examples]:
         return np.concatenate([_quantised(batch) if images else batch.astype(np.float32) for batch in batches])
 
     return sample
+
+
+def stream(generator: Model) -> Callable[[int, int], Iterator[Examples]]:
+    """A function from a seed and a count to that many samples, a batch at a time; those of `sampler` and
+    `sample_noise`, in memory that does not grow with their number."""
+    sample = sampler(generator)
+    latent_dim = generator.input_shape[-1]
+    return lambda seed, count: map(sample, sample_batches(seed, count, latent_dim, BATCH))
 
 
 def _quantised(images: NDArray[np.floating]) -> Images:

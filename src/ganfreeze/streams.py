@@ -4,6 +4,7 @@ Everything is drawn by NumPy from a generator seeded with (seed, kind, step, ...
 normal numbers differ between XLA and plain kernels, and its stateless shuffle cannot be compiled by XLA.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -29,7 +30,14 @@ def _permutation(seed: int, epoch: int, examples: int) -> NDArray[np.int64]:
 
 def sample_noise(seed: int, count: int, latent_dim: int) -> NDArray[np.float32]:
     """Latent vectors (count, latent_dim) from N(0, I) to sample with; a larger count extends a smaller one."""
-    return np.random.default_rng((seed, _SAMPLES)).standard_normal((count, latent_dim), np.float32)
+    return next(sample_batches(seed, count, latent_dim, count))
+
+
+def sample_batches(seed: int, count: int, latent_dim: int, size: int) -> Iterator[NDArray[np.float32]]:
+    """The latent vectors of `sample_noise`, at most `size` at a time."""
+    random = np.random.default_rng((seed, _SAMPLES))
+    for start in range(0, count, size):
+        yield random.standard_normal((min(size, count - start), latent_dim), np.float32)
 
 
 def scaled(images: Examples) -> NDArray[np.float32]:
@@ -77,5 +85,5 @@ class Streams(NamedTuple):
         return latent.astype(self.dtype, copy=False)
 
     def samples(self, count: int) -> NDArray[np.float32]:
-        """Latent vectors (count, latent_dim) to evaluate with, the same at every step."""
+        """Latent vectors (count, latent_dim) to draw pictures with, the same at every step."""
         return sample_noise(self.seed, count, self.latent_dim)

@@ -3,8 +3,8 @@
 TF-GAN subclasses the session hooks of `tf.estimator` when it is imported. TensorFlow 2.16 removed `tf.estimator`;
 the hooks live on in `tf.compat.v1.train`, and nothing else of the estimators is needed for the losses and the
 evaluation functions. `losses` are the functions on plain tensors (TF-GAN's `losses.wargs`), `evaluation` is TF-GAN's
-`eval`, `GANModel` its tuple. They are loaded on first use, as `ganfreeze.tensorflow` is. `train_ops` is its way from a
-GANModel to what trains it.
+`eval`, `GANModel` its tuple, `hub` the TensorFlow Hub that it loads Inception with. They are loaded on first use, as
+`ganfreeze.tensorflow` is. `train_ops` is its way from a GANModel to what trains it.
 """
 
 import inspect
@@ -75,4 +75,7 @@ def __getattr__(name: str) -> Any:
         return _load().eval
     if name == "GANModel":
         return _load().GANModel
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it offers losses, evaluation, GANModel")
+    if name == "hub":
+        _load()
+        return sys.modules["tensorflow_hub"]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}: it offers losses, evaluation, GANModel, hub")

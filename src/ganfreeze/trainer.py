@@ -1,7 +1,7 @@
 """The loop: it yields what happens and records nothing."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -19,7 +19,7 @@ def train(
     strategy: types.Strategy,  # how both networks are trained
     streams: Streams,  # what they are trained on
     measures: Sequence[Callable[[], types.Scalars]],  # what is measured at each evaluation
-    samples: Callable[[], data.Images],  # images of the same latent vectors each time
+    pictures: Mapping[str, Callable[[], data.Examples]],  # samples of the same latent vectors each time, by name
     save: Callable[[], Path],  # writes the weights and says where
     cadence: Cadence,  # how long, and when to look
 ) -> Iterator[events.Event]:
@@ -32,7 +32,8 @@ def train(
     """
     step, timed_steps, seconds = 0, 0, 0.0
     yield events.Started(step, cadence.steps)
-    yield events.Images(step, "samples", samples())
+    for name, samples in pictures.items():
+        yield events.Images(step, name, samples())
     for span in cadence.spans(step):
         began = perf_counter()
         scalars = dict(strategy.advance(streams, step, span.steps))
@@ -46,6 +47,7 @@ def train(
         if span.evaluate:
             for measure in measures:
                 yield events.Scalars(step, measure())
-            yield events.Images(step, "samples", samples())
+            for name, samples in pictures.items():
+                yield events.Images(step, name, samples())
     yield events.Saved(step, save())
     yield events.Ended(step)

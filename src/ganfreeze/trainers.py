@@ -1,8 +1,9 @@
 """Keras models that train one network each: what every strategy that goes through `compile` is made of.
 
-A trainer's output is the discriminator's logits, (batch, 1), or with real and fake side by side (batch, 2); its
-compiled loss is one of `ganfreeze.loss`. So any loss fits, coupled ones too, and the rest is plain Keras. Which
-variables `train_on_batch` moves is for the `trainable` flags to say, and for the Keras version when it reads them.
+A trainer's output is the discriminator's logits, (batch, 1), or with real and fake side by side (batch, 2); of a
+discriminator that takes packs, a row for each pack. Its compiled loss is one of `ganfreeze.loss`. So any loss fits,
+coupled ones too, and the rest is plain Keras. Which variables `train_on_batch` moves is for the `trainable` flags to
+say, and for the Keras version when it reads them.
 
 Penalties on gradients have no place in such a model: a strategy made of these refuses them (`LIMITS`).
 """
@@ -105,7 +106,8 @@ class SplitDiscriminator(_Discriminator):
         return keras.Model(images, self.networks.discriminator(images), name="discriminator_trainer")
 
     def _loss(self, labels: Tensor, logits: Tensor) -> Tensor:
-        return self.loss.discriminator(logits, logits, real_weights=labels, fake_weights=1 - labels)
+        side = labels[:1]  # all are alike, and a pack has one logit only
+        return self.loss.discriminator(logits, logits, real_weights=side, fake_weights=1 - side)
 
     def _metrics(self) -> list[Any]:
         def accuracy(labels: Tensor, logits: Tensor) -> Tensor:

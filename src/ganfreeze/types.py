@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-import numpy as np
 from pydantic import Field
 
-from ganfreeze.data import Dataset, Examples
 from ganfreeze.errors import BadInput
 
 Tensor = Any  # a tf.Tensor or what tf.convert_to_tensor takes; naming the class here would import TensorFlow
@@ -41,13 +39,15 @@ class Networks:
     """The generator, (batch, latent_dim) to examples, images in [-1, 1] or points, and the discriminator, examples to
     logits (batch, 1).
 
-    `held` are layers of the discriminator that stay still in its own phase as well, their `trainable` being False, and
-    `held_weights` what would else be trained of them.
+    A discriminator with a `packing` above 1 takes that many examples at a time, and gives each pack one logit:
+    (batch / packing, 1). `held` are layers of the discriminator that stay still in its own phase as well, their
+    `trainable` being False, and `held_weights` what would else be trained of them.
     """
 
     generator: Model
     discriminator: Model
     latent_dim: int
+    packing: int = 1
     held: Sequence[Any] = ()
     held_weights: Sequence[Variable] = ()
 
@@ -56,19 +56,6 @@ class Networks:
         self.discriminator.trainable = True
         for layer in self.held:
             layer.trainable = False
-
-
-class Architecture(ABC):
-    """What a file in `architecture/` holds: a pair of networks for a shape of examples."""
-
-    @abstractmethod
-    def check(self, image_shape: tuple[int, ...]) -> None:
-        """Raise BadInput where the pair cannot be built for examples of this shape, (height, width, channels) of images
-        or (dimensions,) of points."""
-
-    @abstractmethod
-    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
-        """Build the pair with Keras 2 or 3; the same `random` gives the same weights under both."""
 
 
 class Freeze(ABC):
@@ -267,9 +254,24 @@ class Schedule(ABC):
         """A learning rate for a Keras optimizer that starts at `rate` and is called `iterations` times."""
 
 
+class Average(ABC):
+    """An average of the generator's weights over the steps of training, kept beside them whatever trains them.
+
+    `generator` is a network with the averaged weights, or None; `variables` is all that changes with `update`.
+    """
+
+    generator: Model | None = None
+    variables: Sequence[Variable] = ()
+
+    @abstractmethod
+    def update(self) -> None:
+        """Take in the weights as they are now, after a generator phase."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Game:
-    """What every strategy is given: a Keras, the networks, and the algorithm that they are to be trained by."""
+    """What every strategy is given: a Keras, the networks, and the algorithm that they are to be trained by; and the
+    average of the generator that is to be kept beside."""
 
     keras: Any
     networks: Networks
@@ -277,6 +279,7 @@ class Game:
     regularizer: Regularizer
     optimizers: Optimizers
     update: Update
+    average: Average
 
 
 class Phase(NamedTuple):
@@ -311,27 +314,6 @@ class Strategy(ABC):
 # ----------------------------------------------------------------------------------------------------- recording
 
 
-class Extractor(NamedTuple):
-    """A feature extractor that is ready: how many samples it wants, what its figures rest on (extractor, weights,
-    split), and `evaluate(samples)`, which gives every figure by a name that begins with the extractor's."""
-
-    samples: int
-    card: Mapping[str, str | int | float]
-    evaluate: Callable[[Examples], Scalars]
-
-
-class Evaluator(ABC):
-    """What a file in `evaluator/` holds: numbers from samples, by a named feature extractor."""
-
-    @abstractmethod
-    def check(self, dataset: Dataset) -> None:
-        """Raise BadInput where this data set cannot be evaluated."""
-
-    @abstractmethod
-    def prepare(self, dataset: Dataset) -> Extractor:
-        """Make the extractor and the reference statistics, or take them from the cache."""
-
-
 class Recorder(ABC):
     """Something that events are written to. A context manager: leaving it ends the run as finished, failed or
     interrupted, by the exception that is passing."""
@@ -351,6 +333,10 @@ class Recorder(ABC):
 
 class Tracker(Recorder):
     """What a file in `tracker/` holds: a place where runs are kept."""
+
+    @abstractmethod
+    def amend(self, run: str, evaluated: Any) -> None:
+        """Add `events.Evaluated` to a run that is over, and change nothing that it holds."""
 
     @abstractmethod
     def close_sweep(self, sweep: str) -> str:

@@ -7,12 +7,20 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.types import Count, Index, Limits
 
 _MISSING = "???"  # what OmegaConf writes for a value that has to be given
+
+
+def _decay(value: Any) -> float | None:
+    if value == "none":
+        return None
+    if not isinstance(value, float) or not 0 < value < 1:
+        raise ValueError("none, or a number between 0 and 1 such as 0.999")
+    return value
 
 
 class CadenceSettings(BaseModel):
@@ -42,22 +50,41 @@ class Settings(BaseModel):
     batch_size: Count
     deterministic: bool
     eager: bool
+    packing: Count
+    ema: Annotated[Any, AfterValidator(_decay)]  # None: no average
     precision: Literal["float32", "float64"]
     audit: Literal["error", "record", "off"]
     cadence: CadenceSettings
     paths: PathSettings
 
 
+RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="an MLflow run id, 32 hexadecimal digits")]
+
+
 class SamplingSettings(BaseModel):
     """What `src/sample.py` is asked for."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    run: Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="an MLflow run id, 32 hexadecimal digits")]
+    run: RunId
     count: Count
     seed: Index
     output: Annotated[str, Field(pattern=r"\.(png|jpe?g|webp)$", description="a .png, .jpg, .jpeg or .webp file")]
     uri: str | None
     mlruns: str
+
+
+class EvaluationSettings(BaseModel):
+    """What `src/evaluate.py` is asked for, beside an evaluator: `samples_seeds` sets of samples of a run's."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    run: RunId
+    samples_seeds: Count
+
+
+def check_evaluation(values: Mapping[str, Any]) -> EvaluationSettings:
+    """The settings of `src/evaluate.py`, typed. Raises BadInput."""
+    check_given(values)
+    return _validated(EvaluationSettings, values, prefix="")  # pyright: ignore[reportReturnType]
 
 
 def check_sampling(values: Mapping[str, Any]) -> SamplingSettings:
@@ -137,4 +164,5 @@ def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:
             return f"{key}={value}: must be a group of options"
         case "string_pattern_mismatch":
             return f"{key}={value}: must be {model.model_fields[problem['loc'][0]].description}"
-    return f"{key}={value}: must be {problem['msg'].removeprefix('Input should be ').removeprefix('a valid ')}"
+    said = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{key}={value}: must be {said}"

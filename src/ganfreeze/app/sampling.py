@@ -32,7 +32,10 @@ def load(run: str, uri: str) -> types.Networks:
     cfg: Any = OmegaConf.load(query.artifacts(uri, run, "config.yaml"))
     folder = query.artifacts(uri, run, "weights")
     networks = make(cfg["architecture"]).build(
-        keras=make(cfg["keras"]), image_shape=checkpoint.image_shape(folder), random=weights_random(0)
+        keras=make(cfg["keras"]),
+        image_shape=checkpoint.image_shape(folder),
+        random=weights_random(0),
+        packing=cfg.get("packing", 1),
     )
     checkpoint.restore(networks, folder)
     return networks

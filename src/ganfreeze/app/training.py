@@ -1,6 +1,7 @@
 """Training runs: one variant trained and recorded, and the sweep that it may be part of."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from omegaconf import DictConfig
 
 from ganfreeze import audit as auditing
 from ganfreeze import checkpoint, data, events, movement, sampling, trainer, types
+from ganfreeze.app import evaluating
 from ganfreeze.app.plainly import plainly
 from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, chosen, described, make, networks
 from ganfreeze.cadence import Cadence
@@ -45,17 +47,23 @@ def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
     assembled = assemble(variant, dataset, pair, keras=keras)
     yield from _audited(variant, assembled)
 
-    extractor = variant.evaluator.prepare(dataset)
-    yield events.Card(extractor.card)
-    streams, generate = assembled.streams, sampling.sampler(pair.generator)
+    evaluation, average = variant.evaluator.prepare(dataset), assembled.game.average.generator
+    subjects = list(evaluating.subjects(evaluation, pair.generator, average, settings.ema, [evaluation.seed]))
+    yield events.Prepared(evaluation.facts, {subject.name: subject.card for subject in subjects})
     yield from trainer.train(
         strategy=_watched(variant, assembled),
-        streams=streams,
-        measures=[weight_change, lambda: extractor.evaluate(generate(streams.samples(extractor.samples)))],
-        samples=lambda: generate(streams.samples(_GRID)),
-        save=lambda: checkpoint.save(pair, Path(HydraConfig.get().runtime.output_dir) / "weights"),
+        streams=assembled.streams,
+        measures=[weight_change, *(partial(evaluating.named, subject, evaluation.seed) for subject in subjects)],
+        pictures={"samples": _grid(assembled, pair.generator)}
+        | ({"samples_ema": _grid(assembled, average)} if average else {}),
+        save=lambda: checkpoint.save(pair, Path(HydraConfig.get().runtime.output_dir) / "weights", average),
         cadence=Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate),
     )
+
+
+def _grid(assembled: Assembled, generator: types.Model) -> Callable[[], data.Examples]:
+    generate = sampling.sampler(generator)
+    return lambda: generate(assembled.streams.samples(_GRID))
 
 
 def _audited(variant: Variant, assembled: Assembled) -> Iterator[events.Event]:

@@ -10,7 +10,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfreeze import data, errors, events, provenance, types, validation
+from ganfreeze import architectures, averaging, data, errors, evaluation, events, provenance, types, validation
 from ganfreeze import tensorflow as tf
 from ganfreeze.streams import Streams, weights_random
 
@@ -32,10 +32,10 @@ class Variant(NamedTuple):
     regularizer: types.Regularizer
     freeze: types.Freeze
     source: data.Source
-    architecture: types.Architecture
+    architecture: architectures.Architecture
     optimizer: types.OptimizerPair
     schedule: types.Schedule
-    evaluator: types.Evaluator
+    evaluator: evaluation.Evaluator
     tracker: types.Tracker
 
 
@@ -82,9 +82,23 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
         "evaluator",
         "tracker",
     )
+    if settings.batch_size % settings.packing:
+        raise errors.BadInput(
+            f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, for the "
+            "discriminator judges so many examples at once"
+        )
     made = {word: make(cfg[word]) for word in others}
     made["optimizer"].check(made["update"])
     return Variant(cfg=cfg, words=words, settings=settings, source=make(cfg.dataset), **made)
+
+
+def settle(settings: validation.Settings) -> None:
+    """Set what TensorFlow keeps for the whole process: eager or traced, deterministic or fast, and its seed."""
+    tf.config.run_functions_eagerly(settings.eager)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)  # which GPUs would round products to 10 bits by
+    tf.random.set_seed(settings.seed)
 
 
 def networks(variant: Variant, dataset: data.Dataset, keras: Any) -> types.Networks:
@@ -92,18 +106,22 @@ def networks(variant: Variant, dataset: data.Dataset, keras: Any) -> types.Netwo
     keras.backend.set_floatx(variant.settings.precision)
     keras.mixed_precision.set_global_policy(variant.settings.precision)
     return variant.architecture.build(
-        keras=keras, image_shape=dataset.image_shape, random=weights_random(variant.settings.seed)
+        keras=keras,
+        image_shape=dataset.image_shape,
+        random=weights_random(variant.settings.seed),
+        packing=variant.settings.packing,
     )
+
+
+def another_generator(variant: Variant, dataset: data.Dataset, keras: Any) -> Any:
+    """A generator like that of the variant's networks, for averages of its weights to live in."""
+    return variant.architecture.generator(keras=keras, image_shape=dataset.image_shape, random=weights_random(0))
 
 
 def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, *, keras: Any) -> Assembled:
     """Everything that trains, joined: what is held, the optimizers, the strategy, and its streams."""
     settings, update = variant.settings, variant.update
-    tf.config.run_functions_eagerly(settings.eager)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
-        tf.config.experimental.enable_tensor_float_32_execution(False)  # which GPUs would round products to 10 bits by
-    tf.random.set_seed(settings.seed)
+    settle(settings)
     game = types.Game(
         keras=keras,
         networks=variant.freeze.apply(networks),
@@ -111,6 +129,7 @@ def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, 
         regularizer=variant.regularizer,
         optimizers=variant.optimizer.build(keras=keras, schedule=variant.schedule, update=update, steps=settings.steps),
         update=update,
+        average=_average(variant, dataset, networks, keras),
     )
     streams = Streams(
         images=dataset.train.images,
@@ -121,6 +140,13 @@ def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, 
         dtype=settings.precision,
     )
     return Assembled(game, make(variant.cfg.strategy, game=game), streams)
+
+
+def _average(variant: Variant, dataset: data.Dataset, networks: types.Networks, keras: Any) -> averaging.Average:
+    if variant.settings.ema is None:
+        return averaging.Nothing()
+    generator = another_generator(variant, dataset, keras)
+    return averaging.Exponential(variant.settings.ema, of=networks.generator, generator=generator)
 
 
 def described(

@@ -1,13 +1,15 @@
 """Deep convolutional networks for square images."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ganfreeze.architectures import Architecture
 from ganfreeze.errors import BadInput
 from ganfreeze.initial import normal
-from ganfreeze.types import Architecture, Count, Networks
+from ganfreeze.types import Count, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,32 +37,32 @@ class Dcgan(Architecture):
                 f"set's are {shown}. Choose architecture=mlp, or another size where the data set has one."
             )
 
-    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
-        self.check(image_shape)
+    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
         layers = keras.layers
         kernel = {"kernel_initializer": normal(keras, random, 0.02)}
-        widths = [self.filters * 2**level for level in range(_halvings(image_shape[0]))]
+        widths = self._widths(image_shape)
         base = image_shape[0] // 2 ** len(widths)
-
-        latent = layers.Input((self.latent_dim,))
         x = layers.Dense(base * base * widths[-1], use_bias=False, **kernel)(latent)
         x = layers.Reshape((base, base, widths[-1]))(x)
         for width in reversed(widths[:-1]):
             x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
             x = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, **kernel)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-        x = layers.Conv2DTranspose(image_shape[2], 4, 2, "same", activation="tanh", **kernel)(x)
-        generator = keras.Model(latent, x, name="generator")
+        return layers.Conv2DTranspose(image_shape[2], 4, 2, "same", activation="tanh", **kernel)(x)
 
-        image = layers.Input(image_shape)
-        x = image
-        for level, width in enumerate(widths):
+    def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
+        layers = keras.layers
+        kernel = {"kernel_initializer": normal(keras, random, 0.02)}
+        x = examples
+        for level, width in enumerate(self._widths(examples.shape[1:])):
             x = layers.Conv2D(width, 4, 2, "same", **kernel)(x)
             if self.batch_norm and level > 0:
                 x = layers.BatchNormalization(momentum=0.9)(x)
             x = layers.LeakyReLU(0.2)(x)
-        x = layers.Dense(1, **kernel)(layers.Flatten()(x))
-        return Networks(generator, keras.Model(image, x, name="discriminator"), self.latent_dim)
+        return layers.Dense(1, **kernel)(layers.Flatten()(x))
+
+    def _widths(self, image_shape: Sequence[int]) -> Sequence[int]:
+        return [self.filters * 2**level for level in range(_halvings(image_shape[0]))]
 
 
 def _halvings(side: int) -> int:

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from ganfreeze.architectures import Architecture
 from ganfreeze.errors import BadInput
-from ganfreeze.types import Architecture, Networks
+from ganfreeze.types import Tensor
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -21,6 +22,7 @@ class Dirac(Architecture):
     Source: Mescheder, Geiger, Nowozin 2018, definition 2.1.
     """
 
+    latent_dim = 1
     theta: Finite = 1.0
     psi: Finite = -1.0
 
@@ -31,8 +33,7 @@ class Dirac(Architecture):
                 "Choose dataset=dirac, or another architecture."
             )
 
-    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
-        self.check(image_shape)
+    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
         theta = self.theta
 
         class Point(keras.layers.Layer):
@@ -46,11 +47,8 @@ class Dirac(Architecture):
             def call(self, latent: Any) -> Any:
                 return latent[:, :1] * 0 + self.theta
 
-        latent, point = keras.layers.Input((1,)), keras.layers.Input((1,))
+        return Point(name="point")(latent)
+
+    def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
         psi = keras.initializers.Constant(self.psi)
-        logit = keras.layers.Dense(1, use_bias=False, kernel_initializer=psi, name="psi")(point)
-        return Networks(
-            generator=keras.Model(latent, Point(name="point")(latent), name="generator"),
-            discriminator=keras.Model(point, logit, name="discriminator"),
-            latent_dim=1,
-        )
+        return keras.layers.Dense(1, use_bias=False, kernel_initializer=psi, name="psi")(examples)

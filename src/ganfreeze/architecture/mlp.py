@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ganfreeze.architectures import Architecture
 from ganfreeze.initial import glorot_uniform
-from ganfreeze.types import Architecture, Count, Networks
+from ganfreeze.types import Count, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,23 +26,20 @@ class Mlp(Architecture):
     def check(self, image_shape: tuple[int, ...]) -> None:
         """Any shape will do."""
 
-    def build(self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator) -> Networks:
-        layers = keras.layers
-
-        def dense(units: int, activation: str | None = None) -> Any:
-            return layers.Dense(units, activation=activation, kernel_initializer=glorot_uniform(keras, random))
-
-        latent = layers.Input((self.latent_dim,))
+    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
         x = latent
         for units in (256, 512, 1024):
-            x = layers.LeakyReLU(0.2)(dense(units)(x))
-            x = layers.BatchNormalization(momentum=0.8)(x)
-        x = dense(int(np.prod(image_shape)), "tanh")(x)
-        generator = keras.Model(latent, layers.Reshape(image_shape)(x), name="generator")
+            x = _dense(keras, random, units)(x)
+            x = keras.layers.BatchNormalization(momentum=0.8)(keras.layers.LeakyReLU(0.2)(x))
+        x = _dense(keras, random, int(np.prod(image_shape)), "tanh")(x)
+        return keras.layers.Reshape(image_shape)(x)
 
-        image = layers.Input(image_shape)
-        x = layers.Flatten()(image)
+    def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
+        x = keras.layers.Flatten()(examples)
         for units in (512, 256):
-            x = layers.LeakyReLU(0.2)(dense(units)(x))
-        discriminator = keras.Model(image, dense(1)(x), name="discriminator")
-        return Networks(generator, discriminator, self.latent_dim)
+            x = keras.layers.LeakyReLU(0.2)(_dense(keras, random, units)(x))
+        return _dense(keras, random, 1)(x)
+
+
+def _dense(keras: Any, random: np.random.Generator, units: int, activation: str | None = None) -> Any:
+    return keras.layers.Dense(units, activation=activation, kernel_initializer=glorot_uniform(keras, random))

@@ -1,1 +1,1 @@
-"""Feature extractors and the figures they give, one a file."""
+"""What turns samples into figures, one a file."""

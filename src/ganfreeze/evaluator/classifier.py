@@ -1,177 +1,33 @@
-"""FID and Inception Score by a small classifier of the data set itself.
+"""Figures by a small classifier of the data set itself.
 
-They are no Inception-v3 figures, and are named `classifier/...` so that nobody takes them for such. They compare
-runs on one data set, with one classifier: its hash is in the card.
+They are no Inception-v3 figures, and are named `classifier/...` so that nobody takes them for such. They compare runs
+on one data set, with one classifier: its hash is in the card.
 """
 
-import json
-import logging
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
-from typing import Annotated, Any, Literal
 
-import numpy as np
-from filelock import FileLock
-from numpy.typing import NDArray
-from pydantic import Field
-
-from ganfreeze import metrics
-from ganfreeze import tensorflow as tf
-from ganfreeze.data import Dataset, Images
-from ganfreeze.errors import BadInput
-from ganfreeze.keras import keras2
-from ganfreeze.streams import Streams, scaled
-from ganfreeze.types import Count, Evaluator, Extractor, Model, Scalars
-
-_log = logging.getLogger(__name__)
-_RECIPE = 1  # to be raised when what `_train` does changes, so that nobody takes an old classifier for a new one
-_BATCH = 64
-_LEAST_STEPS = 1500
-_INFERENCE_BATCH = 500
-
-_Extract = Callable[[Images], tuple[NDArray[np.float32], NDArray[np.float32]]]
+from ganfreeze import classifier
+from ganfreeze.data import Dataset
+from ganfreeze.evaluation import Extractor
+from ganfreeze.ladder import Ladder
+from ganfreeze.types import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classifier(Evaluator):
-    """A small CNN, trained once on the training split with its labels, and kept under `cache`.
+class Classifier(Ladder):
+    """The ladder on a small CNN's 128 penultimate features and its logits.
 
-    It is trained with Adam, batches of 64 and a cosine decay from 1e-3, for `epochs`, and at least 1,500 steps.
-
-    `classifier/fid` is the Frechet distance between its penultimate features, 128 after ReLU, of `samples` samples
-    and of all images of `split`; `classifier/inception_score` is exp E KL(p(y|x) || p(y)) of its class
-    probabilities. Both come from TF-GAN's evaluation functions. Keras 2 runs it whichever Keras the GAN runs on.
+    It is trained once on the training split with its labels, for `epochs`, and kept under `cache`.
 
     Source: Heusel et al. 2017, section 4 (FID); Salimans et al. 2016, section 4 (Inception Score).
     """
 
-    cache: str
-    samples: Annotated[int, Field(ge=2)] = 1000
-    split: Literal["train", "test"] = "train"
+    NAME = "classifier"
+
     epochs: Count = 4
 
-    def check(self, dataset: Dataset) -> None:
-        if not dataset.classes or dataset.classes < 2:
-            raise BadInput(
-                f"evaluator=classifier needs a data set with two classes or more; dataset={dataset.name} has "
-                f"{'no labels' if dataset.classes is None else 'one class'}. Choose evaluator=none."
-            )
-        counts = [len(split.images) for split in (dataset.train, dataset.test)]
-        if len(dataset.image_shape) != 3 or min(dataset.image_shape[:2]) < 2 or min(counts) < 2:
-            raise BadInput(
-                "evaluator=classifier needs images of 2x2 or more, and two or more in each split; "
-                f"dataset={dataset.name} has {counts[0]} and {counts[1]} of shape {dataset.image_shape}."
-            )
+    def _check(self, dataset: Dataset) -> None:
+        classifier.check(self.NAME, dataset)
 
-    def prepare(self, dataset: Dataset) -> Extractor:
-        folder = Path(self.cache) / "classifier" / f"{dataset.digest[:16]}-{_RECIPE}-{self.epochs}"
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):  # of several jobs that start at once, one trains it
-            model, card = _read(folder, dataset) or self._train(folder, dataset)
-            extract = _extract(model)
-            reference = self._reference(folder, extract, getattr(dataset, self.split).images)
-
-        def evaluate(samples: Images) -> Scalars:
-            features, logits = extract(samples)
-            return {
-                "classifier/fid": metrics.fid(reference, features),
-                "classifier/inception_score": metrics.inception_score(logits),
-            }
-
-        card = {"extractor": "classifier", "split": self.split, "samples": self.samples, **card}
-        return Extractor(self.samples, card, evaluate)
-
-    def _train(self, folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]]:
-        _log.info("training the classifier of %s, once; it is kept in %s", dataset.name, folder)
-        keras = keras2.load()
-        keras.utils.set_random_seed(0)
-        images, labels = dataset.train
-        assert labels is not None, "check() refuses data without labels"
-        steps = max(_LEAST_STEPS, self.epochs * len(images) // _BATCH)
-        model = _network(keras, dataset)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps))
-        streams = Streams(images, seed=0, batch_size=_BATCH, latent_dim=0)
-        batches = ((streams.batch(step), labels[streams.indices(step)]) for step in range(steps))
-        trained = keras.Model(model.input, model.output[1])
-        trained.compile(optimizer, loss, jit_compile=False)
-        trained.fit(batches, steps_per_epoch=steps, verbose=0)
-        accuracy = float(np.mean(_extract(model)(dataset.test.images)[1].argmax(1) == dataset.test.labels))
-
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            unfinished = Path(temporary) / folder.name
-            unfinished.mkdir()
-            model.save_weights(unfinished / "classifier.weights.h5")
-            card = {"weights": _hash(unfinished / "classifier.weights.h5"), "test_accuracy": accuracy}
-            (unfinished / "card.json").write_text(json.dumps(card))
-            shutil.rmtree(folder, ignore_errors=True)
-            unfinished.replace(folder)
-        return model, card
-
-    def _reference(self, folder: Path, extract: _Extract, images: Images) -> NDArray[np.float64]:
-        path = folder / f"reference-{self.split}.npz"
-        try:
-            with np.load(path) as kept:
-                return metrics.sigma_points(kept["mean"], kept["covariance"])
-        except FileNotFoundError:
-            pass
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            _log.warning("the reference statistics in %s are broken (%s) and are made again", path, error)
-        mean, covariance = metrics.moments(extract(images)[0])
-        unfinished = path.with_suffix(".unfinished.npz")
-        np.savez(unfinished, mean=mean, covariance=covariance)
-        unfinished.replace(path)
-        return metrics.sigma_points(mean, covariance)
-
-
-def _network(keras: Any, dataset: Dataset) -> Model:
-    """Images in [-1, 1] to (features (batch, 128), logits (batch, classes))."""
-    layers = keras.layers
-    image = layers.Input(dataset.image_shape)
-    x = layers.Conv2D(32, 3, padding="same", activation="relu")(image)
-    if min(dataset.image_shape[:2]) >= 16:
-        x = layers.MaxPooling2D()(x)
-    x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
-    x = layers.Dropout(0.25)(layers.MaxPooling2D()(x))
-    features = layers.Dense(128, activation="relu")(layers.Flatten()(x))
-    logits = layers.Dense(dataset.classes)(layers.Dropout(0.5)(features))
-    return keras.Model(image, [features, logits], name="classifier")
-
-
-def _read(folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]] | None:
-    """What `_train` left, or None where it is missing or broken, which is said."""
-    if not folder.exists():
-        return None
-    weights = folder / "classifier.weights.h5"
-    try:
-        card = json.loads((folder / "card.json").read_text())
-        if _hash(weights) != card["weights"]:
-            raise ValueError("the weights' checksum is wrong")
-        model = _network(keras2.load(), dataset)
-        model.load_weights(weights)
-    except (OSError, ValueError, KeyError) as error:
-        _log.warning("the classifier in %s is broken (%s) and is trained again", folder, error)
-        return None
-    return model, card
-
-
-def _extract(model: Model) -> _Extract:
-    """A function from uint8 images, of any number, to their features and logits."""
-    infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-
-    def extract(images: Images) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        starts = range(0, len(images), _INFERENCE_BATCH)
-        outputs = [infer(scaled(images[start : start + _INFERENCE_BATCH])) for start in starts]
-        features, logits = zip(*outputs, strict=True)
-        return np.concatenate(features), np.concatenate(logits)
-
-    return extract
-
-
-def _hash(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()
+    def _extractor(self, dataset: Dataset) -> Extractor:
+        return classifier.extractor(dataset, cache=self.cache, epochs=self.epochs)

@@ -1,9 +1,11 @@
 """No evaluation."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ganfreeze.data import Dataset, Images
-from ganfreeze.types import Evaluator, Extractor, Scalars
+from ganfreeze.data import Dataset, Examples
+from ganfreeze.evaluation import Evaluation, Evaluator
+from ganfreeze.types import Scalars
 
 
 @dataclass(frozen=True)
@@ -13,9 +15,9 @@ class Nothing(Evaluator):
     def check(self, dataset: Dataset) -> None:
         """Any data set will do."""
 
-    def prepare(self, dataset: Dataset) -> Extractor:
-        return Extractor(1, {"extractor": "none"}, _nothing)
+    def prepare(self, dataset: Dataset) -> Evaluation:
+        return Evaluation("none", 0, 0, {}, {}, _nothing)
 
 
-def _nothing(samples: Images) -> Scalars:
+def _nothing(batches: Iterable[Examples]) -> Scalars:
     return {}

@@ -12,8 +12,8 @@ from ganfreeze.types import Limits, PhaseName, Play, Rate, Regularizer, Tensor, 
 class GradientPenalty(Regularizer):
     """The discriminator's loss gains weight * E (|grad_x D(x)| - target)^2 over x = t real + (1 - t) fake, t ~ U(0, 1).
 
-    t is drawn from the bits of the latent batch, so that it is the same under every strategy. Where the gradient is
-    exactly 0 its norm has no derivative, and the penalty's is taken as 0.
+    t is drawn from the bits of the latent batch, so that it is the same under every strategy; a pack has one. Where the
+    gradient is exactly 0 its norm has no derivative, and the penalty's is taken as 0.
 
     Source: Gulrajani et al. 2017, equation 3 and algorithm 1; `weight` is its lambda, `target` its 1.
     """
@@ -25,12 +25,13 @@ class GradientPenalty(Regularizer):
     def penalty(self, phase: PhaseName, play: Play) -> Tensor | float:
         if phase == "generator":
             return 0.0
-        share = _uniform(play.latent, rank=len(play.fakes.shape))
+        packing = play.networks.packing
+        share = _uniform(play.latent, packing, rank=len(play.fakes.shape))
         between = play.fakes + tf.cast(share, play.fakes.dtype) * (play.real - play.fakes)
         with tf.GradientTape() as tape:
             tape.watch(between)
             logits = play.networks.discriminator(between, training=True)
-        gradient = tf.reshape(tape.gradient(logits, between), (len(between), -1))
+        gradient = tf.reshape(tape.gradient(logits, between), (len(between) // packing, -1))
         norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(gradient), 1), tf.constant(1e-30, gradient.dtype)))
         return self.weight * tf.reduce_mean(tf.square(norm - self.target))
 
@@ -38,7 +39,9 @@ class GradientPenalty(Regularizer):
         pass
 
 
-def _uniform(latent: Tensor, rank: int) -> Tensor:
-    """A number in [0, 1) for each example, (batch, 1, ...), that depends on nothing but the latent batch."""
+def _uniform(latent: Tensor, packing: int, rank: int) -> Tensor:
+    """A number in [0, 1) for each example, (batch, 1, ...), the same within a pack, that depends on nothing but the
+    latent batch."""
     bits = tf.reduce_sum(tf.bitcast(tf.cast(latent, tf.float32), tf.int32))
-    return tf.random.stateless_uniform((len(latent), *[1] * (rank - 1)), tf.stack([bits, 0]))
+    share = tf.random.stateless_uniform((len(latent) // packing, *[1] * (rank - 1)), tf.stack([bits, 0]))
+    return tf.repeat(share, packing, axis=0)

@@ -10,7 +10,7 @@ from ganfreeze.types import Limits, PhaseName, Play, Rate, Regularizer, Tensor, 
 
 @dataclass(frozen=True, kw_only=True)
 class R1(Regularizer):
-    """The discriminator's loss gains weight / 2 * E |grad_x D(x)|^2 over real x.
+    """The discriminator's loss gains weight / 2 * E |grad_x D(x)|^2 over real x, of packs where it takes those.
 
     Source: Mescheder, Geiger, Nowozin 2018, equation 9; its gamma is `weight`, 10 in the paper's experiments.
     """
@@ -25,7 +25,7 @@ class R1(Regularizer):
         with tf.GradientTape() as tape:
             tape.watch(real)
             logits = play.networks.discriminator(real, training=True)
-        gradient = tf.reshape(tape.gradient(logits, real), (len(real), -1))
+        gradient = tf.reshape(tape.gradient(logits, real), (len(real) // play.networks.packing, -1))
         return self.weight / 2 * tf.reduce_mean(tf.reduce_sum(tf.square(gradient), 1))
 
     def constrain(self, weights: Sequence[Variable]) -> None:

@@ -1,21 +1,26 @@
 """What MLflow holds, as plain records."""
 
+import json
 import logging
 import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from ganfreeze.card import Card
 from ganfreeze.errors import BadInput
 
 SWEEP_TAG = "ganfreeze.sweep"
+CARD_TAG = "card."  # and the name that the figures of this protocol begin with
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
 
 class Run(NamedTuple):
-    """A recorded run: its last metrics, how it ended, and what the audit found, "" where there was none."""
+    """A recorded run: its last metrics, how it ended, what the audit found, "" where there was none, and the protocols
+    of its figures, by the name that these begin with."""
 
     id: str
     experiment: str
@@ -23,6 +28,7 @@ class Run(NamedTuple):
     status: str
     metrics: Mapping[str, float]
     audit: str = ""
+    cards: Mapping[str, Card] = MappingProxyType({})
 
 
 def tracking_uri(uri: str | None, store: str) -> str:
@@ -49,22 +55,55 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
 
 
+class Recorded(NamedTuple):
+    """A run that is over: what it was made of, its config as YAML, its weights' folder, and its data's SHA-256."""
+
+    run: Run
+    parameters: Mapping[str, str]
+    config: str
+    weights: Path
+    digest: str
+
+
+def recorded(uri: str, run: str) -> Recorded:
+    """What is kept of a run.
+
+    Raises:
+        BadInput: there is no such run, it is not over, or it did not get as far as saving its weights.
+    """
+    config = artifacts(uri, run, "config.yaml").read_text()
+    found = client(uri).get_run(run)
+    if found.info.status == "RUNNING":
+        raise BadInput(f"run={run} is still running: it can be evaluated when it is over")
+    (data,) = found.inputs.dataset_inputs
+    return Recorded(
+        run=_run(found),
+        parameters=found.data.params,
+        config=config,
+        weights=artifacts(uri, run, "weights"),
+        digest=json.loads(data.dataset.profile)["sha256"],
+    )
+
+
 def sweep(uri: str, name: str) -> list[Run]:
     """The runs that carry the tag of this sweep, in the order they began."""
     reader = client(uri)
     experiments = [experiment.experiment_id for experiment in reader.search_experiments()]
     found = reader.search_runs(experiments, f"tags.`{SWEEP_TAG}` = '{name}'", order_by=["attributes.start_time ASC"])
-    return [
-        Run(
-            id=run.info.run_id,
-            experiment=run.info.experiment_id,
-            name=run.info.run_name,
-            status=run.info.status,
-            metrics=run.data.metrics,
-            audit=run.data.tags.get("audit", ""),
-        )
-        for run in found
-    ]
+    return [_run(each) for each in found]
+
+
+def _run(found: Any) -> Run:
+    tags = found.data.tags
+    return Run(
+        id=found.info.run_id,
+        experiment=found.info.experiment_id,
+        name=found.info.run_name,
+        status=found.info.status,
+        metrics=found.data.metrics,
+        audit=tags.get("audit", ""),
+        cards={key.removeprefix(CARD_TAG): json.loads(tags[key]) for key in tags if key.startswith(CARD_TAG)},
+    )
 
 
 def artifacts(uri: str, run: str, path: str) -> Path:

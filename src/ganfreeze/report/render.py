@@ -9,31 +9,48 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ganfreeze import card
+from ganfreeze.events import Evaluated
 from ganfreeze.report.query import Run
 
-_FIGURES = ("/fid", "/inception_score")  # of any extractor, whose name stands before the slash
 _OTHERS = {"steps_per_second": "steps/s", "discriminator_weight_change": "discriminator moved"}
 
 
 def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     """A table with a line for each run: variant, figures, steps/s, how far the discriminator moved, the audit, status.
 
-    A variant is called by what tells it from the others: the words of its name that not all runs share.
+    A variant is called by what tells it from the others: the words of its name that not all runs share. Figures that
+    were not measured alike are refused, and a line under the table says in which fields their cards differ.
     """
     shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
     measured = set().union(*(run.metrics for run in runs))
-    shown = [*sorted(key for key in measured if key.endswith(_FIGURES)), *(key for key in _OTHERS if key in measured)]
+    figures = sorted(key for key in measured if "/" in key and not key.startswith("system/"))
+    refused = {figure: why for figure in figures if (why := card.refusal(figure, _cards(runs, figure)))}
+    shown = [*figures, *(key for key in _OTHERS if key in measured)]
     table = Table("variant", *(_OTHERS.get(key) or key for key in shown), "audit", "status", box=None, pad_edge=False)
     for column in table.columns[1:-2]:
         column.justify = "right"
     for run in runs:
         name = " ".join(word for word in run.name.split() if word not in shared) or run.name
-        table.add_row(
-            escape(name), *(_figure(run.metrics.get(key, math.nan)) for key in shown), run.audit or "-", run.status
-        )
+        cells = ["refused" if key in refused else _figure(run.metrics.get(key, math.nan)) for key in shown]
+        table.add_row(escape(name), *cells, run.audit or "-", run.status)
+    text = io.StringIO()
+    Console(file=text, width=max(width, 22 * (len(shown) + 2)), highlight=False).print(table)
+    return text.getvalue() + "".join(f"\n{why}\n" for why in refused.values())
+
+
+def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
+    """A table with a line for each figure of a run that was evaluated again: the mean over the seeds, their standard
+    deviation, and the figure of training, which is refused where it was not measured alike."""
+    refused = card.refusal("what was measured in training", [evaluated.card, run.cards.get(evaluated.evaluator, {})])
+    table = Table(evaluated.name, "mean", "spread", "in training", box=None, pad_edge=False)
+    for figure, (mean, spread) in evaluated.summary().items():
+        trained = run.metrics.get(f"{evaluated.evaluator}/{figure}", math.nan)
+        told = "refused" if refused and not math.isnan(trained) else _figure(trained)
+        table.add_row(figure, _figure(mean), "-" if spread is None else _figure(spread), told)
     text = io.StringIO()
     Console(file=text, width=width, highlight=False).print(table)
-    return text.getvalue()
+    return text.getvalue() + (f"{refused}\n" if refused and evaluated.evaluator in run.cards else "")
 
 
 def compare_page(runs: Sequence[Run]) -> str:
@@ -49,5 +66,12 @@ def links(run: Run, runs: Sequence[Run]) -> str:
     return "\n".join([f"One run of a sweep; [compare them all]({compare_page(runs)}).", "", *others])
 
 
+def _cards(runs: Sequence[Run], figure: str) -> Sequence[card.Card]:
+    """The protocols of a figure, of the runs that have it."""
+    return [run.cards.get(figure.rpartition("/")[0], {}) for run in runs if figure in run.metrics]
+
+
 def _figure(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+    if math.isnan(value):
+        return "-"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"

@@ -44,8 +44,10 @@ class Mlflow(Tracker):
         match event:
             case events.Described():
                 self._begin(event)
-            case events.Card(values):
-                self._log_parameters({f"evaluator.{key}": value for key, value in values.items()})
+            case events.Prepared(facts, cards):
+                self._log_parameters({f"evaluator.{key}": value for key, value in facts.items()})
+                for name, card in cards.items():
+                    self._client.set_tag(self._run, query.CARD_TAG + name, json.dumps(card))
             case events.Audited(tags, ledger, table):
                 for key, value in tags.items():
                     self._client.set_tag(self._run, key, value)
@@ -81,6 +83,21 @@ class Mlflow(Tracker):
             raise
         finally:
             self._client.set_terminated(self._run, status)
+
+    def amend(self, run: str, evaluated: events.Evaluated) -> None:
+        from mlflow.entities import Metric
+
+        now, figures = int(time.time() * 1000), {}
+        for figure, (mean, spread) in evaluated.summary().items():
+            figures[f"{evaluated.name}/{figure}"] = mean
+            if spread is not None:
+                figures[f"{evaluated.name}/{figure}_spread"] = spread
+        known = self._client.get_run(run).data.metrics
+        new = [Metric(key, value, now, evaluated.step) for key, value in figures.items() if key not in known]
+        self._client.log_batch(run, metrics=new, synchronous=True)  # figures of one card are the same again
+        self._client.set_tag(run, query.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
+        every = {"card": evaluated.card, "by_seed": evaluated.by_seed}
+        self._client.log_dict(run, every, f"evaluations/{evaluated.name}.json")
 
     def close_sweep(self, sweep: str) -> str:
         self._open_store()

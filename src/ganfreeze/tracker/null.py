@@ -22,5 +22,8 @@ class Null(Tracker):
     ) -> None:
         pass
 
+    def amend(self, run: str, evaluated: Any) -> None:
+        pass
+
     def close_sweep(self, sweep: str) -> str:
         return ""

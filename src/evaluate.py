@@ -1,0 +1,15 @@
+"""Evaluate a finished run again: python src/evaluate.py run=RUN_ID evaluator.samples=10000 samples_seeds=5"""
+
+import hydra
+from omegaconf import DictConfig
+
+from ganfreeze.app import evaluating
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    evaluating.run(cfg)
+
+
+if __name__ == "__main__":
+    main()

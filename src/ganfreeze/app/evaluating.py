@@ -1,0 +1,104 @@
+"""Generators measured by an evaluator: while they train, and again when a run is over."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from ganfreeze import checkpoint, errors, events, sampling, types, validation
+from ganfreeze.app import recorded
+from ganfreeze.app.plainly import plainly
+from ganfreeze.app.study import overrides
+from ganfreeze.app.variant import Variant, another_generator, make, networks, settle
+from ganfreeze.card import Card
+from ganfreeze.evaluation import Evaluation
+from ganfreeze.report import query, render
+
+_OWN = ("run", "samples_seeds")
+
+
+class Subject(NamedTuple):
+    """A generator under an evaluator: what its figures' names begin with, their card, and `figures(seed)`, its figures
+    by their bare names, of samples that are drawn with this seed."""
+
+    name: str
+    card: Card
+    figures: Callable[[int], types.Scalars]
+
+
+def subjects(
+    evaluation: Evaluation,
+    generator: types.Model,
+    average: types.Model | None,
+    decay: float | None,
+    seeds: Sequence[int],
+) -> Iterator[Subject]:
+    """The generator, and beside it the average of its weights where there is one; neither where nothing is measured."""
+    if not evaluation.samples:
+        return
+    for suffix, ema, model in (("", "none", generator), ("_ema", decay, average)):
+        if model is None:
+            continue
+        draw = sampling.stream(model)
+        yield Subject(
+            name=evaluation.name + suffix,
+            card={**evaluation.card, "seeds": list(seeds), "ema": ema},
+            figures=lambda seed, draw=draw: evaluation.evaluate(draw(seed, evaluation.samples)),
+        )
+
+
+def named(subject: Subject, seed: int) -> types.Scalars:
+    """A subject's figures by their full names, "classifier/fid"."""
+    return {f"{subject.name}/{figure}": value for figure, value in subject.figures(seed).items()}
+
+
+def run(cfg: DictConfig) -> None:
+    """Evaluate a finished run's weights again, print the figures, and add them to the run, under names of their own:
+    what it holds already stays as it is."""
+    with plainly():
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+        settings = validation.check_evaluation({key: values[key] for key in _OWN})
+        found = query.recorded(_uri(values), settings.run)
+        variant = recorded.variant(found, overrides(_OWN))
+        dataset = variant.source.load()
+        if dataset.digest != found.digest:
+            raise errors.BadInput(
+                f"run={settings.run} was trained on data of another content: dataset={dataset.name} has the SHA-256 "
+                f"{dataset.digest[:16]}..., the run's {found.digest[:16]}... . Set paths.data=FOLDER to those."
+            )
+        variant.evaluator.check(dataset)
+        with variant.tracker as tracker:
+            for evaluated in _evaluated(variant, dataset, found, settings.samples_seeds):
+                tracker.amend(settings.run, evaluated)
+                print(render.evaluation_table(found.run, evaluated), flush=True)
+
+
+def _uri(values: Mapping[str, Any]) -> str:
+    if "store" not in values.get("tracker", {}):
+        raise errors.BadInput("tracker: a run is looked for in MLflow, so tracker=mlflow is needed")
+    return query.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
+
+
+def _evaluated(variant: Variant, dataset: Any, found: query.Recorded, count: int) -> Iterator[events.Evaluated]:
+    settle(variant.settings)
+    keras = make(variant.cfg.keras)
+    pair = networks(variant, dataset, keras)
+    checkpoint.restore(pair, found.weights)
+    average = None
+    if checkpoint.has_average(found.weights):
+        average = another_generator(variant, dataset, keras)
+        checkpoint.restore_average(average, found.weights)
+    evaluation = variant.evaluator.prepare(dataset)
+    seeds = range(evaluation.seed, evaluation.seed + count)
+    for subject in subjects(evaluation, pair.generator, average, variant.settings.ema, seeds):
+        by_seed = [subject.figures(seed) for seed in seeds]
+        digest = sha256(json.dumps(subject.card, sort_keys=True).encode()).hexdigest()
+        yield events.Evaluated(
+            step=variant.settings.steps,
+            evaluator=subject.name,
+            name=f"{subject.name}-{evaluation.samples}x{count}-{digest[:6]}",
+            card=subject.card,
+            by_seed=dict(zip(seeds, by_seed, strict=True)),
+        )

@@ -1,0 +1,57 @@
+"""A variant from what a run recorded of itself, to be evaluated by what is asked for now."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from hydra import compose
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from ganfreeze import errors
+from ganfreeze.app.variant import WORDS, Variant, check
+from ganfreeze.report import query
+
+_ASKED = ("evaluator", "tracker", "paths")  # what a user may choose anew; the rest is the run's own
+
+
+def variant(found: query.Recorded, overrides: Sequence[str]) -> Variant:
+    """The run's own variant, with these overrides, of the evaluator, the tracker and the paths.
+
+    Where a value comes from elsewhere in the config, as folders do, it is looked up now: the run may have been
+    somewhere else. What the run does not know of, because it is older, has its default.
+
+    Raises:
+        BadInput: an override is of something that the run has decided, or the config is no good.
+    """
+    given = {each.partition("=")[0].lstrip("+~"): each.partition("=")[2] for each in overrides}
+    for key in given:
+        if key.partition(".")[0] not in _ASKED:
+            raise errors.BadInput(f"{key}: cannot be chosen here, it is the run's own; {', '.join(_ASKED)} can")
+    kept = {word: found.parameters[word] for word in WORDS if word in found.parameters and word not in _ASKED}
+    evaluator = given.get("evaluator", found.parameters.get("evaluator", "none"))
+    words = [f"{group}={word}" for group, word in {**kept, "evaluator": evaluator}.items()]
+    others = [each for each in overrides if not each.startswith("evaluator=")]
+    try:
+        cfg = compose("config", [*words, *others], return_hydra_config=True)
+    except HydraException as error:
+        raise errors.BadInput(
+            f"{' '.join(overrides)}: {str(error).partition('Config search path')[0].strip()}"
+        ) from None
+    with open_dict(cfg):
+        choices = cfg.pop("hydra").runtime.choices
+        theirs: Any = OmegaConf.create(found.config)
+        skip = ["tracker", "paths", *([] if found.parameters.get("evaluator") == evaluator else ["evaluator"])]
+        _lay_over(cfg, theirs, {*skip, *given})
+    return check(cfg, choices)
+
+
+def _lay_over(cfg: DictConfig, theirs: DictConfig, skip: Collection[str], prefix: str = "") -> None:
+    """Set what was recorded, but for keys to skip, and values that come from elsewhere in the config."""
+    for key in theirs:
+        path = f"{prefix}{key}"
+        if path in skip or (key in cfg and OmegaConf.is_interpolation(cfg, str(key))):
+            continue
+        if isinstance(theirs[key], DictConfig) and isinstance(cfg.get(key), DictConfig):
+            _lay_over(cfg[key], theirs[key], skip, f"{path}.")
+        else:
+            cfg[key] = theirs[key]

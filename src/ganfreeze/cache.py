@@ -1,0 +1,73 @@
+"""Arrays that are computed once and kept, with a checksum; safe when several jobs want them at once."""
+
+import contextlib
+import io
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from numpy.typing import NDArray
+
+_log = logging.getLogger(__name__)
+_CHECKSUM = 64  # hexadecimal digits, before the archive
+
+Arrays = Mapping[str, NDArray[Any]]
+Make = Callable[[], Arrays]
+
+
+def arrays(folder: Path, key: Mapping[str, Any], make: Make) -> Arrays:
+    """What `make` returns, from the cache in `folder` where it was made for this key before.
+
+    Of several processes one makes it and the others wait. A file that is not what was written is made again, with a
+    warning. Where nothing can be written, a full disk say, that is said, and what was made is returned all the same.
+    """
+    path = folder / f"{sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.npz"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        try:
+            return _read(path)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            _log.warning("the statistics in %s are broken (%s) and are made again", path, error)
+        made = make()
+        try:
+            write(path, _packed(made))
+        except OSError as error:
+            _log.warning("%s could not be kept (%s)", path, error)
+        return made
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    descriptor, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(unfinished).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(unfinished).unlink()
+        raise
+
+
+def _packed(made: Arrays) -> bytes:
+    archive = io.BytesIO()
+    np.savez(archive, **made)  # pyright: ignore[reportArgumentType]
+    return sha256(archive.getvalue()).hexdigest().encode() + archive.getvalue()
+
+
+def _read(path: Path) -> Arrays:
+    content = path.read_bytes()
+    checksum, archive = content[:_CHECKSUM], content[_CHECKSUM:]
+    if sha256(archive).hexdigest().encode() != checksum:
+        raise ValueError("the checksum is wrong")
+    with np.load(io.BytesIO(archive)) as kept:
+        return dict(kept)

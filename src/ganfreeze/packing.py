@@ -1,0 +1,28 @@
+"""Packs of examples, for a discriminator that judges several at once."""
+
+from typing import Any
+
+from ganfreeze import tensorflow as tf
+
+
+def packed(keras: Any, examples: Any, packing: int) -> Any:
+    """A layer that lays each `packing` examples that follow one another side by side, as one: images (height, width,
+    channels) channel by channel, points by their coordinates. The batch becomes that much smaller.
+
+    With `packing` 1 there is no layer, and what follows is what it was.
+
+    Source: Lin et al. 2018 (PacGAN), section 2.
+    """
+    if packing == 1:
+        return examples
+
+    class Pack(keras.layers.Layer):
+        """(batch, ..., channels) to (batch / packing, ..., packing * channels)."""
+
+        def call(self, each: Any) -> Any:
+            *places, channels = each.shape[1:]
+            packs = tf.reshape(each, (-1, packing, *places, channels))
+            order = [0, *range(2, len(places) + 2), 1, len(places) + 2]
+            return tf.reshape(tf.transpose(packs, order), (-1, *places, packing * channels))
+
+    return Pack(name="pack")(examples)
