@@ -1,23 +1,35 @@
-"""The classifier's figures against closed forms, TF-GAN's functions and SciPy; its cache."""
+"""The ladder on a trained classifier: what its figures say of real images, harmed in known ways, and its cache."""
 
 import json
 import logging
+import multiprocessing
+import tracemalloc
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from conftest import SHARED_DATA
+from scipy.ndimage import gaussian_filter
 
-from ganfreeze import metrics, tfgan_shim
+from ganfreeze import cache, card, classifier, image_metrics, tfgan_shim
 from ganfreeze.data import Dataset, Split
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluator import classifier
+from ganfreeze.evaluation import Extractor, Features
 from ganfreeze.evaluator.classifier import Classifier
-from ganfreeze.metrics import fid, inception_score, moments, sigma_points
+from ganfreeze.metrics.kernel import kernel_distance
+from ganfreeze.metrics.neighbours import density_coverage, memorization, precision_recall
+from ganfreeze.reference import Reference
 
-
-@pytest.fixture
-def random():
-    return np.random.default_rng(0)
+EVERY = (
+    *("fid", "inception_score", "kid", "precision_recall", "density_coverage"),
+    *("memorization", "ms_ssim", "sliced_wasserstein"),
+)
+FIGURES = {
+    *("fid", "inception_score", "kid", "precision", "recall", "density", "coverage", "memorization"),
+    *("nearest_train", "nearest_held_out", "ms_ssim", "sliced_wasserstein"),
+}
 
 
 @pytest.fixture
@@ -25,112 +37,258 @@ def evaluator(session_cache):
     return Classifier(cache=str(session_cache))
 
 
-def gaussian(random, dimensions, rank=None):
-    root = random.normal(size=(dimensions, rank or dimensions))
-    return random.normal(size=dimensions), root @ root.T
+def batches(images, size=250):
+    return (images[start : start + size] for start in range(0, len(images), size))
 
 
-def frechet(one, other):
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), Dowson & Landau 1982, by SciPy's matrix root."""
-    from scipy.linalg import sqrtm
-
-    (mean, covariance), (other_mean, other_covariance) = one, other
-    root = sqrtm(covariance @ other_covariance)
-    return ((mean - other_mean) ** 2).sum() + np.trace(covariance + other_covariance - 2 * root).real
-
-
-@pytest.mark.parametrize("dimensions", [1, 2, 16, 64])
-def test_fid_of_two_gaussians_is_the_closed_form(random, dimensions):
-    one, other = gaussian(random, dimensions), gaussian(random, dimensions)
-    assert fid(sigma_points(*one), sigma_points(*other)) == pytest.approx(frechet(one, other), rel=1e-5)
-
-
-def test_fid_of_gaussians_with_one_spread_is_the_distance_of_their_means(random):
-    mean, covariance = gaussian(random, 8)
-    assert fid(sigma_points(mean, covariance), sigma_points(mean + 2, covariance)) == pytest.approx(32, rel=1e-5)
-
-
-@pytest.mark.parametrize("rank", [None, 3])
-def test_sigma_points_have_the_moments_they_are_made_of(random, rank):
-    mean, covariance = gaussian(random, 8, rank)
-    found_mean, found_covariance = moments(sigma_points(mean, covariance))
-    np.testing.assert_allclose(found_mean, mean, atol=1e-12)
-    np.testing.assert_allclose(found_covariance, covariance, atol=1e-12)
-
-
-def test_kept_statistics_give_the_figure_of_tf_gan_on_the_features_themselves(random):
-    reference = random.normal(size=(500, 32)) @ random.normal(size=(32, 32))
-    features = random.normal(size=(300, 32)) + 0.5
-    expected = tfgan_shim.evaluation.frechet_classifier_distance_from_activations(reference, features)
-    assert fid(sigma_points(*moments(reference)), features) == pytest.approx(float(expected), rel=1e-5)
-
-
-def test_inception_score_at_its_bounds_and_between(random):
-    assert inception_score(np.zeros((50, 10))) == pytest.approx(1, rel=1e-6)
-    assert inception_score(np.tile(np.eye(10) * 500, (5, 1))) == pytest.approx(10, rel=1e-6)
-    assert inception_score(np.tile(np.eye(10)[:3] * 500, (5, 1))) == pytest.approx(3, rel=1e-6)
-    logits = random.normal(size=(200, 10)).astype(np.float32)
-    assert inception_score(logits) == pytest.approx(
-        float(tfgan_shim.evaluation.classifier_score_from_logits(logits)), rel=1e-5
-    )
-    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    divergence = (probabilities * np.log(probabilities / probabilities.mean(0))).sum(1).mean()
-    assert inception_score(logits) == pytest.approx(np.exp(divergence), rel=1e-5)
+# ----------------------------------------------------------------------------------------- what the figures say
 
 
 def test_the_classifier_of_digits_is_right_98_times_in_100(digits, evaluator):
-    extractor = evaluator.prepare(digits)
-    assert extractor.card["test_accuracy"] >= 0.98
-    assert extractor.samples == 1000
-    held_out, train = extractor.evaluate(digits.test.images), extractor.evaluate(digits.train.images)
-    assert set(train) == {"classifier/fid", "classifier/inception_score"}
-    assert train["classifier/fid"] == pytest.approx(0, abs=1e-5), "the reference is the training split"
-    assert 0.1 < held_out["classifier/fid"] < 10
+    evaluation = evaluator.prepare(digits)
+    assert evaluation.facts["test_accuracy"] >= 0.98
+    assert (evaluation.name, evaluation.samples, evaluation.seed) == ("classifier", 1000, 0)
+    held_out, train = (evaluation.evaluate(batches(split.images)) for split in (digits.test, digits.train))
+    assert set(train) == {"fid", "inception_score"}
+    assert train["fid"] == pytest.approx(0, abs=1e-5), "the reference is the training split"
+    assert 0.1 < held_out["fid"] < 10
     noise = np.random.default_rng(0).integers(0, 256, (500, 8, 8, 1), np.uint8)
-    assert extractor.evaluate(noise)["classifier/fid"] > 10 * held_out["classifier/fid"]
+    assert evaluation.evaluate(batches(noise))["fid"] > 10 * held_out["fid"]
 
 
-@pytest.mark.skipif(not (SHARED_DATA / "mnist").is_dir(), reason="MNIST is not beside this checkout")
-def test_the_classifier_of_mnist_is_right_99_times_in_100(evaluator, session_cache):
-    from ganfreeze.dataset.mnist import Mnist
+def test_each_split_has_its_statistics(digits, session_cache):
+    evaluation = Classifier(cache=str(session_cache), split="test").prepare(digits)
+    assert evaluation.evaluate(batches(digits.test.images))["fid"] == pytest.approx(0, abs=1e-5)
+    assert evaluation.card["split"] == "test"
 
-    mnist = Mnist(data=str(SHARED_DATA), cache=str(session_cache), mirror="").load()
-    extractor = evaluator.prepare(mnist)
-    assert extractor.card["test_accuracy"] >= 0.99
-    assert extractor.evaluate(mnist.test.images[:5000])["classifier/inception_score"] > 9
+
+def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, session_cache):
+    """And FID and Inception Score are those of TF-GAN."""
+    options = {"metrics": EVERY, "samples": 300, "subset": 200, "splits": 3, "neighbours": 3}
+    evaluator = Classifier(cache=str(session_cache), **options)
+    evaluation, images = evaluator.prepare(digits), digits.test.images[:300]
+    figures = evaluation.evaluate(batches(images))
+    assert set(figures) == FIGURES | {"inception_score_deviation"}
+    for size in (100, 300):
+        assert evaluation.evaluate(batches(images, size)) == pytest.approx(figures, rel=1e-5, abs=1e-6)
+
+    extractor = classifier.extractor(digits, cache=str(session_cache), epochs=4)
+    fake, logits = extractor.extract(images)
+    order = np.random.default_rng(0).permutation(len(digits.train.images))[:200]
+    real = extractor.extract(digits.train.images[order]).vectors
+    held_out = extractor.extract(digits.test.images[np.random.default_rng(0).permutation(360)[:200]]).vectors
+    expected = {
+        "fid": tfgan_shim.evaluation.frechet_classifier_distance_from_activations(
+            extractor.extract(digits.train.images).vectors.astype(np.float64), fake.astype(np.float64)
+        ),
+        "kid": kernel_distance(real, fake[:200]).value,
+        **precision_recall(real, fake[:200], neighbours=3),
+        **density_coverage(real, fake[:200], neighbours=3),
+        **memorization(real, held_out, fake[:200]),
+        "ms_ssim": image_metrics.ms_ssim(images[::2], images[1::2]).mean(),
+        "sliced_wasserstein": image_metrics.sliced_wasserstein(digits.train.images[order], images[:200]),
+    }
+    assert {name: figures[name] for name in expected} == pytest.approx(
+        {name: float(value) for name, value in expected.items()}, rel=1e-4, abs=1e-6
+    )
+    scores = [
+        float(tfgan_shim.evaluation.classifier_score_from_logits(part.astype(np.float64)))
+        for part in np.split(logits, 3)
+    ]
+    assert figures["inception_score"] == pytest.approx(np.mean(scores), rel=1e-5)
+    assert figures["inception_score_deviation"] == pytest.approx(np.std(scores, ddof=1), rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def mnist(session_cache):
+    """Real MNIST where it lies beside the checkout, else digits enlarged to its size."""
+    if (SHARED_DATA / "mnist").is_dir():
+        from ganfreeze.dataset.mnist import Mnist
+
+        return Mnist(data=str(SHARED_DATA), cache=str(session_cache), mirror="").load()
+    from ganfreeze.dataset.digits import Digits
+
+    digits = Digits().load()
+    enlarged = (Split(each.images.repeat(3, 1).repeat(3, 2), each.labels) for each in (digits.train, digits.test))
+    return Dataset.of("digits_24", *enlarged, source="")
+
+
+@pytest.fixture(scope="module")
+def harmed(mnist, session_cache):
+    """A function from images to their FID, Inception Score, precision and recall."""
+    metrics = ("fid", "inception_score", "precision_recall")
+    return Classifier(cache=str(session_cache), metrics=metrics, subset=500).prepare(mnist)
+
+
+def test_the_classifier_of_mnist_is_right_99_times_in_100(mnist, harmed):
+    assert harmed.facts["test_accuracy"] >= (0.99 if mnist.name == "mnist" else 0.97)
+    assert harmed.evaluate(batches(mnist.test.images[:5000]))["inception_score"] > 9
+
+
+def rising(values):
+    return all(one < other for one, other in pairwise(values))
+
+
+def test_fid_rises_with_noise(mnist, harmed):
+    """Heusel et al. 2017, figure 3."""
+    images = mnist.test.images[:1500].astype(float)
+    noise = np.random.default_rng(0).normal(size=images.shape)
+    harms = [np.clip(images + level * noise, 0, 255).astype(np.uint8) for level in (0, 20, 40, 80, 160)]
+    assert rising([harmed.evaluate(batches(each))["fid"] for each in harms])
+
+
+def test_fid_rises_with_blur(mnist, harmed):
+    """Heusel et al. 2017, figure 3."""
+    images = mnist.test.images[:1500].astype(float)
+    harms = [gaussian_filter(images, (0, width, width, 0)).astype(np.uint8) for width in (0, 0.7, 1.4, 2.1, 2.8)]
+    assert rising([harmed.evaluate(batches(each))["fid"] for each in harms])
+
+
+def test_fid_rises_and_score_and_recall_fall_as_modes_are_dropped(mnist, harmed):
+    images, labels = mnist.test.images[:1500], mnist.test.labels[:1500]
+    figures = []
+    for kept in (10, 8, 6, 4, 2, 1):
+        some = images[labels < kept]
+        figures.append(harmed.evaluate(batches(np.resize(some, (1500, *some.shape[1:])))))
+    assert rising([each["fid"] for each in figures])
+    assert rising([-each["inception_score"] for each in figures])
+    assert figures[-1]["recall"] < 0.5 * figures[0]["recall"]
+    assert figures[-1]["precision"] > 0.8 * figures[0]["precision"], "what remains is real"
+
+
+# ---------------------------------------------------------------------------------------------------- memory
+
+
+def test_memory_does_not_grow_with_the_number_of_samples(digits, tmp_path):
+    """What FID, Inception Score and MS-SSIM hold is the same for ten times as many; the others hold `subset`."""
+
+    def pixels(images):
+        flat = images.reshape(len(images), -1).astype(np.float32)
+        return Features(flat, flat[:, :10] / 100)
+
+    class Pixels(Classifier):
+        def _extractor(self, dataset):
+            return Extractor({"extractor": "pixels", "weights": "none", "resize": "none"}, {}, pixels)
+
+    def peak(samples):
+        metrics = ("fid", "inception_score", "kid", "precision_recall")
+        evaluation = Pixels(cache=str(tmp_path), metrics=metrics, samples=samples, subset=100).prepare(digits)
+        evaluation.evaluate(digits.train.images[:100] for _ in range(2))
+        tracemalloc.start()
+        evaluation.evaluate(digits.train.images[:100] for _ in range(samples // 100))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    assert peak(10000) < 1.1 * peak(1000)
+
+
+# ---------------------------------------------------------------------------------------------------- the cache
 
 
 def test_it_is_trained_once_and_the_statistics_kept(digits, evaluator, monkeypatch):
     first = evaluator.prepare(digits)
-    monkeypatch.setattr(Classifier, "_train", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(metrics, "moments", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(classifier, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Reference, "_extracted", lambda *_: pytest.fail("counted again"))
     second = evaluator.prepare(digits)
     assert second.card == first.card
-    assert second.evaluate(digits.test.images) == first.evaluate(digits.test.images)
+    assert second.evaluate(batches(digits.test.images)) == first.evaluate(batches(digits.test.images))
 
 
-def test_each_split_has_its_statistics(digits, session_cache):
-    extractor = Classifier(cache=str(session_cache), split="test").prepare(digits)
-    assert extractor.evaluate(digits.test.images)["classifier/fid"] == pytest.approx(0, abs=1e-5)
-    assert extractor.card["split"] == "test"
-
-
-@pytest.mark.parametrize("damage", ["weights", "card", "statistics"])
-def test_a_broken_cache_is_made_again_with_a_warning(tmp_path, damage, caplog, monkeypatch):
-    monkeypatch.setattr(classifier, "_LEAST_STEPS", 2)
+@pytest.fixture
+def tiny():
     images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 1), np.uint8)
-    data = Dataset.of("tiny", *[Split(images, np.arange(64) % 2)] * 2, source="")
-    evaluator = Classifier(cache=str(tmp_path), epochs=1)
-    first = evaluator.prepare(data)
+    return Dataset.of("tiny", *[Split(images, np.arange(64) % 2)] * 2, source="")
+
+
+@pytest.mark.parametrize("damage", ["weights", "card", "gaussian", "features"])
+def test_a_broken_cache_is_made_again_with_a_warning(tmp_path, tiny, damage, caplog, monkeypatch):
+    monkeypatch.setattr(classifier, "_LEAST_STEPS", 2)
+    evaluator = Classifier(cache=str(tmp_path), epochs=1, metrics=("fid", "kid"), samples=64)
+    first = evaluator.prepare(tiny)
     (folder,) = (path for path in tmp_path.glob("classifier/*") if path.is_dir())
-    files = {"weights": "classifier.weights.h5", "card": "card.json", "statistics": "reference-train.npz"}
-    path = folder / files[damage]
-    path.write_bytes(path.read_bytes()[:-20])
+    features, gaussian = sorted(tmp_path.glob("reference/*.npz"), key=lambda path: path.stat().st_size)
+    files = {"weights": folder / "classifier.weights.h5", "card": folder / "card.json"}
+    files |= {"gaussian": gaussian, "features": features}
+    content = files[damage].read_bytes()
+    files[damage].write_bytes(content[:-20] + bytes(20) if damage in ("gaussian", "features") else content[:-20])
     with caplog.at_level(logging.WARNING):
-        again = evaluator.prepare(data)
+        again = evaluator.prepare(tiny)
     assert "broken" in caplog.text
-    assert again.evaluate(images) == pytest.approx(first.evaluate(images), rel=1e-3, abs=1e-6)
+    images = tiny.train.images
+    assert again.evaluate([images]) == pytest.approx(first.evaluate([images]), rel=1e-3, abs=1e-6)
     assert json.loads((folder / "card.json").read_text())["weights"] == again.card["weights"]
+    caplog.clear()
+    evaluator.prepare(tiny)
+    assert not caplog.text
+
+
+def make_once(folder, counter):
+    def make():
+        with counter.get_lock():
+            counter.value += 1
+        return {"values": np.arange(5)}
+
+    assert cache.arrays(folder, {"what": "numbers"}, make)["values"].sum() == 10
+
+
+def test_of_several_jobs_one_makes_what_all_want(tmp_path):
+    context = multiprocessing.get_context("fork")
+    counter = context.Value("i", 0)
+    jobs = [context.Process(target=make_once, args=(tmp_path, counter)) for _ in range(4)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    assert [job.exitcode for job in jobs] == [0] * 4
+    assert counter.value == 1
+
+
+def test_another_key_is_another_file_and_a_full_disk_loses_nothing(tmp_path, caplog, monkeypatch):
+    arrays = partial(cache.arrays, tmp_path, make=lambda: {"values": np.ones(3)})
+    arrays({"split": "train"})
+    arrays({"split": "test"})
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache, "write", full)
+    with caplog.at_level(logging.WARNING):
+        assert arrays({"split": "other"})["values"].sum() == 3
+    assert "could not be kept ([Errno 28] No space left on device)" in caplog.text
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    cache.write(tmp_path / "file", b"old")
+    monkeypatch.setattr(cache.os, "fdopen", lambda *_: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        cache.write(tmp_path / "file", b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+# ----------------------------------------------------------------------------------------------- cards, refusals
+
+
+def test_a_card_says_all_of_the_protocol(digits, session_cache):
+    said = Classifier(cache=str(session_cache), samples=500, split="test").prepare(digits).card
+    assert set(card.FIELDS) - {"seeds", "ema"} <= set(said), "these two the run knows"
+    assert said["dataset"] == f"digits {digits.digest[:16]}"
+    assert (said["samples"], said["split"], said["quantisation"]) == (500, "test", "uint8")
+    assert len(said["weights"]) == 64
+    assert json.loads(json.dumps(said)) == said
+
+
+def test_figures_with_different_cards_are_refused_with_the_fields_named():
+    one = {"samples": 1000, "split": "train", "weights": "0" * 64}
+    card.require_same("fid", [one, dict(one)])
+    with pytest.raises(BadInput) as refused:
+        card.require_same("fid", [one, one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}])
+    assert str(refused.value) == (
+        "fid is not compared, for it was not measured alike: samples: 1000, 500; split: train, test, not said; "
+        "weights: 000000000000..., not said"
+    )
 
 
 def test_it_refuses_what_it_cannot_learn(digits, evaluator):
@@ -143,3 +301,19 @@ def test_it_refuses_what_it_cannot_learn(digits, evaluator):
     dots = Dataset.of("dots", *[Split(np.zeros((9, 1, 1, 1), np.uint8), np.arange(9))] * 2, source="")
     with pytest.raises(BadInput, match="needs images of 2x2 or more"):
         evaluator.check(dots)
+    points = Dataset.of("points", *[Split(np.zeros((9, 2), np.float32), np.arange(9) % 2)] * 2, source="")
+    with pytest.raises(BadInput, match=r"evaluator=classifier needs images; .* shape \(2,\). Choose evaluator=none"):
+        evaluator.check(points)
+
+
+def test_it_refuses_figures_that_the_data_cannot_give(digits):
+    few = replace(digits, train=Split(digits.train.images[:50], digits.train.labels[:50]))
+    with pytest.raises(BadInput, match="neighbours=60: must be less than the least of the train split, 50"):
+        Classifier(cache="", metrics=("precision_recall",), neighbours=60).check(few)
+    shapes = {(4, 4, 1): "ms_ssim.*need images of 8x8 or more", (8, 16, 1): "needs square images"}
+    for shape, message in shapes.items():
+        images = np.zeros((9, *shape), np.uint8)
+        data = Dataset.of("odd", *[Split(images, np.arange(9) % 3)] * 2, source="")
+        with pytest.raises(BadInput, match=message):
+            Classifier(cache="", metrics=("ms_ssim", "sliced_wasserstein")).check(data)
+        Classifier(cache="").check(data)

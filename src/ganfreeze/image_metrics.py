@@ -18,14 +18,14 @@ def ms_ssim(one: Images, other: Images) -> NDArray[np.float64]:
     """The multi-scale structural similarity of pairs of images (n, height, width, channels), (n,), up to 1.
 
     It has five scales where the window fits into the smallest, for sides of 176 pixels or more; else as many as do,
-    with the weights of those made to sum to 1; on a side under 11 the window is as large as it can be, and odd.
+    with the weights of those made to sum to as much; on a side under 11 the window is as large as it can be, and odd.
 
     Source: Wang, Simoncelli, Bovik 2003; as a measure of diversity Odena, Olah, Shlens 2017, section 4.3.
     """
     side = min(one.shape[1:3])
     window = min(_FILTER, side - 1 + side % 2)
     scales = max(n for n in range(1, len(_WEIGHTS) + 1) if side // 2 ** (n - 1) >= window)
-    weights = np.array(_WEIGHTS[:scales]) / sum(_WEIGHTS[:scales])
+    weights = np.array(_WEIGHTS[:scales]) * sum(_WEIGHTS) / sum(_WEIGHTS[:scales])
     similarity: Any = tf.image.ssim_multiscale(one, other, 255, weights.tolist(), filter_size=window)
     return similarity.numpy().astype(np.float64)
 
@@ -36,7 +36,8 @@ def sliced_wasserstein(real: Images, fake: Images, *, seed: int = 0) -> float:
 
     Grey images are shown as RGB. To every pixel a number from U(-1/2, 1/2) is added, as uint8 had it taken off: TF-GAN
     divides patches by their deviation, which is 0 in the black of a digit's background. Patches and projections are
-    drawn with `seed`, so that a figure repeats; NumPy's and TensorFlow's own generators are left as they were.
+    drawn with `seed`, and one after the other, so that a figure repeats; NumPy's and TensorFlow's own generators are
+    left as they were.
 
     Source: Karras et al. 2018, section 5, which has 8,192 images; TF-GAN's `sliced_wasserstein_distance`.
     """
@@ -47,7 +48,7 @@ def sliced_wasserstein(real: Images, fake: Images, *, seed: int = 0) -> float:
     try:
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             tf.compat.v1.set_random_seed(seed)
-            distances = tfgan_shim.evaluation.sliced_wasserstein_distance(*map(tf.constant, batches))
+            distances = tfgan_shim.sliced_wasserstein_distance(*map(tf.constant, batches))
             return float(np.mean([session.run(of_fakes) for _, of_fakes in distances]))
     finally:
         np.random.set_state(state)

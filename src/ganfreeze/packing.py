@@ -16,13 +16,14 @@ def packed(keras: Any, examples: Any, packing: int) -> Any:
     if packing == 1:
         return examples
 
+    *places, channels = examples.shape[1:]
+    side_by_side = [0, *range(2, len(places) + 2), 1, len(places) + 2]
+
     class Pack(keras.layers.Layer):
         """(batch, ..., channels) to (batch / packing, ..., packing * channels)."""
 
         def call(self, each: Any) -> Any:
-            *places, channels = each.shape[1:]
             packs = tf.reshape(each, (-1, packing, *places, channels))
-            order = [0, *range(2, len(places) + 2), 1, len(places) + 2]
-            return tf.reshape(tf.transpose(packs, order), (-1, *places, packing * channels))
+            return tf.reshape(tf.transpose(packs, side_by_side), (-1, *places, packing * channels))
 
     return Pack(name="pack")(examples)

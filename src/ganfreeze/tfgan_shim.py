@@ -10,7 +10,8 @@ evaluation functions. `losses` are the functions on plain tensors (TF-GAN's `los
 import inspect
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -34,6 +35,7 @@ def _load() -> ModuleType:
 
     train = sys.modules["tensorflow_gan.python.train"]
     train.inspect = SimpleNamespace(getargspec=_getargspec)  # pyright: ignore[reportAttributeAccessIssue]
+    v1.layers = SimpleNamespace(flatten=_flatten)
     return tensorflow_gan
 
 
@@ -41,6 +43,11 @@ def _getargspec(function: Callable[..., Any]) -> SimpleNamespace:
     """What `gan_loss` reads of `inspect.getargspec`, which Python 3.11 removed."""
     spec = inspect.getfullargspec(function)
     return SimpleNamespace(args=spec.args, keywords=spec.varkw)
+
+
+def _flatten(tensor: Any) -> Any:
+    """What `run_inception` calls of `tf.compat.v1.layers`, which Keras 3 emptied."""
+    return tf.reshape(tensor, (tf.shape(tensor)[0], -1))
 
 
 def train_ops(
@@ -56,16 +63,50 @@ def train_ops(
     """
     v1 = tf.compat.v1
     v1.get_collection_ref("trainable_variables").extend([*model.generator_variables, *model.discriminator_variables])
+    v1.disable_tensor_equality()
+    try:
+        with _quiet():
+            loss = _load().gan_loss(model, generator_loss, discriminator_loss, add_summaries=False)
+            return _load().gan_train_ops(
+                model, loss, generator_optimizer, discriminator_optimizer, check_numerics=False
+            )
+    finally:
+        v1.enable_tensor_equality()
+
+
+def sliced_wasserstein_distance(real: Any, fake: Any) -> Any:
+    """TF-GAN's distance between RGB images, float32 tensors (n, side, side, 3), in the current graph: for each level of
+    their pyramids that of real images to themselves and that of real to fake ones.
+
+    TF-GAN draws patches with NumPy's global generator in Python functions of the graph, which TensorFlow may run in any
+    order: here each waits for the one before it, so that a seed gives the same patches every time.
+    """
+    v1 = tf.compat.v1
+    py_func, done = v1.py_func, []
+
+    def in_order(*arguments: Any, **options: Any) -> Any:
+        with tf.control_dependencies(done[-1:]):
+            done.append(py_func(*arguments, **options))
+        return done[-1]
+
+    v1.py_func = in_order
+    try:
+        with _quiet():
+            return _load().eval.sliced_wasserstein_distance(real, fake)
+    finally:
+        v1.py_func = py_func
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without TensorFlow's warnings of what it deprecates and TF-GAN uses: v1.colocate_with, py_func."""
     logger = tf.get_logger()
     level = logger.level
-    v1.disable_tensor_equality()
-    logger.setLevel("ERROR")  # it warns of a v1.colocate_with of TF-GAN's own
+    logger.setLevel("ERROR")
     try:
-        loss = _load().gan_loss(model, generator_loss, discriminator_loss, add_summaries=False)
-        return _load().gan_train_ops(model, loss, generator_optimizer, discriminator_optimizer, check_numerics=False)
+        yield
     finally:
         logger.setLevel(level)
-        v1.enable_tensor_equality()
 
 
 def __getattr__(name: str) -> Any:

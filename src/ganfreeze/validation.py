@@ -162,7 +162,9 @@ def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:
             return f"{key}: no such option; {known}"
         case "model_type":
             return f"{key}={value}: must be a group of options"
-        case "string_pattern_mismatch":
-            return f"{key}={value}: must be {model.model_fields[problem['loc'][0]].description}"
+        case "string_pattern_mismatch" | "string_type" if described := model.model_fields[
+            problem["loc"][0]
+        ].description:
+            return f"{key}={value}: must be {described}"
     said = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("a valid ")
     return f"{key}={value}: must be {said}"

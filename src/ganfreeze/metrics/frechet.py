@@ -68,7 +68,8 @@ class Gaussian:
 
         C1 C2 has the eigenvalues of root^T C2 root, which is symmetric: the trace of its root is the sum of their
         roots. Of those no more than the ranks allow are kept, so that with fewer samples than dimensions rounding does
-        not enter by the null space, where a root makes 1e-8 of 1e-16.
+        not enter by the null space, where a root makes 1e-8 of 1e-16. What remains of that where features are constant,
+        or nearly, is some 1e-8 of the traces.
 
         Source: Dowson & Landau 1982, equation 4; Heusel et al. 2017, equation 6.
         """

@@ -8,8 +8,8 @@ from scipy.special import log_softmax
 
 
 class InceptionScore:
-    """exp E KL(p(y|x) || p(y)) of logits, in `splits` parts of `count` samples as they come; from 1 to the number of
-    classes.
+    """exp E KL(p(y|x) || p(y)) of logits, in `splits` equal parts of `count` samples as they come, the last of which
+    takes what is more; from 1 to the number of classes.
 
     With several parts the score is their mean, and their standard deviation is a measure of its noise. A part keeps
     sums over its samples, so memory does not grow with their number.
@@ -18,7 +18,7 @@ class InceptionScore:
     """
 
     def __init__(self, count: int, splits: int = 1) -> None:
-        self._ends = [count * (part + 1) // splits for part in range(splits)]
+        self._ends = [count * part // splits for part in range(1, splits)]
         self._sums: list[list[Any]] = [[0, 0.0, 0.0] for _ in range(splits)]  # samples, sum of p log p, sum of p
         self._seen = 0
 
@@ -26,7 +26,7 @@ class InceptionScore:
         """Take logits (n, classes) of the next n samples."""
         while len(logits):
             part = int(np.searchsorted(self._ends, self._seen, side="right"))
-            now, logits = np.split(logits, [self._ends[part] - self._seen])
+            now, logits = np.split(logits, [end - self._seen for end in self._ends[part : part + 1]] or [len(logits)])
             logs = log_softmax(now.astype(np.float64), axis=1)
             sums = self._sums[part]
             sums[0] += len(now)

@@ -1,0 +1,254 @@
+"""Data sets whose modes are known, their evaluators, and packed discriminators."""
+
+import numpy as np
+import pytest
+from conftest import SHARED_DATA, trainable, values, words
+
+from ganfreeze import idx
+from ganfreeze.architecture.dcgan import Dcgan
+from ganfreeze.architecture.maxout import Maxout
+from ganfreeze.architecture.mlp import Mlp
+from ganfreeze.card import FIELDS
+from ganfreeze.dataset.grid import Grid
+from ganfreeze.dataset.ring import Ring
+from ganfreeze.dataset.stacked_mnist import StackedMnist
+from ganfreeze.errors import BadInput
+from ganfreeze.evaluator.mixture import Mixture
+from ganfreeze.evaluator.stacked import Stacked
+from ganfreeze.keras import keras2, keras3
+
+LOADS = {"keras2": keras2.load, "keras3": keras3.load}
+
+
+# ----------------------------------------------------------------------------------------------------- mixtures
+
+
+@pytest.mark.parametrize(("source", "modes", "deviation"), [(Ring(), 8, 0.01), (Grid(), 25, 0.05)])
+def test_mixtures_are_those_of_the_published_trials(source, modes, deviation):
+    data = source.load()
+    points, labels = data.train
+    assert (points.shape, points.dtype, len(data.test.images)) == ((100000, 2), np.float32, 10000)
+    assert data.mixture.centres.shape == (modes, 2)
+    counts = np.bincount(labels, minlength=modes)
+    assert np.abs(counts - 100000 / modes).max() < 5 * np.sqrt(100000 / modes)
+    apart = points - data.mixture.centres[labels]
+    assert apart.std() == pytest.approx(deviation, rel=0.01)
+    assert abs(apart.mean()) < 5 * deviation / np.sqrt(200000)
+    assert not np.array_equal(points[:10000], data.test.images)
+    assert source.load().digest == data.digest
+
+
+def test_their_centres():
+    ring, grid = Ring(examples=10).load().mixture.centres, Grid(examples=100).load().mixture.centres
+    np.testing.assert_allclose(np.linalg.norm(ring, axis=1), 1)
+    np.testing.assert_allclose(ring[[0, 2, 4, 6]], [[1, 0], [0, 1], [-1, 0], [0, -1]], atol=1e-12)
+    assert sorted(map(tuple, grid.tolist())) == [(x, y) for x in range(-4, 5, 2) for y in range(-4, 5, 2)]
+    other = Ring(modes=3, radius=5.0, examples=10).load().mixture.centres
+    np.testing.assert_allclose(np.linalg.norm(other, axis=1), 5)
+    assert len(other) == 3
+
+
+def test_the_truth_scores_as_it_must():
+    """Of a 2-D Gaussian 1 - exp(-9/2) lies within three deviations; all modes are there, and evenly."""
+    data = Grid().load()
+    evaluation = Mixture(samples=10000).prepare(data)
+    figures = evaluation.evaluate(np.split(data.test.images, 20))
+    assert figures["modes"] == 25
+    assert figures["high_quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.005)
+    assert figures["reverse_kl"] == pytest.approx(24 / (2 * 10000), rel=0.7), "of n even draws (modes - 1) / 2n"
+    assert set(FIELDS) - {"seeds", "ema"} <= set(evaluation.card)
+    assert evaluation.card["quantisation"] == "none"
+
+
+def test_a_collapsed_and_a_stray_generator():
+    data = Ring().load()
+    evaluate = Mixture().prepare(data).evaluate
+    collapsed = np.tile(data.mixture.centres[:1], (100, 1))
+    assert evaluate([collapsed]) == {"modes": 1, "high_quality": 1, "reverse_kl": pytest.approx(np.log(8))}
+    assert evaluate([np.zeros((100, 2))]) == {"modes": 0, "high_quality": 0, "reverse_kl": np.inf}
+    two = np.concatenate([collapsed, np.tile(data.mixture.centres[4:5], (100, 1)), np.full((200, 2), 9.0)])
+    assert evaluate([two]) == {"modes": 2, "high_quality": 0.5, "reverse_kl": pytest.approx(np.log(4))}
+
+
+# ------------------------------------------------------------------------------------------------ stacked MNIST
+
+
+@pytest.fixture(scope="module")
+def stacked_files(tmp_path_factory, session_cache):
+    """MNIST's files where they lie beside the checkout, else digits in its format."""
+    if (SHARED_DATA / "mnist").is_dir():
+        return SHARED_DATA
+    from ganfreeze.dataset.digits import Digits
+
+    folder = tmp_path_factory.mktemp("data") / "mnist"
+    folder.mkdir()
+    digits = Digits().load()
+    for prefix, split in (("train", digits.train), ("t10k", digits.test)):
+        images = split.images[..., 0].repeat(3, 1).repeat(3, 2)
+        for name, array in ((f"{prefix}-images-idx3-ubyte", images), (f"{prefix}-labels-idx1-ubyte", split.labels)):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            (folder / name).write_bytes(header + array.astype(np.uint8).tobytes())
+            assert idx.read(folder / name).shape == array.shape
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def stacked(stacked_files, session_cache):
+    return StackedMnist(data=str(stacked_files), cache=str(session_cache), mirror="", examples=30000).load()
+
+
+def test_stacked_mnist_stacks_digits_of_mnist(stacked):
+    images, labels = stacked.train
+    digits = stacked.channels.train
+    assert images.shape == (30000, *digits.images.shape[1:3], 3)
+    assert (len(stacked.test.images), labels.min(), labels.max()) == (3000, 0, 999)
+    known = {image.tobytes(): label for image, label in zip(digits.images, digits.labels, strict=True)}
+    for image, label in zip(images[:50], labels[:50], strict=True):
+        assert [known[image[..., channel].tobytes()] for channel in range(3)] == [int(each) for each in f"{label:03}"]
+    held_out = {image.tobytes() for image in stacked.channels.test.images}
+    assert {stacked.test.images[0, ..., channel].tobytes() for channel in range(3)} <= held_out
+    shares = np.bincount(labels // 100) / len(labels)
+    np.testing.assert_allclose(shares, np.bincount(digits.labels) / len(digits.labels), atol=0.01)
+
+
+def test_stacked_digits_are_counted_by_the_classifier_of_digits(stacked, session_cache):
+    evaluation = Stacked(cache=str(session_cache), samples=3000).prepare(stacked)
+    assert evaluation.facts["test_accuracy"] > 0.97
+    assert set(FIELDS) - {"seeds", "ema"} <= set(evaluation.card)
+    images, labels = stacked.test
+    figures = evaluation.evaluate(np.split(images, 6))
+    assert figures["modes"] == pytest.approx(len(np.unique(labels)), abs=25)
+    counts = np.bincount(labels, minlength=1000) / len(labels)
+    true = np.log(1000) + (counts[counts > 0] * np.log(counts[counts > 0])).sum()
+    assert figures["reverse_kl"] == pytest.approx(true, abs=0.03)
+    sevens = images[labels == labels[0]][:1].repeat(100, axis=0)
+    assert evaluation.evaluate([sevens]) == {"modes": 1, "reverse_kl": pytest.approx(np.log(1000))}
+
+
+def test_evaluators_of_known_modes_refuse_other_data(digits, stacked):
+    with pytest.raises(BadInput, match=r"evaluator=mixture needs .* dataset=ring or dataset=grid, not dataset=digits"):
+        Mixture().check(digits)
+    with pytest.raises(BadInput, match=r"evaluator=stacked needs .* dataset=stacked_mnist, not dataset=digits"):
+        Stacked(cache="").check(digits)
+    Mixture().check(Ring(examples=10).load())
+    Stacked(cache="").check(stacked)
+
+
+# ------------------------------------------------------------------------------------------- the trials' networks
+
+
+@pytest.mark.parametrize("keras", LOADS)
+def test_maxout_has_the_layers_of_the_trials(keras):
+    networks = Maxout().build(keras=LOADS[keras](), image_shape=(2,), random=np.random.default_rng(0))
+    dense = 2 * 400 + 3 * 400 * 400 + 400 * 2 + 2
+    assert networks.generator.count_params() == dense + 4 * 4 * 400
+    assert networks.discriminator.count_params() == 3 * 1000 + 2 * 201 * 1000 + 201
+    weights = values(networks.discriminator)
+    x = np.random.default_rng(1).normal(size=(5, 2)).astype(np.float32)
+    hidden = x
+    for kernel, bias in zip(weights[0:6:2], weights[1:6:2], strict=True):
+        hidden = (hidden @ kernel + bias).reshape(5, 200, 5).max(-1)
+    np.testing.assert_allclose(networks.discriminator(x), hidden @ weights[6] + weights[7], rtol=1e-4, atol=1e-7)
+    with pytest.raises(BadInput, match=r"architecture=maxout is for points; .* dataset=ring or dataset=grid"):
+        Maxout().check((8, 8, 1))
+
+
+# ------------------------------------------------------------------------------------------------------- packing
+
+
+@pytest.mark.parametrize("keras", LOADS)
+@pytest.mark.parametrize(
+    ("architecture", "shape"), [(Mlp(), (8, 8, 1)), (Dcgan(filters=4), (8, 8, 3)), (Maxout(), (2,))]
+)
+def test_a_packed_discriminator_judges_examples_side_by_side(keras, architecture, shape):
+    """The pack of two is what the same discriminator, built for twice the channels, says of both at once."""
+    build = {"keras": LOADS[keras](), "random": np.random.default_rng(0)}
+    packed = architecture.build(image_shape=shape, packing=2, **build)
+    wide = architecture.build(image_shape=(*shape[:-1], 2 * shape[-1]), **build).discriminator
+    for target, source in zip(wide.weights, packed.discriminator.weights, strict=True):
+        target.assign(source)
+    assert packed.generator.output_shape[1:] == shape
+    x = np.random.default_rng(1).normal(size=(6, *shape)).astype(np.float32)
+    side_by_side = np.concatenate([x[0::2], x[1::2]], axis=-1)
+    logits = packed.discriminator(x)
+    assert logits.shape == (3, 1)
+    np.testing.assert_allclose(logits, wide(side_by_side), rtol=1e-5, atol=1e-7)
+
+
+def test_without_packing_the_discriminator_is_what_it_was():
+    layers = [
+        type(layer).__name__
+        for layer in Mlp()
+        .build(keras=keras2.load(), image_shape=(8, 8, 1), random=np.random.default_rng(0))
+        .discriminator.layers
+    ]
+    assert layers == ["InputLayer", "Flatten", "Dense", "LeakyReLU", "Dense", "LeakyReLU", "Dense"]
+
+
+FREEZE = [
+    (strategy, keras)
+    for strategy in words("strategy")
+    for keras in LOADS
+    if strategy != "unfrozen" and (strategy, keras) not in {("compile", "keras3"), ("reverse", "keras3")}
+]
+
+
+SPLIT = [(strategy, keras, "seed") for strategy, keras in FREEZE if strategy in ("toggle", "train_step", "tfgan")]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "keras", "update"), [*((strategy, keras, "alternating") for strategy, keras in FREEZE), *SPLIT]
+)
+def test_every_strategy_trains_a_packed_discriminator_alike(variant, strategy, keras, update):
+    """Without BatchNormalization in the discriminator each that trains is the tape, to rounding."""
+    choice = (f"keras={keras}", f"update={update}", "packing=4", "optimizer=sgd")
+    reached = []
+    for word in dict.fromkeys((strategy, "tape")):
+        networks, made, streams = variant(f"strategy={word}", *choice)
+        before = values(networks.discriminator)
+        scalars = made.advance(streams, 0, 3)
+        assert all(np.isfinite(value) for value in scalars.values())
+        after = values(networks.discriminator)
+        kernels = [
+            kept and len(value.shape) > 1 for kept, value in zip(trainable(networks.discriminator), after, strict=True)
+        ]
+        assert all((a != b).any() for a, b, kernel in zip(before, after, kernels, strict=True) if kernel)
+        reached.append(after + values(networks.generator))
+    for one, other in zip(reached[0], reached[-1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("regularizer", ["r1", "gradient_penalty", "consensus"])
+def test_penalties_are_of_packs(variant, regularizer):
+    _, strategy, streams = variant("packing=2", f"regularizer={regularizer}", "architecture=dcgan")
+    assert np.isfinite(list(strategy.advance(streams, 0, 2).values())).all()
+
+
+def test_penalties_of_a_pack_take_its_whole_gradient():
+    """D(x1, x2) = a.x1 + b.x2 has the gradient (a, b) everywhere, with |a|^2 + |b|^2."""
+    from ganfreeze import tensorflow as tf
+    from ganfreeze.regularizer.gradient_penalty import GradientPenalty
+    from ganfreeze.regularizer.r1 import R1
+    from ganfreeze.types import Networks, Play
+
+    a, b = np.array([[1.0], [2.0]], np.float32), np.array([[3.0], [0.5]], np.float32)
+
+    def discriminator(x, training):
+        return tf.matmul(x[0::2], a) + tf.matmul(x[1::2], b)
+
+    x = np.random.default_rng(0).normal(size=(2, 8, 2)).astype(np.float32)
+    play = Play(
+        Networks(None, discriminator, 2, packing=2), None, tf.constant(x[0]), tf.constant(x[1]), tf.constant(x[1])
+    )
+    squared = float((a**2).sum() + (b**2).sum())
+    assert float(R1(weight=2.0).penalty("discriminator", play)) == pytest.approx(squared)
+    penalty = float(GradientPenalty(weight=1.0).penalty("discriminator", play))
+    assert penalty == pytest.approx((np.sqrt(squared) - 1) ** 2)
+
+
+def test_a_batch_must_be_whole_packs(check):
+    with pytest.raises(BadInput, match="packing=3: batch_size=32 must be a multiple of it"):
+        check("packing=3")
+    check("packing=3", "batch_size=33")
+    with pytest.raises(BadInput, match="packing=0: must be greater than or equal to 1"):
+        check("packing=0")

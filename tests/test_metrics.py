@@ -1,0 +1,354 @@
+"""The figures against closed forms, published formulas, reference implementations, and what must not change them."""
+
+from math import comb, prod
+
+import numpy as np
+import prdc
+import pytest
+from scipy.linalg import sqrtm
+
+from ganfreeze import image_metrics, tfgan_shim
+from ganfreeze import tensorflow as tf
+from ganfreeze.metrics.frechet import Gaussian, Moments
+from ganfreeze.metrics.inception_score import InceptionScore
+from ganfreeze.metrics.kernel import kernel_distance
+from ganfreeze.metrics.modes import divergence, nearest_modes, recovered
+from ganfreeze.metrics.neighbours import density_coverage, memorization, precision_recall
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def frechet(real, fake):
+    return Gaussian.of(Moments.of(real)).distance(Moments.of(fake))
+
+
+def by_scipy(real, fake):
+    """pytorch-fid's way: the general matrix root of the product."""
+    covariances = [np.cov(each, rowvar=False) for each in (real, fake)]
+    root = sqrtm(covariances[0] @ covariances[1])
+    return ((real.mean(0) - fake.mean(0)) ** 2).sum() + np.trace(sum(covariances) - 2 * root.real)
+
+
+def by_singular_values(real, fake):
+    """tr (C1 C2)^(1/2) is the nuclear norm of X1 X2^T, X being the centred features: no root of a covariance at all."""
+    one, other = (each - each.mean(0) for each in (real, fake))
+    n, m = len(real) - 1, len(fake) - 1
+    spread = (one**2).sum() / n + (other**2).sum() / m - 2 * np.linalg.norm(one @ other.T, "nuc") / np.sqrt(n * m)
+    return ((real.mean(0) - fake.mean(0)) ** 2).sum() + spread
+
+
+def correlated(random, count, dimensions, shift=0.0, scale=1.0):
+    mixing = np.random.default_rng(7).normal(size=(dimensions, dimensions))
+    return random.normal(size=(count, dimensions)) @ mixing * scale + shift
+
+
+# ------------------------------------------------------------------------------------------- the Frechet distance
+
+
+def moments(mean, covariance, count=10**9):
+    """Those of a population of so many."""
+    return Moments(count, np.asarray(mean, float), np.asarray(covariance, float) * (count - 1))
+
+
+def test_of_gaussians_on_a_line():
+    """(m1 - m2)^2 + (s1 - s2)^2."""
+    distance = Gaussian.of(moments([1], [[4]])).distance(moments([3], [[25]]))
+    assert distance == pytest.approx(4 + 9, rel=1e-12)
+
+
+def test_of_gaussians_whose_covariances_commute(random):
+    """|m1 - m2|^2 + sum (s1 - s2)^2 over the common axes."""
+    axes, _ = np.linalg.qr(random.normal(size=(16, 16)))
+    one, other, apart = random.uniform(0.1, 3, 16), random.uniform(0.1, 3, 16), random.normal(size=16)
+    first, second = (axes * deviations**2 @ axes.T for deviations in (one, other))
+    distance = Gaussian.of(moments(np.zeros(16), first)).distance(moments(apart, second))
+    assert distance == pytest.approx((apart**2).sum() + ((one - other) ** 2).sum(), rel=1e-10)
+
+
+@pytest.mark.parametrize("rank", [1, 5])
+def test_of_gaussians_that_lie_in_a_plane(random, rank):
+    axes, _ = np.linalg.qr(random.normal(size=(64, rank)))
+    one, other = random.uniform(0.5, 2, rank), random.uniform(0.5, 2, rank)
+    first, second = (axes * deviations**2 @ axes.T for deviations in (one, other))
+    distance = Gaussian.of(moments(np.zeros(64), first)).distance(moments(np.zeros(64), second))
+    assert distance == pytest.approx(((one - other) ** 2).sum(), abs=1e-6)
+
+
+def test_where_all_is_at_one_point(random):
+    """A collapsed generator: the covariance is 0, and what remains is the means and the real spread."""
+    real = correlated(random, 100, 8)
+    fake = np.ones((50, 8))
+    expected = ((real.mean(0) - 1) ** 2).sum() + np.trace(np.cov(real, rowvar=False))
+    assert frechet(real, fake) == pytest.approx(expected, rel=1e-12)
+    assert frechet(fake, real) == pytest.approx(expected, rel=1e-12)
+    assert frechet(fake, fake) == 0
+
+
+CASES = {
+    "more samples than dimensions": (500, 300, 64),
+    "many dimensions": (1500, 1200, 256),
+    "fewer fakes than dimensions": (400, 60, 128),
+    "fewer of both": (60, 50, 128),
+    "one dimension": (40, 30, 1),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("rectified", [False, True], ids=["gaussian", "dead units"])
+def test_it_agrees_with_references_to_a_millionth(random, case, rectified):
+    n, m, dimensions = CASES[case]
+    real, fake = correlated(random, n, dimensions), correlated(random, m, dimensions, shift=0.3, scale=1.2)
+    if rectified:  # features after ReLU, of which a quarter never fire
+        real, fake = np.maximum(real, 0), np.maximum(fake, 0)
+        real[:, : dimensions // 4] = 0
+    distance = frechet(real, fake)
+    assert distance == pytest.approx(by_singular_values(real, fake), rel=1e-6)
+    if dimensions > 1 and (min(n, m) > dimensions and not rectified):  # elsewhere SciPy's root warns that it may be off
+        assert distance == pytest.approx(by_scipy(real, fake), rel=1e-6)
+
+
+def test_it_agrees_with_tf_gan_within_single_precision(random):
+    real, fake = correlated(random, 500, 32), correlated(random, 300, 32, shift=0.5)
+    real, fake = real.astype(np.float32), fake.astype(np.float32)
+    expected = tfgan_shim.evaluation.frechet_classifier_distance(
+        tf.constant(real), tf.constant(fake), classifier_fn=lambda features: features
+    )
+    assert frechet(real, fake) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_to_itself_it_is_nothing(random):
+    for shape in ((200, 32), (20, 64)):
+        features = correlated(random, *shape)
+        assert frechet(features, features) == pytest.approx(0, abs=1e-7 * np.trace(np.cov(features, rowvar=False)))
+
+
+def test_what_must_not_change_it(random):
+    """Batches, their order, and how features are numbered; nor a common shift, even one that is large."""
+    real, fake = correlated(random, 400, 48), correlated(random, 300, 48, shift=0.2)
+    expected = frechet(real, fake)
+    gaussian = Gaussian.of(Moments.of(real))
+    for size in (1, 7, 64, 300):
+        parts = [Moments.of(fake[start : start + size]) for start in range(0, 300, size)]
+        for order in (parts, parts[::-1]):
+            total = order[0]
+            for part in order[1:]:
+                total = total + part
+            assert total.count == 300
+            assert gaussian.distance(total) == pytest.approx(expected, rel=1e-10)
+    left, right = Moments.of(fake[:100]) + Moments.of(fake[100:150]), Moments.of(fake[150:])
+    assert gaussian.distance(left + right) == pytest.approx(gaussian.distance(right + left), rel=1e-12)
+    renumbered = random.permutation(48)
+    assert frechet(real[:, renumbered], fake[:, renumbered]) == pytest.approx(expected, rel=1e-10)
+    assert frechet(real + 1e4, fake + 1e4) == pytest.approx(expected, rel=1e-8)
+    assert frechet(fake, real) == pytest.approx(expected, rel=1e-10)
+
+
+def test_moments_are_numpys(random):
+    features = correlated(random, 90, 5).astype(np.float32)
+    total = Moments.of(features[:1]) + Moments.of(features[1:40]) + Moments.of(features[40:])
+    np.testing.assert_allclose(total.mean, features.astype(np.float64).mean(0), rtol=1e-12)
+    np.testing.assert_allclose(total.covariance, np.cov(features.astype(np.float64), rowvar=False), rtol=1e-10)
+
+
+def test_a_gaussian_comes_back_from_its_arrays(random):
+    gaussian, fake = Gaussian.of(Moments.of(correlated(random, 99, 8))), Moments.of(correlated(random, 50, 8))
+    assert Gaussian.read(gaussian.arrays()).distance(fake) == gaussian.distance(fake)
+
+
+# --------------------------------------------------------------------------------------------- the Inception Score
+
+
+def inception_score(logits, splits=1, size=None):
+    score = InceptionScore(len(logits), splits)
+    size = size or len(logits)
+    for start in range(0, len(logits), size):
+        score.update(logits[start : start + size])
+    return score.scores()
+
+
+def test_uniform_logits_score_one_and_sure_ones_the_number_of_their_classes():
+    assert inception_score(np.zeros((50, 10))) == pytest.approx([1], rel=1e-12)
+    assert inception_score(np.tile(np.eye(10) * 500, (5, 1))) == pytest.approx([10], rel=1e-12)
+    assert inception_score(np.tile(np.eye(10)[:3] * 500, (5, 1))) == pytest.approx([3], rel=1e-12)
+
+
+def test_the_score_is_tf_gans(random):
+    logits = random.normal(size=(203, 10)).astype(np.float32) * 3
+    expected = tfgan_shim.evaluation.classifier_score_from_logits(logits.astype(np.float64))
+    assert inception_score(logits) == pytest.approx([float(expected)], rel=1e-10)
+
+
+def test_splits_are_scored_one_by_one_whatever_the_batches(random):
+    logits = random.normal(size=(203, 10)) * 3
+    parts = np.split(logits, [203 * part // 4 for part in (1, 2, 3)])
+    expected = [inception_score(part)[0] for part in parts]
+    for size in (1, 10, 64, 203):
+        assert inception_score(logits, 4, size) == pytest.approx(expected, rel=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------------- the KID
+
+
+def test_kid_and_its_standard_error_are_tf_gans(random):
+    real, fake = random.normal(size=(250, 16)), random.normal(0.2, 1.1, size=(230, 16))
+    for block in (1000, 100, 60):
+        expected = tfgan_shim.evaluation.kernel_classifier_distance_and_std_from_activations(
+            tf.constant(real), tf.constant(fake), max_block_size=block
+        )
+        found = kernel_distance(real, fake, block=block)
+        assert found == pytest.approx([float(each) for each in expected], rel=1e-9, nan_ok=True)
+
+
+def test_kid_by_hand():
+    """In one dimension k(x, y) = (xy + 1)^3; x = 0, 1 and y = 1, 2."""
+    assert (
+        kernel_distance(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])).value == 1 + 27 - 2 * (1 + 1 + 8 + 27) / 4
+    )
+
+
+def test_kid_is_unbiased(random):
+    """Of two sets from one distribution it is 0 in the mean, below as often as above, and its error says how far."""
+    found = [kernel_distance(*random.normal(size=(2, 200, 8)), block=50) for _ in range(200)]
+    values = np.array([each.value for each in found])
+    assert abs(values.mean()) < 4 * values.std() / np.sqrt(200)
+    assert 60 < (values < 0).sum() < 170
+    assert np.mean([each.standard_error for each in found]) == pytest.approx(values.std(), rel=0.25)
+
+
+# ----------------------------------------------------------------------------------------- what neighbours tell
+
+
+def test_they_are_the_published_implementation(random):
+    real, fake = random.normal(size=(150, 6)), random.normal(0.5, 0.8, size=(150, 6))
+    for neighbours in (1, 3, 5):
+        expected = prdc.compute_prdc(real, fake, nearest_k=neighbours)
+        found = {**precision_recall(real, fake, neighbours=neighbours)}
+        found |= density_coverage(real, fake, neighbours=neighbours)
+        assert found == pytest.approx(expected, abs=1e-12)
+
+
+def test_precision_and_recall_by_hand():
+    """On a line, with one neighbour: real at 0, 1, 5 reach 1, 1, 4; fakes at 0.5, 20, 21 reach 19.5, 1, 1."""
+    real, fake = np.array([[0.0], [1], [5]]), np.array([[0.5], [20], [21]])
+    assert precision_recall(real, fake, neighbours=1) == {"precision": 1 / 3, "recall": 1}
+    assert density_coverage(real, fake, neighbours=1) == {"density": 2 / 3, "coverage": 2 / 3}
+
+
+def test_precision_tells_quality_and_recall_diversity(random):
+    """Kynkaanniemi et al. 2019, figure 1: fakes of a part of the data are precise, fakes beyond it recall all."""
+    real = random.uniform(-1, 1, size=(800, 2))
+    part, beyond = real[:, :] * [0.3, 1], random.uniform(-3, 3, size=(800, 2))
+    narrow, wide = (precision_recall(real, fake, neighbours=3) for fake in (part, beyond))
+    assert narrow["precision"] > 0.9 > 0.5 > narrow["recall"]
+    assert wide["recall"] > 0.9 > 0.5 > wide["precision"]
+    elsewhere = precision_recall(real, real + 100, neighbours=3)
+    assert elsewhere == {"precision": 0, "recall": 0}
+
+
+@pytest.mark.parametrize("neighbours", [1, 3, 5])
+def test_of_one_distribution_density_is_one_and_coverage_has_its_closed_form(random, neighbours):
+    """Naeem et al. 2020, section 3.3: E density = 1, E coverage = 1 - prod (N - i) / (2N - i) for i = 1 to k, which is
+    near 1 - 2^-k, whatever the distribution."""
+    count = 600
+    found = [density_coverage(*random.normal(size=(2, count, 16)), neighbours=neighbours) for _ in range(8)]
+    expected = 1 - prod((count - i) / (2 * count - i) for i in range(1, neighbours + 1))
+    assert expected == pytest.approx(1 - comb(2 * count - neighbours - 1, count) / comb(2 * count - 1, count))
+    assert np.mean([each["density"] for each in found]) == pytest.approx(1, abs=0.05)
+    assert np.mean([each["coverage"] for each in found]) == pytest.approx(expected, abs=0.02)
+
+
+def test_an_outlier_fools_precision_but_not_density(random):
+    """Naeem et al. 2020, figure 3: real N(0, I) in 64 dimensions with one outlier at 3, fakes that move there."""
+    real = random.normal(size=(1000, 64))
+    fake = random.normal(1.0, 1, size=(1000, 64))
+    with_outlier = np.concatenate([real[:-1], np.full((1, 64), 3.0)])
+    plain, fooled = (precision_recall(each, fake, neighbours=5)["precision"] for each in (real, with_outlier))
+    assert plain < 0.05
+    assert fooled > 0.5
+    assert density_coverage(with_outlier, fake, neighbours=5)["density"] < 0.25
+
+
+def test_coverage_falls_with_each_mode_that_is_dropped(random):
+    """Naeem et al. 2020, figure 4: ten modes of equal weight, the fakes of a dropped one going to the first."""
+    modes = random.normal(size=(10, 8)) * 20
+    labels = np.arange(1000) % 10
+    real, fake = (modes[labels] + random.normal(size=(1000, 8)) for _ in range(2))
+    coverages = []
+    for kept in (10, 8, 6, 4, 2):
+        moved = np.where(labels < kept, labels, 0)
+        dropped = fake + modes[moved] - modes[labels]
+        coverages.append(density_coverage(real, dropped, neighbours=5)["coverage"])
+    assert coverages == pytest.approx([0.97 * kept / 10 for kept in (10, 8, 6, 4, 2)], abs=0.04)
+
+
+def test_copies_are_memorized_and_fresh_samples_are_not(random):
+    train, held_out, fresh = random.normal(size=(3, 2000, 8))
+    copies = memorization(train, held_out, train[:500])
+    assert copies["memorization"] == 1
+    assert copies["nearest_train"] == pytest.approx(0, abs=1e-6)
+    assert copies["nearest_held_out"] > 0.5
+    nothing = memorization(train, held_out, fresh)
+    assert nothing["memorization"] == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(2000))
+    assert nothing["nearest_train"] == pytest.approx(nothing["nearest_held_out"], rel=0.02)
+    half = np.concatenate([fresh[:500], train[:500]])
+    assert memorization(train, held_out, half)["memorization"] == pytest.approx(0.75, abs=0.05)
+    assert memorization(held_out, train, train[:500])["memorization"] == 0
+    assert memorization(train, train, fresh)["memorization"] == 0.5, "ties count half"
+    with pytest.raises(ValueError, match="2000 training examples and 1999 held out"):
+        memorization(train, held_out[:-1], fresh)
+
+
+# -------------------------------------------------------------------------------------------- modes that are known
+
+
+def test_a_sample_belongs_to_the_nearest_mode_within_three_deviations():
+    centres = np.array([[0.0, 0], [10, 0], [0, 10]])
+    points = np.array([[0, 0], [0.29, 0], [0, 0.31], [10, 0.1], [5, 5], [9, 0]])
+    assert nearest_modes(points, centres, 0.1).tolist() == [2, 1, 0]
+
+
+def test_modes_recovered_and_their_divergence():
+    assert recovered(np.array([3, 0, 1])) == 2
+    assert divergence(np.array([5, 5, 5, 5])) == pytest.approx(0, abs=1e-12)
+    assert divergence(np.array([7, 0, 0, 0])) == pytest.approx(np.log(4))
+    assert divergence(np.array([1, 1, 0, 0])) == pytest.approx(np.log(2))
+    assert divergence(np.array([3, 1])) == pytest.approx(0.75 * np.log(1.5) + 0.25 * np.log(0.5))
+    assert divergence(np.zeros(4, int)) == np.inf
+
+
+# --------------------------------------------------------------------------------------------- of images themselves
+
+
+def test_ms_ssim_of_large_images_is_tensorflows(random):
+    one, other = random.integers(0, 256, (2, 3, 180, 180, 3), np.uint8)
+    expected = tf.image.ssim_multiscale(one, other, 255).numpy()
+    np.testing.assert_allclose(image_metrics.ms_ssim(one, other), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("side", [8, 28, 64])
+def test_ms_ssim_of_small_images(random, side):
+    image = random.integers(0, 256, (1, side, side, 1), np.uint8)
+    noise = random.integers(0, 256, (4, side, side, 1), np.uint8)
+    assert image_metrics.ms_ssim(image, image) == pytest.approx([1], abs=1e-6)
+    mild = np.clip(image.astype(int) + random.integers(-20, 21, image.shape), 0, 255).astype(np.uint8)
+    assert 0.8 < image_metrics.ms_ssim(image, mild)[0] < 1
+    assert image_metrics.ms_ssim(noise[:2], noise[2:]).mean() < 0.3
+
+
+def test_sliced_wasserstein_tells_images_apart_and_repeats(digits):
+    real, fake = np.split(digits.train.images[:600], 2)
+    noise = np.random.default_rng(0).integers(0, 256, fake.shape, np.uint8)
+    state = np.random.get_state()[1].copy()
+    near, far = (image_metrics.sliced_wasserstein(real, each) for each in (fake, noise))
+    assert near < far / 3
+    assert image_metrics.sliced_wasserstein(real, fake) == near
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+def test_sliced_wasserstein_of_black_backgrounds_is_a_number():
+    """TF-GAN by itself divides 0 by 0 there."""
+    black = np.zeros((20, 32, 32, 3), np.uint8)
+    assert 0 <= image_metrics.sliced_wasserstein(black, black) < 0.1
