@@ -9,7 +9,7 @@ from scipy.linalg import sqrtm
 
 from ganfreeze import image_metrics, tfgan_shim
 from ganfreeze import tensorflow as tf
-from ganfreeze.metrics.frechet import Gaussian, Moments
+from ganfreeze.metrics.frechet import Gaussian, Moments, RunningMoments
 from ganfreeze.metrics.inception_score import InceptionScore
 from ganfreeze.metrics.kernel import kernel_distance
 from ganfreeze.metrics.modes import divergence, nearest_modes, recovered
@@ -138,6 +138,11 @@ def test_what_must_not_change_it(random):
                 total = total + part
             assert total.count == 300
             assert gaussian.distance(total) == pytest.approx(expected, rel=1e-10)
+        running = RunningMoments()
+        for start in range(0, 300, size):
+            running.update(fake[start : start + size])
+        assert running.moments().count == 300
+        assert gaussian.distance(running.moments()) == pytest.approx(expected, rel=1e-10)
     left, right = Moments.of(fake[:100]) + Moments.of(fake[100:150]), Moments.of(fake[150:])
     assert gaussian.distance(left + right) == pytest.approx(gaussian.distance(right + left), rel=1e-12)
     renumbered = random.permutation(48)

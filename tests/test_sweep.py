@@ -18,6 +18,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from PIL import Image
 
+from ganfreeze.card import FIELDS
+
 TRAIN, SAMPLE = ROOT / "src" / "train.py", ROOT / "src" / "sample.py"
 
 
@@ -116,7 +118,19 @@ def test_the_words_and_the_flattened_config_are_parameters(sweep):
     assert options.items() <= tape.items()
     assert {key for key in tape if tape[key] != compiled[key]} == {"strategy"}
     assert float(tape["evaluator.test_accuracy"]) >= 0.98
-    assert len(tape["evaluator.weights"]) == 64
+
+
+def test_every_figure_has_its_card(sweep):
+    folder, _ = sweep
+    tape, compiled = (json.loads(run.data.tags["card.classifier"]) for run in runs_of(folder))
+    assert tape == compiled
+    assert set(FIELDS) <= set(tape)
+    assert (tape["samples"], tape["seeds"], tape["split"], tape["ema"]) == (200, [0], "train", "none")
+    assert (tape["extractor"], tape["resize"], tape["quantisation"]) == ("classifier", "none", "uint8")
+    assert len(tape["weights"]) == 64
+    for run in runs_of(folder):
+        figures = {name.rpartition("/")[0] for name in run.data.metrics if "/" in name}
+        assert figures - {"system"} == {"classifier"}
 
 
 def test_the_metrics_have_their_whole_history(sweep):

@@ -30,7 +30,7 @@ def tape(strategy, cadence):
         strategy=strategy,
         streams=None,  # pyright: ignore[reportArgumentType]
         measures=[lambda: {"a": 1.0}, lambda: {"b": 2.0}],
-        samples=lambda: images,
+        pictures={"samples": lambda: images, "samples_ema": lambda: images},
         save=lambda: Path("weights"),
         cadence=cadence,
     )
@@ -50,13 +50,13 @@ def test_the_tape():
     strategy = Counting()
     assert [brief(event) for event in tape(strategy, Cadence(steps=25, log=10, evaluate=15))] == [
         events.Started(0, 25),
-        (0, "samples"),
+        *[(0, "samples"), (0, "samples_ema")],
         (10, ["loss"]),
         (15, ["loss"]),
-        *[(15, ["a"]), (15, ["b"]), (15, "samples")],
+        *[(15, ["a"]), (15, ["b"]), (15, "samples"), (15, "samples_ema")],
         (20, ["loss"]),
         (25, ["loss"]),
-        *[(25, ["a"]), (25, ["b"]), (25, "samples")],
+        *[(25, ["a"]), (25, ["b"]), (25, "samples"), (25, "samples_ema")],
         events.Saved(25, Path("weights")),
         events.Ended(25),
     ]

@@ -1,8 +1,7 @@
 """What samples are compared with: statistics of real images in an extractor's features, computed once and kept."""
 
 from collections.abc import Iterator
-from functools import cached_property, reduce
-from operator import add
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from ganfreeze import cache
 from ganfreeze.data import Dataset, Images
 from ganfreeze.evaluation import Extractor
-from ganfreeze.metrics.frechet import Gaussian, Moments
+from ganfreeze.metrics.frechet import Gaussian, RunningMoments
 
 _RECIPE = 1  # to be raised when what is kept changes, so that nobody takes an old file for a new one
 _BATCH = 500
@@ -33,9 +32,10 @@ class Reference:
 
         def make() -> cache.Arrays:
             images = getattr(self._dataset, self._split).images
-            parts = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
-            moments = (Moments.of(self._extractor.extract(part).vectors) for part in parts)
-            return Gaussian.of(reduce(add, moments)).arrays()
+            running = RunningMoments()
+            for start in range(0, len(images), _BATCH):
+                running.update(self._extractor.extract(images[start : start + _BATCH]).vectors)
+            return Gaussian.of(running.moments()).arrays()
 
         return Gaussian.read(self._kept("gaussian", self._split, make))
 

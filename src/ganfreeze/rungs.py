@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ganfreeze import image_metrics
 from ganfreeze.data import Images
 from ganfreeze.evaluation import Features
-from ganfreeze.metrics.frechet import Gaussian, Moments
+from ganfreeze.metrics.frechet import Gaussian, RunningMoments
 from ganfreeze.metrics.inception_score import InceptionScore
 from ganfreeze.types import Scalars
 
@@ -31,15 +31,13 @@ class Fid(Rung):
     """The Frechet distance to a Gaussian."""
 
     def __init__(self, gaussian: Gaussian) -> None:
-        self._gaussian, self._moments = gaussian, None
+        self._gaussian, self._running = gaussian, RunningMoments()
 
     def update(self, images: Images, features: Features) -> None:
-        moments = Moments.of(features.vectors)
-        self._moments = self._moments + moments if self._moments else moments
+        self._running.update(features.vectors)
 
     def result(self) -> Scalars:
-        assert self._moments, "there were samples"
-        return {"fid": self._gaussian.distance(self._moments)}
+        return {"fid": self._gaussian.distance(self._running.moments())}
 
 
 class Score(Rung):

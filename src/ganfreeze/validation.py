@@ -160,6 +160,8 @@ def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:
         case "extra_forbidden":
             known = f"there are these: {', '.join(model.model_fields)}" if model.model_fields else "there is none"
             return f"{key}: no such option; {known}"
+        case "sequence_str" | "is_instance_of":
+            return f"{key}={value}: must be a list, in brackets"
         case "model_type":
             return f"{key}={value}: must be a group of options"
         case "string_pattern_mismatch" | "string_type" if described := model.model_fields[

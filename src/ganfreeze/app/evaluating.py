@@ -13,6 +13,7 @@ from ganfreeze.app.plainly import plainly
 from ganfreeze.app.study import overrides
 from ganfreeze.app.variant import Variant, another_generator, make, networks, settle
 from ganfreeze.card import Card
+from ganfreeze.data import Dataset
 from ganfreeze.evaluation import Evaluation
 from ganfreeze.report import query, render
 
@@ -63,16 +64,21 @@ def run(cfg: DictConfig) -> None:
         found = query.recorded(_uri(values), settings.run)
         variant = recorded.variant(found, overrides(_OWN))
         dataset = variant.source.load()
-        if dataset.digest != found.digest:
-            raise errors.BadInput(
-                f"run={settings.run} was trained on data of another content: dataset={dataset.name} has the SHA-256 "
-                f"{dataset.digest[:16]}..., the run's {found.digest[:16]}... . Set paths.data=FOLDER to those."
-            )
+        require_data(dataset, found)
         variant.evaluator.check(dataset)
         with variant.tracker as tracker:
             for evaluated in _evaluated(variant, dataset, found, settings.samples_seeds):
                 tracker.amend(settings.run, evaluated)
                 print(render.evaluation_table(found.run, evaluated), flush=True)
+
+
+def require_data(dataset: Dataset, found: query.Recorded) -> None:
+    """Raise BadInput where these are not the data that a run was trained on."""
+    if dataset.digest != found.digest:
+        raise errors.BadInput(
+            f"run={found.run.id} was trained on data of another content: dataset={dataset.name} has the SHA-256 "
+            f"{dataset.digest[:16]}, the run's {found.digest[:16]}. Set paths.data=FOLDER, where those are."
+        )
 
 
 def _uri(values: Mapping[str, Any]) -> str:
@@ -81,7 +87,7 @@ def _uri(values: Mapping[str, Any]) -> str:
     return query.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
 
 
-def _evaluated(variant: Variant, dataset: Any, found: query.Recorded, count: int) -> Iterator[events.Evaluated]:
+def _evaluated(variant: Variant, dataset: Dataset, found: query.Recorded, count: int) -> Iterator[events.Evaluated]:
     settle(variant.settings)
     keras = make(variant.cfg.keras)
     pair = networks(variant, dataset, keras)

@@ -32,14 +32,44 @@ class Moments:
     def __add__(self, other: "Moments") -> "Moments":
         count = self.count + other.count
         apart = other.mean - self.mean
-        scatter = self.scatter + other.scatter
-        scatter += np.outer(apart, apart) * (self.count * other.count / count)
+        scatter = np.outer(apart * (self.count * other.count / count), apart)
+        scatter += self.scatter
+        scatter += other.scatter
         return Moments(count, self.mean + apart * (other.count / count), scatter)
 
     @property
     def covariance(self) -> NDArray[np.float64]:
         """The unbiased covariance (d, d), for a count of 2 or more."""
         return self.scatter / (self.count - 1)
+
+
+class RunningMoments:
+    """The moments of features that come batch by batch.
+
+    They are taken in by blocks, twice as many as they have dimensions: of small batches the sums of (d, d) matrices
+    would take longer than the products. So memory is of the order d^2, whatever the number of features.
+    """
+
+    def __init__(self) -> None:
+        self._total: Moments | None = None
+        self._waiting: list[NDArray[Any]] = []
+        self._count = 0
+
+    def update(self, features: NDArray[Any]) -> None:
+        """Take features (n, d), n >= 1."""
+        self._waiting.append(features)
+        self._count += len(features)
+        if self._count >= 2 * features.shape[1]:
+            self._total = self.moments()
+            self._waiting, self._count = [], 0
+
+    def moments(self) -> Moments:
+        """Those of all that came, which must be one or more."""
+        if not self._waiting:
+            assert self._total, "something came"
+            return self._total
+        block = Moments.of(np.concatenate(self._waiting))
+        return self._total + block if self._total else block
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 
 
 class InceptionScore:
@@ -24,6 +23,8 @@ class InceptionScore:
 
     def update(self, logits: NDArray[Any]) -> None:
         """Take logits (n, classes) of the next n samples."""
+        from scipy.special import log_softmax
+
         while len(logits):
             part = int(np.searchsorted(self._ends, self._seen, side="right"))
             now, logits = np.split(logits, [end - self._seen for end in self._ends[part : part + 1]] or [len(logits)])

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics.pairwise import polynomial_kernel
 
 BLOCK = 1000
 
@@ -41,6 +40,7 @@ def _cut(features: NDArray[Any], count: int) -> list[NDArray[Any]]:
 
 def _unbiased(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Equation 4: the mean of the kernel within x and within y, but for the diagonals, less twice that between."""
+    from sklearn.metrics.pairwise import polynomial_kernel
 
     def within(z: NDArray[np.float64]) -> float:
         kernel = polynomial_kernel(z, degree=3, coef0=1)

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import pairwise_distances_chunked
-from sklearn.neighbors import NearestNeighbors
 
 
 def precision_recall(real: NDArray[Any], fake: NDArray[Any], *, neighbours: int) -> Mapping[str, float]:
@@ -62,18 +60,23 @@ def memorization(train: NDArray[Any], held_out: NDArray[Any], fake: NDArray[Any]
 
 def _reach(examples: NDArray[Any], neighbours: int) -> NDArray[np.float64]:
     """How far the `neighbours`-th nearest of the others is, (n,)."""
-    found = NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(examples.astype(np.float64))
-    return found.kneighbors()[0][:, -1]
+    return _search(examples, neighbours).kneighbors()[0][:, -1]
 
 
 def _nearest(examples: NDArray[Any], *, of: NDArray[Any]) -> NDArray[np.float64]:
     """How far the nearest of `examples` is from each of `of`, (m,)."""
-    found = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(examples.astype(np.float64))
-    return found.kneighbors(of.astype(np.float64))[0][:, 0]
+    return _search(examples, 1).kneighbors(of.astype(np.float64))[0][:, 0]
+
+
+def _search(examples: NDArray[Any], neighbours: int) -> Any:
+    from sklearn.neighbors import NearestNeighbors
+
+    return NearestNeighbors(n_neighbors=neighbours, algorithm="brute").fit(examples.astype(np.float64))
 
 
 def _reached(points: NDArray[Any], centres: NDArray[Any], reach: NDArray[np.float64]) -> NDArray[np.int64]:
     """How many centres reach each point, (n,); a piece of the distances at a time."""
+    from sklearn.metrics import pairwise_distances_chunked
 
     def count(distances: NDArray[np.float64], _: int) -> NDArray[np.int64]:
         return (distances <= reach).sum(1)

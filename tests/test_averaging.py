@@ -1,0 +1,114 @@
+"""The average of the generator's weights: its rule, under every strategy, and what it must not touch."""
+
+import numpy as np
+import pytest
+from conftest import trainable, values, words
+
+from ganfreeze import checkpoint
+from ganfreeze.audit import audit
+from ganfreeze.averaging import Exponential, Nothing
+from ganfreeze.errors import BadInput
+from ganfreeze.keras import keras2, keras3
+
+LOADS = {"keras2": keras2.load, "keras3": keras3.load}
+DECAY = 0.3
+
+
+def followed(start, seen, decay=DECAY):
+    """a <- d a + (1 - d) w with d = min(decay, (1 + n) / (10 + n))."""
+    average = [value.astype(np.float64) for value in start]
+    for number, weights in enumerate(seen):
+        keep = min(decay, (1 + number) / (10 + number))
+        average = [keep * each + (1 - keep) * weight for each, weight in zip(average, weights, strict=True)]
+    return average
+
+
+@pytest.mark.parametrize("keras", LOADS)
+@pytest.mark.parametrize("strategy", [word for word in words("strategy") if word not in ("reverse", "unfrozen")])
+def test_it_follows_the_weights_under_every_strategy(assemble, strategy, keras):
+    if (strategy, keras) == ("compile", "keras3"):
+        keras = "keras2"  # where it trains
+    choice = (f"strategy={strategy}", f"keras={keras}", "batch_size=8", "steps=20", "architecture=dcgan")
+    choice = (*choice, "architecture.filters=4")
+    game, made, streams = assemble(*choice, f"ema={DECAY}")
+    generator, average = game.networks.generator, game.average.generator
+    assert average is not generator
+    start, seen = values(generator), []
+    for a, b in zip(values(average), start, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for step in range(3):
+        made.advance(streams, step, 1)
+        seen.append(values(generator))
+    expected, kept = followed(start, seen), trainable(generator)
+    assert not all(kept)
+    for found, wanted, last, is_weight in zip(values(average), expected, seen[-1], kept, strict=True):
+        if is_weight:
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
+        else:
+            np.testing.assert_array_equal(found, last, err_msg="BatchNormalization's averages are copied")
+
+
+@pytest.mark.parametrize("strategy", ["toggle", "train_step"])
+def test_training_is_to_the_last_bit_what_it_is_without(assemble, strategy):
+    reached = []
+    for ema in ("none", DECAY):
+        game, made, streams = assemble(f"strategy={strategy}", f"ema={ema}", "batch_size=8", "steps=20")
+        made.advance(streams, 0, 3)
+        reached.append(values(game.networks.generator) + values(game.networks.discriminator))
+    for a, b in zip(*reached, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_first_weights_are_forgotten_early():
+    """With a decay of 0.999 and no warming up, 95% of them would be left after 50 updates."""
+    keras = keras2.load()
+    of, generator = (keras.Sequential([keras.layers.Dense(1, use_bias=False, input_shape=(1,))]) for _ in range(2))
+    of.layers[0].kernel.assign([[0.0]])
+    average = Exponential(0.999, of=of, generator=generator)
+    of.layers[0].kernel.assign([[1.0]])
+    for _ in range(50):
+        average.update()
+    left = np.prod([(1 + n) / (10 + n) for n in range(50)])
+    assert float(generator.layers[0].kernel[0, 0]) == pytest.approx(1 - left, rel=1e-5)
+    assert left < 1e-7
+
+
+def test_several_updates_of_the_generator_in_a_step_are_all_taken_in(assemble):
+    game, made, streams = assemble("update.generator_steps=3", f"ema={DECAY}", "batch_size=8", "steps=5")
+    made.advance(streams, 0, 2)
+    assert int(game.average.variables[-1]) == 6
+
+
+@pytest.mark.parametrize("keras", LOADS)
+def test_the_audit_leaves_it_as_it_was(assemble, keras):
+    game, made, streams = assemble(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
+    before = [np.array(variable.numpy()) for variable in game.average.variables]
+    assert audit(made, game, streams).verdict == "state leaks"
+    for variable, value in zip(game.average.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+    assert int(before[-1]) == 0
+
+
+@pytest.mark.parametrize("keras", LOADS)
+def test_it_is_kept_with_the_weights(assemble, tmp_path, keras):
+    game, made, streams = assemble(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
+    made.advance(streams, 0, 2)
+    folder = checkpoint.save(game.networks, tmp_path / "weights", game.average.generator)
+    assert checkpoint.has_average(folder)
+    fresh, _, _ = assemble(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
+    checkpoint.restore_average(fresh.average.generator, folder)
+    for a, b in zip(values(fresh.average.generator), values(game.average.generator), strict=True):
+        np.testing.assert_array_equal(a, b)
+    checkpoint.save(game.networks, tmp_path / "plain")
+    assert not checkpoint.has_average(tmp_path / "plain")
+    with pytest.raises(BadInput, match="does not hold the weights of this generator"):
+        checkpoint.restore_average(fresh.average.generator, tmp_path / "plain")
+
+
+def test_no_average_is_a_word_and_a_decay_a_number(check):
+    assert check("ema=none").settings.ema is None
+    assert check("ema=0.999").settings.ema == 0.999
+    for value in ("1.0", "0.0", "2", "often", "null", "-0.5", "nan"):
+        with pytest.raises(BadInput, match=r"ema=.*: must be none, or a number between 0 and 1 such as 0.999"):
+            check(f"ema={value}")
+    assert Nothing().update() is None
