@@ -27,8 +27,8 @@ EVERY = (
     *("memorization", "ms_ssim", "sliced_wasserstein"),
 )
 FIGURES = {
-    *("fid", "inception_score", "kid", "precision", "recall", "density", "coverage", "memorization"),
-    *("nearest_train", "nearest_held_out", "ms_ssim", "sliced_wasserstein"),
+    *("fid", "inception_score", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"),
+    *("memorization", "nearest_train", "nearest_held_out", "ms_ssim", "sliced_wasserstein"),
 }
 
 
@@ -81,7 +81,8 @@ def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, sessi
         "fid": tfgan_shim.evaluation.frechet_classifier_distance_from_activations(
             extractor.extract(digits.train.images).vectors.astype(np.float64), fake.astype(np.float64)
         ),
-        "kid": kernel_distance(real, fake[:200]).value,
+        "kid": kernel_distance(real, fake[:200], block=20).value,
+        "kid_standard_error": kernel_distance(real, fake[:200], block=20).standard_error,
         **precision_recall(real, fake[:200], neighbours=3),
         **density_coverage(real, fake[:200], neighbours=3),
         **memorization(real, held_out, fake[:200]),

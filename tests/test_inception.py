@@ -1,8 +1,12 @@
 """Inception by a SavedModel of its signature with random weights, against TF-GAN's path; and where there is none."""
 
 import hashlib
+import io
 import re
 import shutil
+import tarfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -72,8 +76,11 @@ def test_the_figures_are_tf_gans_end_to_end(weights, colours, tmp_path):
     assert figures["inception_score"] == pytest.approx(float(score), rel=1e-5)
     assert figures["inception_score"] > 1.001
     order = np.random.default_rng(0).permutation(120)[:80]
-    kid = functions.kernel_classifier_distance_from_activations(tf.gather(real["pool_3"], order), fake["pool_3"])
+    kid, error = functions.kernel_classifier_distance_and_std_from_activations(
+        tf.gather(real["pool_3"], order), fake["pool_3"], max_block_size=8
+    )
     assert figures["kid"] == pytest.approx(float(kid), rel=1e-3)
+    assert figures["kid_standard_error"] == pytest.approx(float(error), rel=1e-3)
 
 
 def test_grey_images_are_shown_as_rgb(weights, digits):
@@ -128,6 +135,38 @@ def test_it_comes_from_tf_hubs_own_cache(weights, colours, tmp_path, monkeypatch
     assert cached.card == local.card
     samples = [colours.test.images[:40]]
     assert cached.evaluate(samples) == local.evaluate(samples)
+
+
+class Hub(BaseHTTPRequestHandler):
+    """TF-Hub's side: a module's address with ?tf-hub-format=compressed behind it gives the module as a tar.gz."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.server.archive)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_it_comes_over_the_network_once(weights, tmp_path, monkeypatch):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        archive.add(weights, arcname=".")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.archive, server.asked = packed.getvalue(), []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    handle = f"http://127.0.0.1:{server.server_port}/tfgan/eval/inception/1"
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
+    monkeypatch.setattr("tensorflow_gan.eval.INCEPTION_TFHUB", handle)
+    try:
+        identities = [inception.extractor(None, "tfgan").identity for _ in range(2)]
+    finally:
+        server.shutdown()
+    assert server.asked == ["/tfgan/eval/inception/1?tf-hub-format=compressed"]
+    assert len(identities[0]["weights"]) == 64
+    assert identities[0] == identities[1]
 
 
 def test_without_a_network_it_says_what_to_do(colours, tmp_path, monkeypatch):

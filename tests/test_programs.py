@@ -149,6 +149,7 @@ BAD = [
     (["equivalence", "a=tape", "b=[]"], "b=[]: must be as a is, or a list of such, or all"),
     (["equivalence", "a=tape", "b='tape dataset=mnist'"], "dataset must be the same on both sides"),
     (["equivalence", "a=tape", "b='tape architecture=dcgan'"], "architecture must be the same on both sides"),
+    (["equivalence", "a=tape", "b='tape packing=2'"], "packing must be the same on both sides"),
     (["freeze_matrix", "strategies=5"], "strategies=5: must be a list"),
     (["freeze_matrix", "output=null"], "output=None: must be a folder"),
     (["equivalence", "a=tape", "b=compile", "tolerance=0"], "tolerance=0: must be a number above 0"),

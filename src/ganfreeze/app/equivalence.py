@@ -84,7 +84,7 @@ def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
 def _check(pair: Pair) -> None:
     """Raise BadInput where the two could not be compared step by step and variable by variable."""
     for one, other in zip(pair.a.variants, pair.b.variants, strict=True):
-        for key in ("dataset", "architecture", "steps", "precision", "deterministic"):
+        for key in ("dataset", "architecture", "packing", "steps", "precision", "deterministic"):
             if one.cfg[key] != other.cfg[key]:
                 raise errors.BadInput(f"{_against(pair)}: {key} must be the same on both sides; set it beside a and b")
 

@@ -27,14 +27,14 @@ def recovered(counts: NDArray[np.int64]) -> int:
 
 
 def divergence(counts: NDArray[np.int64]) -> float:
-    """KL(p || uniform) in nats, p being the shares of the modes: log(modes) - H(p), from 0 to log(modes); infinite
-    where there are no samples in any.
+    """KL(p || uniform) in nats, p being the shares of the modes: log(modes) - H(p), from 0 to log(modes); NaN where no
+    mode holds a sample.
 
     The generator's distribution comes first, so it is the "reverse" KL divergence, and finite where modes are missed.
 
     Source: Lin et al. 2018 (PacGAN), sections 4.1 and 4.2.
     """
     if not counts.any():
-        return np.inf
+        return np.nan
     shares = counts[counts > 0] / counts.sum()
     return float(np.log(len(counts)) + (shares * np.log(shares)).sum())
