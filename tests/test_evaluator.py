@@ -19,7 +19,7 @@ from ganfreeze.errors import BadInput
 from ganfreeze.evaluation import Extractor, Features
 from ganfreeze.evaluator.classifier import Classifier
 from ganfreeze.metrics.kernel import kernel_distance
-from ganfreeze.metrics.neighbours import density_coverage, memorization, precision_recall
+from ganfreeze.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
 from ganfreeze.reference import Reference
 
 EVERY = (
@@ -28,7 +28,7 @@ EVERY = (
 )
 FIGURES = {
     *("fid", "inception_score", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"),
-    *("memorization", "nearest_train", "nearest_held_out", "ms_ssim", "sliced_wasserstein"),
+    *("memorization", "nearest_train", "nearest_train_held_out", "ms_ssim", "sliced_wasserstein"),
 }
 
 
@@ -77,15 +77,16 @@ def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, sessi
     order = np.random.default_rng(0).permutation(len(digits.train.images))[:200]
     real = extractor.extract(digits.train.images[order]).vectors
     held_out = extractor.extract(digits.test.images[np.random.default_rng(0).permutation(360)[:200]]).vectors
+    training = extractor.extract(digits.train.images).vectors
     expected = {
         "fid": tfgan_shim.evaluation.frechet_classifier_distance_from_activations(
-            extractor.extract(digits.train.images).vectors.astype(np.float64), fake.astype(np.float64)
+            training.astype(np.float64), fake.astype(np.float64)
         ),
-        "kid": kernel_distance(real, fake[:200], block=20).value,
-        "kid_standard_error": kernel_distance(real, fake[:200], block=20).standard_error,
-        **precision_recall(real, fake[:200], neighbours=3),
-        **density_coverage(real, fake[:200], neighbours=3),
-        **memorization(real, held_out, fake[:200]),
+        "kid": kernel_distance(real, fake[:200], blocks=10).value,
+        "kid_standard_error": kernel_distance(real, fake[:200], blocks=10).standard_error,
+        **precision_recall(Manifold(real, 3), Manifold(fake[:200], 3)),
+        **density_coverage(Manifold(real, 3), fake[:200]),
+        **memorization(nearest(held_out, training), nearest(fake[:200], training)),
         "ms_ssim": image_metrics.ms_ssim(images[::2], images[1::2]).mean(),
         "sliced_wasserstein": image_metrics.sliced_wasserstein(digits.train.images[order], images[:200]),
     }
@@ -97,7 +98,7 @@ def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, sessi
         for part in np.split(logits, 3)
     ]
     assert figures["inception_score"] == pytest.approx(np.mean(scores), rel=1e-5)
-    assert figures["inception_score_deviation"] == pytest.approx(np.std(scores, ddof=1), rel=1e-3)
+    assert figures["inception_score_deviation"] == pytest.approx(np.std(scores), rel=1e-3)
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +173,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(digits, tmp_path):
             return Extractor({"extractor": "pixels", "weights": "none", "resize": "none"}, {}, pixels)
 
     def peak(samples):
-        metrics = ("fid", "inception_score", "kid", "precision_recall")
+        metrics = ("fid", "inception_score", "kid", "precision_recall", "memorization", "ms_ssim")
         evaluation = Pixels(cache=str(tmp_path), metrics=metrics, samples=samples, subset=100).prepare(digits)
         evaluation.evaluate(digits.train.images[:100] for _ in range(2))
         tracemalloc.start()
@@ -283,13 +284,29 @@ def test_a_card_says_all_of_the_protocol(digits, session_cache):
 
 def test_figures_with_different_cards_are_refused_with_the_fields_named():
     one = {"samples": 1000, "split": "train", "weights": "0" * 64}
-    card.require_same("fid", [one, dict(one)])
-    with pytest.raises(BadInput) as refused:
-        card.require_same("fid", [one, one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}])
-    assert str(refused.value) == (
-        "fid is not compared, for it was not measured alike: samples: 1000, 500; split: train, test, not said; "
-        "weights: 000000000000..., not said"
+    assert not card.refusal("classifier/fid", [one, dict(one)])
+    assert card.refusal(
+        "classifier/fid", [one, one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}]
+    ) == (
+        "classifier/fid is not compared, for it was not measured alike: samples: 1000, 500; "
+        "split: train, test, not said; weights: 000000000000..., not said"
     )
+
+
+def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
+    """Splits are the Inception Score's matter, and of the first 200 samples no FID is made."""
+    few, many = (
+        Classifier(cache=str(session_cache), metrics=EVERY, splits=splits, subset=subset, samples=400)
+        .prepare(digits)
+        .card
+        for splits, subset in ((1, 200), (4, 300))
+    )
+    refused = {figure for figure in (*FIGURES, "fid_spread") if card.refusal(f"classifier/{figure}", [few, many])}
+    assert refused == FIGURES - {"fid", "ms_ssim"}
+    assert "splits: 1, 4" in card.refusal("classifier/inception_score_spread", [few, many])
+    assert "samples: 200, 300" in card.refusal("classifier/kid", [few, many])
+    assert card.of(few, "precision")["neighbours"] == 5
+    assert card.of(few, "memorization")["samples"] == 200
 
 
 def test_it_refuses_what_it_cannot_learn(digits, evaluator):
@@ -299,8 +316,11 @@ def test_it_refuses_what_it_cannot_learn(digits, evaluator):
         with pytest.raises(BadInput, match=f"dataset=plain has {why}. Choose evaluator=none"):
             evaluator.check(data)
     evaluator.check(digits)
+    one = Split(digits.test.images[:1], digits.test.labels[:1])
+    with pytest.raises(BadInput, match="needs two images or more in each split; dataset=digits has 1437 and 1"):
+        evaluator.check(replace(digits, test=one))
     dots = Dataset.of("dots", *[Split(np.zeros((9, 1, 1, 1), np.uint8), np.arange(9))] * 2, source="")
-    with pytest.raises(BadInput, match="needs images of 2x2 or more"):
+    with pytest.raises(BadInput, match="needs images of 2x2 or more; dataset=dots"):
         evaluator.check(dots)
     points = Dataset.of("points", *[Split(np.zeros((9, 2), np.float32), np.arange(9) % 2)] * 2, source="")
     with pytest.raises(BadInput, match=r"evaluator=classifier needs images; .* shape \(2,\). Choose evaluator=none"):
@@ -311,7 +331,11 @@ def test_it_refuses_figures_that_the_data_cannot_give(digits):
     few = replace(digits, train=Split(digits.train.images[:50], digits.train.labels[:50]))
     with pytest.raises(BadInput, match="neighbours=60: must be less than the least of the train split, 50"):
         Classifier(cache="", metrics=("precision_recall",), neighbours=60).check(few)
-    shapes = {(4, 4, 1): "ms_ssim.*need images of 8x8 or more", (8, 16, 1): "needs square images"}
+    shapes = {
+        (4, 4, 1): "ms_ssim.*need images of 8x8 or more",
+        (8, 16, 1): "needs square images",
+        (33, 33, 1): "needs square images whose side can be halved to 16 to 31 pixels",
+    }
     for shape, message in shapes.items():
         images = np.zeros((9, *shape), np.uint8)
         data = Dataset.of("odd", *[Split(images, np.arange(9) % 3)] * 2, source="")

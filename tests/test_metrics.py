@@ -9,11 +9,12 @@ from scipy.linalg import sqrtm
 
 from ganfreeze import image_metrics, tfgan_shim
 from ganfreeze import tensorflow as tf
+from ganfreeze.metrics import neighbours as of_neighbours
 from ganfreeze.metrics.frechet import Gaussian, Moments, RunningMoments
 from ganfreeze.metrics.inception_score import InceptionScore
 from ganfreeze.metrics.kernel import kernel_distance
 from ganfreeze.metrics.modes import divergence, nearest_modes, recovered
-from ganfreeze.metrics.neighbours import density_coverage, memorization, precision_recall
+from ganfreeze.metrics.neighbours import Manifold, memorization, nearest
 
 
 @pytest.fixture
@@ -199,24 +200,24 @@ def test_splits_are_scored_one_by_one_whatever_the_batches(random):
 
 def test_kid_and_its_standard_error_are_tf_gans(random):
     real, fake = random.normal(size=(250, 16)), random.normal(0.2, 1.1, size=(230, 16))
-    for block in (1000, 100, 60):
+    for blocks in (1, 5, 10):
         expected = tfgan_shim.evaluation.kernel_classifier_distance_and_std_from_activations(
-            tf.constant(real), tf.constant(fake), max_block_size=block
+            tf.constant(real), tf.constant(fake), max_block_size=250 // blocks
         )
-        found = kernel_distance(real, fake, block=block)
+        found = kernel_distance(real, fake, blocks=blocks)
         assert found == pytest.approx([float(each) for each in expected], rel=1e-9, nan_ok=True)
 
 
 def test_kid_by_hand():
     """In one dimension k(x, y) = (xy + 1)^3; x = 0, 1 and y = 1, 2."""
-    assert (
-        kernel_distance(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])).value == 1 + 27 - 2 * (1 + 1 + 8 + 27) / 4
-    )
+    found = kernel_distance(np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]]), blocks=1)
+    assert found.value == 1 + 27 - 2 * (1 + 1 + 8 + 27) / 4
+    assert np.isnan(found.standard_error)
 
 
 def test_kid_is_unbiased(random):
     """Of two sets from one distribution it is 0 in the mean, below as often as above, and its error says how far."""
-    found = [kernel_distance(*random.normal(size=(2, 200, 8)), block=50) for _ in range(200)]
+    found = [kernel_distance(*random.normal(size=(2, 200, 8)), blocks=4) for _ in range(200)]
     values = np.array([each.value for each in found])
     assert abs(values.mean()) < 4 * values.std() / np.sqrt(200)
     assert 60 < (values < 0).sum() < 170
@@ -224,6 +225,14 @@ def test_kid_is_unbiased(random):
 
 
 # ----------------------------------------------------------------------------------------- what neighbours tell
+
+
+def precision_recall(real, fake, *, neighbours):
+    return of_neighbours.precision_recall(Manifold(real, neighbours), Manifold(fake, neighbours))
+
+
+def density_coverage(real, fake, *, neighbours):
+    return of_neighbours.density_coverage(Manifold(real, neighbours), fake)
 
 
 def test_they_are_the_published_implementation(random):
@@ -289,21 +298,43 @@ def test_coverage_falls_with_each_mode_that_is_dropped(random):
     assert coverages == pytest.approx([0.97 * kept / 10 for kept in (10, 8, 6, 4, 2)], abs=0.04)
 
 
+@pytest.mark.parametrize("neighbours", [1, 5])
+def test_a_set_covers_itself_even_where_its_points_are_equal(random, neighbours):
+    features = np.maximum(random.normal(size=(60, 32)), 0).astype(np.float32) * 100
+    twice = features.repeat(2, axis=0)
+    for each in (features, twice):
+        assert precision_recall(each, each, neighbours=neighbours) == {"precision": 1, "recall": 1}
+        assert density_coverage(each, each, neighbours=neighbours)["coverage"] == 1
+        assert precision_recall(each, each[::-1], neighbours=neighbours) == {"precision": 1, "recall": 1}
+
+
+def test_the_nearest_is_found_in_every_part(random, monkeypatch):
+    examples, points = random.normal(size=(50, 3)), random.normal(size=(20, 3))
+    expected = np.linalg.norm(points[:, None] - examples, axis=2).min(1)
+    np.testing.assert_allclose(nearest(points, examples), expected)
+    monkeypatch.setattr(of_neighbours, "_PART", 7)
+    np.testing.assert_allclose(nearest(points, examples), expected)
+
+
 def test_copies_are_memorized_and_fresh_samples_are_not(random):
     train, held_out, fresh = random.normal(size=(3, 2000, 8))
-    copies = memorization(train, held_out, train[:500])
+    baseline = nearest(held_out, train)
+    copies = memorization(baseline, nearest(train[:500], train))
     assert copies["memorization"] == 1
     assert copies["nearest_train"] == pytest.approx(0, abs=1e-6)
-    assert copies["nearest_held_out"] > 0.5
-    nothing = memorization(train, held_out, fresh)
-    assert nothing["memorization"] == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(2000))
-    assert nothing["nearest_train"] == pytest.approx(nothing["nearest_held_out"], rel=0.02)
+    assert copies["nearest_train_held_out"] > 0.5
+    nothing = memorization(baseline, nearest(fresh, train))
+    assert nothing["memorization"] == pytest.approx(0.5, abs=4 * np.sqrt(1 / 12 / 1000)), "Mann-Whitney's own error"
+    assert nothing["nearest_train"] == pytest.approx(nothing["nearest_train_held_out"], rel=0.03)
     half = np.concatenate([fresh[:500], train[:500]])
-    assert memorization(train, held_out, half)["memorization"] == pytest.approx(0.75, abs=0.05)
-    assert memorization(held_out, train, train[:500])["memorization"] == 0
-    assert memorization(train, train, fresh)["memorization"] == 0.5, "ties count half"
-    with pytest.raises(ValueError, match="2000 training examples and 1999 held out"):
-        memorization(train, held_out[:-1], fresh)
+    assert memorization(baseline, nearest(half, train))["memorization"] == pytest.approx(0.75, abs=0.04)
+    assert memorization(baseline, nearest(fresh + 100, train))["memorization"] == 0, "far from all that is real"
+
+
+def test_memorization_by_hand():
+    """Of the pairs (2, 1), (2, 3), (4, 1), (4, 3) the fake is nearer in three, and of (3, 3) in half."""
+    assert memorization(np.array([2.0, 4]), np.array([1.0, 3]))["memorization"] == 0.75
+    assert memorization(np.array([3.0]), np.array([3.0]))["memorization"] == 0.5
 
 
 # -------------------------------------------------------------------------------------------- modes that are known
@@ -344,13 +375,21 @@ def test_ms_ssim_of_small_images(random, side):
 
 
 def test_sliced_wasserstein_tells_images_apart_and_repeats(digits):
-    real, fake = np.split(digits.train.images[:600], 2)
+    real, fake = np.split(digits.train.images[:200], 2)
     noise = np.random.default_rng(0).integers(0, 256, fake.shape, np.uint8)
     state = np.random.get_state()[1].copy()
     near, far = (image_metrics.sliced_wasserstein(real, each) for each in (fake, noise))
-    assert near < far / 3
-    assert image_metrics.sliced_wasserstein(real, fake) == near
+    assert near < far / 2
+    assert {image_metrics.sliced_wasserstein(real, fake) for _ in range(8)} == {near}
     np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+@pytest.mark.parametrize("side", [8, 15, 28, 31, 32, 48, 64, 68])
+def test_sliced_wasserstein_of_every_side_that_halves_evenly(random, side):
+    assert image_metrics.whole_pyramid(side)
+    images = random.integers(0, 256, (2, 4, side, side, 1), np.uint8)
+    assert image_metrics.sliced_wasserstein(*images) > 0
+    assert not any(image_metrics.whole_pyramid(odd) for odd in (33, 35, 66, 130))
 
 
 def test_sliced_wasserstein_of_black_backgrounds_is_a_number():

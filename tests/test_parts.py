@@ -11,12 +11,13 @@ from ganfreeze import checkpoint, movement, sampling
 from ganfreeze.architecture.dcgan import Dcgan
 from ganfreeze.architecture.dirac import Dirac
 from ganfreeze.architecture.mlp import Mlp
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.keras import keras2, keras3
 from ganfreeze.report import query, render
 from ganfreeze.schedule.constant import Constant
 from ganfreeze.schedule.cosine import Cosine
 from ganfreeze.schedule.linear import Linear
+from ganfreeze.streams import sample_noise
 from ganfreeze.types import Update
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
@@ -165,6 +166,23 @@ def test_samples_are_quantised_images_and_independent_of_their_batch(keras):
     exact = (networks.generator(latent, training=False).numpy() + 1) * 127.5
     assert np.abs(images - exact).max() <= 0.501
     np.testing.assert_array_equal(sample(latent[-7:]), images[-7:])
+
+
+def test_samples_that_are_no_numbers_are_refused(keras):
+    networks = build(Mlp(), keras)
+    kernel = networks.generator.weights[0]
+    kernel.assign(np.full(kernel.shape, np.nan))
+    with pytest.raises(Diverged, match="the generator's samples are not finite"):
+        sampling.sampler(networks.generator)(np.zeros((2, 100), np.float32))
+
+
+def test_a_stream_of_samples_is_the_samples(keras):
+    networks = build(Mlp(), keras)
+    count = 2 * sampling.BATCH + 7
+    batches = list(sampling.stream(networks.generator)(3, count))
+    assert [len(batch) for batch in batches] == [sampling.BATCH, sampling.BATCH, 7]
+    expected = sampling.sampler(networks.generator)(sample_noise(3, count, 100))
+    np.testing.assert_array_equal(np.concatenate(batches), expected)
 
 
 @pytest.mark.parametrize(("count", "side"), [(64, 8), (60, 8), (1, 1), (5, 3)])

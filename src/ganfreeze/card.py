@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ganfreeze.errors import BadInput
-
 Card = Mapping[str, Any]
 
 # What every card says:
@@ -21,6 +19,12 @@ FIELDS = (
 )
 
 
+def of(card: Card, figure: str) -> Card:
+    """The protocol of one figure, "fid": what the card says of all, and of this one under "figures"."""
+    common = {field: value for field, value in card.items() if field != "figures"}
+    return {**common, **card.get("figures", {}).get(figure.removesuffix("_spread"), {})}
+
+
 def differences(cards: Sequence[Card]) -> Mapping[str, Sequence[Any]]:
     """The fields that not all cards agree in, with all the values that they have, in the order they come."""
     found = {}
@@ -31,19 +35,17 @@ def differences(cards: Sequence[Card]) -> Mapping[str, Sequence[Any]]:
     return found
 
 
-def refusal(figure: str, cards: Sequence[Card]) -> str:
-    """Why these figures must not be compared, in a sentence that names the fields; "" where they may be."""
-    apart = differences(cards)
+def refusal(name: str, cards: Sequence[Card]) -> str:
+    """Why figures of this name must not stand side by side, in a sentence that names the fields; "" where they may.
+
+    The name is whole, "classifier/fid", and the cards are those of what it begins with.
+    """
+    figure = name.rpartition("/")[2]
+    apart = differences([of(card, figure) for card in cards])
     if not apart:
         return ""
     fields = "; ".join(f"{field}: {', '.join(map(_shown, values))}" for field, values in apart.items())
-    return f"{figure} is not compared, for it was not measured alike: {fields}"
-
-
-def require_same(figure: str, cards: Sequence[Card]) -> None:
-    """Raise BadInput where these figures must not stand side by side."""
-    if refused := refusal(figure, cards):
-        raise BadInput(refused)
+    return f"{name} is not compared, for it was not measured alike: {fields}"
 
 
 def _shown(value: Any) -> str:

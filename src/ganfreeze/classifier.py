@@ -4,7 +4,8 @@ import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,9 @@ def check(evaluator: str, dataset: Dataset) -> None:
             f"evaluator={evaluator} needs a data set with two classes or more; dataset={dataset.name} has "
             f"{'no labels' if dataset.classes is None else 'one class'}. Choose evaluator=none."
         )
-    counts = [len(split.images) for split in (dataset.train, dataset.test)]
-    if min(dataset.image_shape[:2]) < 2 or min(counts) < 2:
+    if min(dataset.image_shape[:2]) < 2:
         raise BadInput(
-            f"evaluator={evaluator} needs images of 2x2 or more, and two or more in each split; "
-            f"dataset={dataset.name} has {counts[0]} and {counts[1]} of shape {dataset.image_shape}."
+            f"evaluator={evaluator} needs images of 2x2 or more; dataset={dataset.name} has {dataset.image_shape}."
         )
 
 
@@ -46,19 +45,32 @@ def extractor(dataset: Dataset, *, cache: str, epochs: int) -> Extractor:
     """A small CNN, trained on the training split with its labels, and kept under `cache`.
 
     It is trained with Adam, batches of 64 and a cosine decay from 1e-3, for `epochs`, and at least 1,500 steps. Its
-    features are the 128 of its penultimate layer, after ReLU. Keras 2 runs it whichever Keras the GAN runs on.
+    features are the 128 of its penultimate layer, after ReLU. Keras 2 runs it, in single precision, whichever Keras and
+    precision the GAN has.
     """
+    keras = keras2.load()
     folder = Path(cache) / "classifier" / f"{dataset.digest[:16]}-{_RECIPE}-{epochs}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):  # of several jobs that start at once, one trains it
-        model, card = _read(folder, dataset) or _train(folder, dataset, epochs)
+    with FileLock(f"{folder}.lock"), _single_precision(keras):  # of several jobs that start at once, one trains it
+        model, card = _read(keras, folder, dataset) or _train(keras, folder, dataset, epochs)
     identity = {"extractor": "classifier", "weights": card["weights"], "resize": "none"}
     return Extractor(identity, {"test_accuracy": card["test_accuracy"]}, _extract(model))
 
 
-def _train(folder: Path, dataset: Dataset, epochs: int) -> tuple[Model, Mapping[str, Any]]:
+@contextmanager
+def _single_precision(keras: Any) -> Iterator[None]:
+    floatx, policy = keras.backend.floatx(), keras.mixed_precision.global_policy()
+    keras.backend.set_floatx("float32")
+    keras.mixed_precision.set_global_policy("float32")
+    try:
+        yield
+    finally:
+        keras.backend.set_floatx(floatx)
+        keras.mixed_precision.set_global_policy(policy)
+
+
+def _train(keras: Any, folder: Path, dataset: Dataset, epochs: int) -> tuple[Model, Mapping[str, Any]]:
     _log.info("training the classifier of %s, once; it is kept in %s", dataset.name, folder)
-    keras = keras2.load()
     keras.utils.set_random_seed(0)
     images, labels = dataset.train
     assert labels is not None, "check() refuses data without labels"
@@ -98,7 +110,7 @@ def _network(keras: Any, dataset: Dataset) -> Model:
     return keras.Model(image, [features, logits], name="classifier")
 
 
-def _read(folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]] | None:
+def _read(keras: Any, folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]] | None:
     """What `_train` left, or None where it is missing or broken, which is said."""
     if not folder.exists():
         return None
@@ -107,7 +119,7 @@ def _read(folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]] | N
         card = json.loads((folder / "card.json").read_text())
         if _hash(weights) != card["weights"]:
             raise ValueError("the weights' checksum is wrong")
-        model = _network(keras2.load(), dataset)
+        model = _network(keras, dataset)
         model.load_weights(weights)
     except (OSError, ValueError, KeyError) as error:
         _log.warning("the classifier in %s is broken (%s) and is trained again", folder, error)

@@ -1,10 +1,11 @@
 """What happens in a run, as frozen records: the trainer yields them, trackers write them down."""
 
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ganfreeze import data
 from ganfreeze.card import Card
@@ -64,7 +65,7 @@ class Evaluated:
             figure: [each[figure] for each in self.by_seed.values()] for figure in next(iter(self.by_seed.values()))
         }
         return {
-            figure: (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+            figure: (float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
             for figure, values in columns.items()
         }
 

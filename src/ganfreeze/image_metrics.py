@@ -20,7 +20,7 @@ def ms_ssim(one: Images, other: Images) -> NDArray[np.float64]:
     It has five scales where the window fits into the smallest, for sides of 176 pixels or more; else as many as do,
     with the weights of those made to sum to as much; on a side under 11 the window is as large as it can be, and odd.
 
-    Source: Wang, Simoncelli, Bovik 2003; as a measure of diversity Odena, Olah, Shlens 2017, section 4.3.
+    Source: Wang, Simoncelli, Bovik 2003; as a measure of diversity Odena, Olah, Shlens 2017, section 4.2.
     """
     side = min(one.shape[1:3])
     window = min(_FILTER, side - 1 + side % 2)
@@ -31,15 +31,14 @@ def ms_ssim(one: Images, other: Images) -> NDArray[np.float64]:
 
 
 def sliced_wasserstein(real: Images, fake: Images, *, seed: int = 0) -> float:
-    """TF-GAN's sliced Wasserstein distance between as many real and fake images (n, height, width, channels), the mean
-    over the levels of their Laplacian pyramids, which halve down to 16 pixels; 0 or more.
+    """TF-GAN's sliced Wasserstein distance between as many real and fake square images (n, side, side, channels), the
+    mean over the levels of their Laplacian pyramids, which halve down to 16 pixels; 0 or more.
 
     Grey images are shown as RGB. To every pixel a number from U(-1/2, 1/2) is added, as uint8 had it taken off: TF-GAN
     divides patches by their deviation, which is 0 in the black of a digit's background. Patches and projections are
-    drawn with `seed`, and one after the other, so that a figure repeats; NumPy's and TensorFlow's own generators are
-    left as they were.
+    drawn with `seed`, so that a figure repeats; NumPy's and TensorFlow's own generators are left as they were.
 
-    Source: Karras et al. 2018, section 5, which has 8,192 images; TF-GAN's `sliced_wasserstein_distance`.
+    Source: Karras et al. 2018, section 5; TF-GAN's `sliced_wasserstein_distance`, which takes 8,192 images for it.
     """
     random = np.random.default_rng(seed)
     batches = [_dequantised(images, random) for images in (real, fake)]
@@ -48,10 +47,16 @@ def sliced_wasserstein(real: Images, fake: Images, *, seed: int = 0) -> float:
     try:
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             tf.compat.v1.set_random_seed(seed)
-            distances = tfgan_shim.sliced_wasserstein_distance(*map(tf.constant, batches))
-            return float(np.mean([session.run(of_fakes) for _, of_fakes in distances]))
+            given = [tf.compat.v1.placeholder(tf.float32, batch.shape) for batch in batches]
+            distances = [of_fakes for _, of_fakes in tfgan_shim.sliced_wasserstein_distance(*given)]
+            return float(np.mean(session.run(distances, dict(zip(given, batches, strict=True)))))
     finally:
         np.random.set_state(state)
+
+
+def whole_pyramid(side: int) -> bool:
+    """Whether the pyramid of `sliced_wasserstein` halves images of this side, 8 or more, evenly down to its end."""
+    return side % 2 ** max(0, side.bit_length() - 5) == 0
 
 
 def _dequantised(images: Images, random: np.random.Generator) -> NDArray[np.float32]:

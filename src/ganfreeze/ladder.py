@@ -1,7 +1,8 @@
 """The ladder of figures on any feature extractor, gathered while samples come batch by batch."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -12,8 +13,8 @@ from ganfreeze import image_metrics, rungs
 from ganfreeze.data import Dataset, Images
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation import Evaluation, Evaluator, Extractor, protocol
-from ganfreeze.metrics.kernel import BLOCK, kernel_distance
-from ganfreeze.metrics.neighbours import density_coverage, memorization, precision_recall
+from ganfreeze.metrics.kernel import kernel_distance
+from ganfreeze.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
 from ganfreeze.reference import Reference
 from ganfreeze.rungs import Rung
 from ganfreeze.types import Count, Index, Scalars
@@ -39,12 +40,14 @@ class Ladder(Evaluator, ABC):
     - `kid`: the squared kernel distance, and `kid_standard_error`; in ten blocks or more, of 1,000 at the most.
     - `precision_recall`: `precision` and `recall`; `density_coverage`: `density` and `coverage`; an example reaches as
       far as its `neighbours`-th neighbour.
-    - `memorization`, with `nearest_train` and `nearest_held_out`.
+    - `memorization`, with `nearest_train` and `nearest_train_held_out`; for it the features of the whole training split
+      are held.
     - `ms_ssim`: the mean similarity of pairs of samples, low where they are diverse.
     - `sliced_wasserstein`: the distance of patches of pixels.
 
     FID, Inception Score and MS-SSIM take all `samples` and keep none. The others compare the first of them, `subset` at
-    the most, with as many real images, drawn once by a fixed seed: so memory has a bound.
+    the most, with as many real images, drawn once by a fixed seed: so memory has a bound. Of each figure the card says
+    how many it took.
 
     Raises:
         BadInput: there are too few samples for what was chosen.
@@ -75,24 +78,34 @@ class Ladder(Evaluator, ABC):
                 f"evaluator={self.NAME} needs images; dataset={dataset.name} has points of shape "
                 f"{dataset.image_shape}. Choose {others}."
             )
+        counts = [len(split.images) for split in (dataset.train, dataset.test)]
+        if min(counts) < 2:
+            raise BadInput(
+                f"evaluator={self.NAME} needs two images or more in each split; dataset={dataset.name} has "
+                f"{counts[0]} and {counts[1]}."
+            )
         self._check(dataset)
         self._require_neighbours(f"of the {self.split} split", len(getattr(dataset, self.split).images))
+        height, width = dataset.image_shape[:2]
         least = image_metrics.LEAST_SIDE
         pixels = self._chosen("ms_ssim", "sliced_wasserstein")
-        if pixels and min(dataset.image_shape[:2]) < least:
+        if pixels and min(height, width) < least:
             raise BadInput(
                 f"evaluator.metrics={pixels}: need images of {least}x{least} or more; dataset={dataset.name} has "
                 f"{dataset.image_shape}."
             )
-        if "sliced_wasserstein" in pixels and dataset.image_shape[0] != dataset.image_shape[1]:
+        if "sliced_wasserstein" in pixels and not (height == width and image_metrics.whole_pyramid(height)):
             raise BadInput(
-                f"evaluator.metrics=['sliced_wasserstein']: needs square images; dataset={dataset.name} has "
-                f"{dataset.image_shape}."
+                "evaluator.metrics=['sliced_wasserstein']: needs square images whose side can be halved to 16 to 31 "
+                f"pixels, such as 28, 32 or 48; dataset={dataset.name} has {dataset.image_shape}."
             )
 
     def prepare(self, dataset: Dataset) -> Evaluation:
         extractor = self._extractor(dataset)
-        reference = Reference(self.cache, dataset, extractor, split=self.split, subset=self.subset)
+        first = min(self.samples, self.subset)
+        reference = Reference(
+            self.cache, dataset, extractor, split=self.split, subset=first, neighbours=self.neighbours
+        )
         list(self._rungs(reference))  # so that what they need of real images is there before training begins
 
         def evaluate(batches: Iterable[Images]) -> Scalars:
@@ -103,8 +116,13 @@ class Ladder(Evaluator, ABC):
                     rung.update(images, features)
             return {name: value for rung in chosen for name, value in rung.result().items()}
 
-        options = {"split": self.split, "samples": self.samples, "splits": self.splits, "subset": self.subset}
-        card = protocol(dataset, **options, neighbours=self.neighbours, **extractor.identity)
+        card = protocol(
+            dataset,
+            split=self.split,
+            samples=self.samples,
+            **extractor.identity,
+            figures=self._own_protocols(min(first, len(getattr(dataset, self.split).images))),
+        )
         return Evaluation(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
 
     @abstractmethod
@@ -114,6 +132,16 @@ class Ladder(Evaluator, ABC):
     @abstractmethod
     def _extractor(self, dataset: Dataset) -> Extractor:
         """Make the extractor, or take it from the cache."""
+
+    def _own_protocols(self, first: int) -> Mapping[str, Mapping[str, int]]:
+        """What sets a figure's protocol apart from that of the others; `first` is how many are compared one by one."""
+        own: dict[str, Mapping[str, int]] = {
+            "inception_score inception_score_deviation": {"splits": self.splits},
+            "kid kid_standard_error sliced_wasserstein": {"samples": first},
+            "precision recall density coverage": {"samples": first, "neighbours": self.neighbours},
+            "memorization nearest_train nearest_train_held_out": {"samples": min(self.samples, self.subset)},
+        }
+        return {figure: protocol for figures, protocol in own.items() for figure in figures.split()}
 
     def _rungs(self, reference: Reference) -> Iterator[Rung]:
         """Those of the chosen figures, none of which has seen a sample."""
@@ -131,17 +159,18 @@ class Ladder(Evaluator, ABC):
 
     def _of_neighbours(self, reference: Reference) -> Iterator[Callable[[NDArray[Any]], Scalars]]:
         """The chosen figures that look at features side by side; with as many real examples as fakes."""
-        if self._chosen("kid", "precision_recall", "density_coverage"):
+        if "kid" in self.metrics:
             real = reference.features
-            if "kid" in self.metrics:
-                yield lambda fake: _kid(*_as_many(real, fake))
-            if "precision_recall" in self.metrics:
-                yield lambda fake: precision_recall(*_as_many(real, fake), neighbours=self.neighbours)
-            if "density_coverage" in self.metrics:
-                yield lambda fake: density_coverage(*_as_many(real, fake), neighbours=self.neighbours)
+            yield lambda fake: _kid(real, fake[: len(real)])
+        if "precision_recall" in self.metrics:
+            manifold = reference.manifold
+            yield lambda fake: precision_recall(manifold, Manifold(fake[: len(manifold.features)], self.neighbours))
+        if "density_coverage" in self.metrics:
+            manifold = reference.manifold
+            yield lambda fake: density_coverage(manifold, fake[: len(manifold.features)])
         if "memorization" in self.metrics:
-            train, held_out = reference.both_splits
-            yield lambda fake: memorization(train, held_out, fake)
+            training, held_out = reference.training, reference.held_out
+            yield lambda fake: memorization(held_out, nearest(fake, training))
 
     def _chosen(self, *metrics: Metric) -> list[Metric]:
         return [metric for metric in metrics if metric in self.metrics]
@@ -151,11 +180,9 @@ class Ladder(Evaluator, ABC):
             raise BadInput(f"evaluator.neighbours={self.neighbours}: must be less than the least {which}, {count}")
 
 
-def _as_many(real: NDArray[Any], fake: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    count = min(len(real), len(fake))
-    return real[:count], fake[:count]
-
-
 def _kid(real: NDArray[Any], fake: NDArray[Any]) -> Scalars:
-    found = kernel_distance(real, fake, block=min(BLOCK, max(2, len(fake) // 10)))
-    return {"kid": found.value, "kid_standard_error": found.standard_error}
+    """In ten blocks or more, as far as two samples each allow, of 1,000 at the most."""
+    blocks = max(min(10, len(fake) // 2), -(-len(fake) // 1000))
+    found = kernel_distance(real, fake, blocks=blocks)
+    error = {} if math.isnan(found.standard_error) else {"kid_standard_error": found.standard_error}
+    return {"kid": found.value, **error}

@@ -11,6 +11,7 @@ from ganfreeze import cache
 from ganfreeze.data import Dataset, Images
 from ganfreeze.evaluation import Extractor
 from ganfreeze.metrics.frechet import Gaussian, RunningMoments
+from ganfreeze.metrics.neighbours import Manifold, nearest
 
 _RECIPE = 1  # to be raised when what is kept changes, so that nobody takes an old file for a new one
 _BATCH = 500
@@ -19,56 +20,77 @@ _BATCH = 500
 class Reference:
     """Statistics of a data set, each made when it is first asked for, or taken from `folder`/reference.
 
-    `split` is "train" or "test"; `subset` the most images whose features are kept one by one.
+    `split` is "train" or "test"; `subset` the most images whose features are compared one by one, drawn by a fixed
+    seed; `neighbours` how far these reach.
     """
 
-    def __init__(self, folder: str, dataset: Dataset, extractor: Extractor, *, split: str, subset: int) -> None:
+    def __init__(
+        self, folder: str, dataset: Dataset, extractor: Extractor, *, split: str, subset: int, neighbours: int
+    ) -> None:
         self._folder, self._dataset, self._extractor = Path(folder) / "reference", dataset, extractor
-        self._split, self._subset = split, subset
+        self._split, self._subset, self._neighbours = split, subset, neighbours
 
     @cached_property
     def gaussian(self) -> Gaussian:
         """That of the features of all images of the split."""
 
         def make() -> cache.Arrays:
-            images = getattr(self._dataset, self._split).images
             running = RunningMoments()
-            for start in range(0, len(images), _BATCH):
-                running.update(self._extractor.extract(images[start : start + _BATCH]).vectors)
+            for vectors in self._extracted(self._split, self._all(self._split)):
+                running.update(vectors)
             return Gaussian.of(running.moments()).arrays()
 
         return Gaussian.read(self._kept("gaussian", self._split, make))
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
-        """Those of a subset of the split, (n, d), in random order."""
-        return self._features(self._split)
+        """Those of the subset, (n, d), in random order."""
+
+        def make() -> cache.Arrays:
+            return {"features": np.concatenate(list(self._extracted(self._split, self._some(self._split))))}
+
+        return self._kept(f"features of {self._subset}", self._split, make)["features"]
 
     @cached_property
-    def both_splits(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The features of as many training as held-out images, (n, d) each."""
-        train, test = self._features("train"), self._features("test")
-        count = min(len(train), len(test))
-        return train[:count], test[:count]
+    def manifold(self) -> Manifold:
+        """The subset with its reach."""
+        return Manifold(self.features, self._neighbours)
+
+    @cached_property
+    def training(self) -> NDArray[np.float32]:
+        """The features of all training images, (n, d)."""
+
+        def make() -> cache.Arrays:
+            return {"features": np.concatenate(list(self._extracted("train", self._all("train"))))}
+
+        return self._kept("all features", "train", make)["features"]
+
+    @cached_property
+    def held_out(self) -> NDArray[np.float64]:
+        """How far the nearest training image is from each of a subset of those held out, (n,)."""
+
+        def make() -> cache.Arrays:
+            held_out = np.concatenate(list(self._extracted("test", self._some("test"))))
+            return {"distances": nearest(held_out, self.training)}
+
+        return self._kept(f"distances of {self._subset}", "test", make)["distances"]
 
     def images(self, count: int) -> Images:
-        """`count` images of the split, or all where it has no more, in the order of `features`."""
-        return getattr(self._dataset, self._split).images[self._order(self._split)[:count]]
+        """`count` images of the subset, or all where it has no more, in the order of `features`."""
+        return self._images(self._split)[self._some(self._split)[:count]]
 
-    def _features(self, split: str) -> NDArray[np.float32]:
-        def make() -> cache.Arrays:
-            return {"features": np.concatenate(list(self._extracted(split)))}
+    def _images(self, split: str) -> Images:
+        return getattr(self._dataset, split).images
 
-        return self._kept(f"features {self._subset}", split, make)["features"]
+    def _all(self, split: str) -> NDArray[np.int64]:
+        return np.arange(len(self._images(split)))
 
-    def _extracted(self, split: str) -> Iterator[NDArray[np.float32]]:
-        images, order = getattr(self._dataset, split).images, self._order(split)
+    def _some(self, split: str) -> NDArray[np.int64]:
+        return np.random.default_rng(0).permutation(len(self._images(split)))[: self._subset]
+
+    def _extracted(self, split: str, order: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(order), _BATCH):
-            yield self._extractor.extract(images[order[start : start + _BATCH]]).vectors
-
-    def _order(self, split: str) -> NDArray[np.int64]:
-        count = len(getattr(self._dataset, split).images)
-        return np.random.default_rng(0).permutation(count)[: self._subset]
+            yield self._extractor.extract(self._images(split)[order[start : start + _BATCH]]).vectors
 
     def _kept(self, part: str, split: str, make: cache.Make) -> cache.Arrays:
         key = {"recipe": _RECIPE, "part": part, "data": self._dataset.digest, "split": split}

@@ -41,7 +41,8 @@ class Fid(Rung):
 
 
 class Score(Rung):
-    """The Inception Score of `samples` samples, in parts."""
+    """The Inception Score of `samples` samples, in parts; the deviation is that of the parts as a population, as in
+    Salimans et al. 2016's code."""
 
     def __init__(self, samples: int, splits: int) -> None:
         self._score = InceptionScore(samples, splits)
@@ -51,7 +52,7 @@ class Score(Rung):
 
     def result(self) -> Scalars:
         scores = self._score.scores()
-        deviation = {"inception_score_deviation": float(scores.std(ddof=1))} if len(scores) > 1 else {}
+        deviation = {"inception_score_deviation": float(scores.std())} if len(scores) > 1 else {}
         return {"inception_score": float(scores.mean()), **deviation}
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ganfreeze import tensorflow as tf
 from ganfreeze.data import Examples, Images
+from ganfreeze.errors import Diverged
 from ganfreeze.streams import sample_batches
 from ganfreeze.types import Model
 
@@ -18,13 +19,16 @@ def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Examples]:
     """A function from latent vectors (n, latent_dim) to uint8 images (n, height, width, channels), or to points.
 
     The generator runs in inference mode, so that a sample depends on no other; of images [-1, 1] is rounded to 0..255.
+    The function raises Diverged where a sample is no number, which rounding would hide.
     """
     images = len(generator.output_shape) == 4
     infer = tf.function(lambda latent: generator(latent, training=False), reduce_retracing=True)
 
     def sample(latent: NDArray[np.float32]) -> Examples:
-        batches = [infer(latent[start : start + BATCH]).numpy() for start in range(0, len(latent), BATCH)]
-        return np.concatenate([_quantised(batch) if images else batch.astype(np.float32) for batch in batches])
+        samples = np.concatenate([infer(latent[start : start + BATCH]) for start in range(0, len(latent), BATCH)])
+        if not np.isfinite(samples).all():
+            raise Diverged("the generator's samples are not finite")
+        return _quantised(samples) if images else samples.astype(np.float32)
 
     return sample
 

@@ -78,15 +78,16 @@ def sliced_wasserstein_distance(real: Any, fake: Any) -> Any:
     """TF-GAN's distance between RGB images, float32 tensors (n, side, side, 3), in the current graph: for each level of
     their pyramids that of real images to themselves and that of real to fake ones.
 
-    TF-GAN draws patches with NumPy's global generator in Python functions of the graph, which TensorFlow may run in any
-    order: here each waits for the one before it, so that a seed gives the same patches every time.
+    TF-GAN draws patches with NumPy's global generator in Python functions of the graph that it calls stateless, so that
+    TensorFlow may run them in any order, and more often than once. Here each has a state and waits for the one before
+    it, so that a seed gives the same patches every time.
     """
     v1 = tf.compat.v1
     py_func, done = v1.py_func, []
 
     def in_order(*arguments: Any, **options: Any) -> Any:
         with tf.control_dependencies(done[-1:]):
-            done.append(py_func(*arguments, **options))
+            done.append(py_func(*arguments, **options | {"stateful": True}))
         return done[-1]
 
     v1.py_func = in_order

@@ -7,11 +7,8 @@ from time import perf_counter
 
 from ganfreeze import data, events, types
 from ganfreeze.cadence import Cadence
+from ganfreeze.errors import Diverged
 from ganfreeze.streams import Streams
-
-
-class Diverged(FloatingPointError):
-    """A loss is no number any more: nothing that follows would mean anything."""
 
 
 def train(

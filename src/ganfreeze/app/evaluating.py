@@ -61,15 +61,20 @@ def run(cfg: DictConfig) -> None:
     with plainly():
         values: Any = OmegaConf.to_container(cfg, resolve=True)
         settings = validation.check_evaluation({key: values[key] for key in _OWN})
-        found = query.recorded(_uri(values), settings.run)
+        uri = _uri(values)
+        found = query.recorded(uri, settings.run)
         variant = recorded.variant(found, overrides(_OWN))
         dataset = variant.source.load()
         require_data(dataset, found)
         variant.evaluator.check(dataset)
         with variant.tracker as tracker:
-            for evaluated in _evaluated(variant, dataset, found, settings.samples_seeds):
-                tracker.amend(settings.run, evaluated)
-                print(render.evaluation_table(found.run, evaluated), flush=True)
+            query.require_over(uri, settings.run)
+            try:
+                for evaluated in _evaluated(variant, dataset, found, settings.samples_seeds):
+                    tracker.amend(settings.run, evaluated)
+                    print(render.evaluation_table(found.run, evaluated), flush=True)
+            except errors.Diverged as error:
+                raise errors.BadInput(f"run={settings.run}: {error}") from error
 
 
 def require_data(dataset: Dataset, found: query.Recorded) -> None:
@@ -100,7 +105,8 @@ def _evaluated(variant: Variant, dataset: Dataset, found: query.Recorded, count:
     seeds = range(evaluation.seed, evaluation.seed + count)
     for subject in subjects(evaluation, pair.generator, average, variant.settings.ema, seeds):
         by_seed = [subject.figures(seed) for seed in seeds]
-        digest = sha256(json.dumps(subject.card, sort_keys=True).encode()).hexdigest()
+        protocol = {"card": subject.card, "figures": sorted(by_seed[0])}
+        digest = sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()
         yield events.Evaluated(
             step=variant.settings.steps,
             evaluator=subject.name,

@@ -11,11 +11,11 @@ from ganfreeze import errors
 from ganfreeze.app.variant import WORDS, Variant, check
 from ganfreeze.report import query
 
-_ASKED = ("evaluator", "tracker", "paths")  # what a user may choose anew; the rest is the run's own
+_ASKED = ("evaluator", "tracker", "paths", "dataset.path")  # what may be chosen anew; the rest is the run's own
 
 
 def variant(found: query.Recorded, overrides: Sequence[str]) -> Variant:
-    """The run's own variant, with these overrides, of the evaluator, the tracker and the paths.
+    """The run's own variant, with these overrides, of the evaluator, the tracker, the paths and where the data lie.
 
     Where a value comes from elsewhere in the config, as folders do, it is looked up now: the run may have been
     somewhere else. What the run does not know of, because it is older, has its default.
@@ -23,9 +23,9 @@ def variant(found: query.Recorded, overrides: Sequence[str]) -> Variant:
     Raises:
         BadInput: an override is of something that the run has decided, or the config is no good.
     """
-    given = {each.partition("=")[0].lstrip("+~"): each.partition("=")[2] for each in overrides}
+    given = {each.partition("=")[0].lstrip("+~"): each.partition("=")[2].strip("'\"") for each in overrides}
     for key in given:
-        if key.partition(".")[0] not in _ASKED:
+        if key not in _ASKED and key.partition(".")[0] not in _ASKED:
             raise errors.BadInput(f"{key}: cannot be chosen here, it is the run's own; {', '.join(_ASKED)} can")
     kept = {word: found.parameters[word] for word in WORDS if word in found.parameters and word not in _ASKED}
     evaluator = given.get("evaluator", found.parameters.get("evaluator", "none"))
@@ -40,8 +40,10 @@ def variant(found: query.Recorded, overrides: Sequence[str]) -> Variant:
     with open_dict(cfg):
         choices = cfg.pop("hydra").runtime.choices
         theirs: Any = OmegaConf.create(found.config)
-        skip = ["tracker", "paths", *([] if found.parameters.get("evaluator") == evaluator else ["evaluator"])]
-        _lay_over(cfg, theirs, {*skip, *given})
+        known = evaluator == found.parameters.get("evaluator")  # then its options were recorded
+        _lay_over(
+            cfg, theirs, {"tracker.uri", "paths", *(given.keys() - {"evaluator"}), *([] if known else ["evaluator"])}
+        )
     return check(cfg, choices)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganfreeze import checkpoint, sampling, types, validation
+from ganfreeze import checkpoint, errors, sampling, types, validation
 from ganfreeze.app.plainly import plainly
 from ganfreeze.app.variant import make
 from ganfreeze.report import query
@@ -18,7 +18,10 @@ def sample(cfg: DictConfig) -> None:
         settings = validation.check_sampling(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
         networks = load(settings.run, query.tracking_uri(settings.uri, settings.mlruns))
         latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
-        samples = sampling.sampler(networks.generator)(latent)
+        try:
+            samples = sampling.sampler(networks.generator)(latent)
+        except errors.Diverged as error:
+            raise errors.BadInput(f"run={settings.run}: {error}") from error
         sampling.write(samples, Path(settings.output))
         print(f"{settings.output}: {len(samples)} samples of run {settings.run}")
 

@@ -94,7 +94,8 @@ class Gaussian:
         return cls(moments.mean, root, float(np.trace(moments.covariance)), moments.count - 1)
 
     def distance(self, other: Moments) -> float:
-        """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), the squared 2-Wasserstein distance; 0 or more.
+        """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), the squared 2-Wasserstein distance; 0 or more, NaN where the
+        moments are no numbers.
 
         C1 C2 has the eigenvalues of root^T C2 root, which is symmetric: the trace of its root is the sum of their
         roots. Of those no more than the ranks allow are kept, so that with fewer samples than dimensions rounding does
@@ -104,10 +105,12 @@ class Gaussian:
         Source: Dowson & Landau 1982, equation 4; Heusel et al. 2017, equation 6.
         """
         covariance = other.covariance
+        if not np.isfinite(covariance).all():
+            return np.nan
         eigenvalues = np.linalg.eigvalsh(self.root.T @ covariance @ self.root).clip(0)
         shared = eigenvalues[-min(self.rank, other.count - 1) :]
         spread = self.trace + np.trace(covariance) - 2 * np.sqrt(shared).sum()
-        return max(0.0, float(np.square(self.mean - other.mean).sum() + spread))
+        return float(np.maximum(np.square(self.mean - other.mean).sum() + spread, 0))
 
     def arrays(self) -> Mapping[str, NDArray[np.float64]]:
         """What it is made of, by name; `Gaussian.read` takes it."""

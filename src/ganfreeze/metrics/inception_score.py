@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 
 class InceptionScore:
-    """exp E KL(p(y|x) || p(y)) of logits, in `splits` equal parts of `count` samples as they come, the last of which
-    takes what is more; from 1 to the number of classes.
+    """exp E KL(p(y|x) || p(y)) of logits, in `splits` parts of `count` samples as they come, whose sizes differ by one
+    at the most; from 1 to the number of classes.
 
     With several parts the score is their mean, and their standard deviation is a measure of its noise. A part keeps
     sums over its samples, so memory does not grow with their number.

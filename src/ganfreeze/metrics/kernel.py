@@ -5,8 +5,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1000
-
 
 class KernelDistance(NamedTuple):
     """The squared maximum mean discrepancy, and its standard error; NaN where there is only one block."""
@@ -15,27 +13,19 @@ class KernelDistance(NamedTuple):
     standard_error: float
 
 
-def kernel_distance(real: NDArray[Any], fake: NDArray[Any], *, block: int = BLOCK) -> KernelDistance:
+def kernel_distance(real: NDArray[Any], fake: NDArray[Any], *, blocks: int) -> KernelDistance:
     """MMD^2 of features (n, d) and (m, d), both in random order, with the kernel (x.y / d + 1)^3.
 
-    It is unbiased, so it may be below 0. The features are cut into blocks of at most `block`, as many of each; the
-    figure is the mean over the blocks, and they tell its standard error. On Inception's features it is the KID.
+    It is unbiased, so it may be below 0. Both are cut into `blocks` blocks, of 2 or more each; the figure is the mean
+    over the blocks, and they tell its standard error. On Inception's features it is the KID.
 
     Source: Binkowski et al. 2018, equation 4 and section 3.1; Zaremba et al. 2013 (blocks); TF-GAN's
     `kernel_classifier_distance_and_std_from_activations` cuts and counts alike.
     """
-    count = -(-max(len(real), len(fake)) // block)
-    blocks = zip(_cut(real, count), _cut(fake, count), strict=True)
-    values = np.array([_unbiased(x.astype(np.float64), y.astype(np.float64)) for x, y in blocks])
-    error = float(values.std(ddof=1) / np.sqrt(count)) if count > 1 else np.nan
+    pairs = zip(np.array_split(real, blocks), np.array_split(fake, blocks), strict=True)
+    values = np.array([_unbiased(x.astype(np.float64), y.astype(np.float64)) for x, y in pairs])
+    error = float(values.std(ddof=1) / np.sqrt(blocks)) if blocks > 1 else np.nan
     return KernelDistance(float(values.mean()), error)
-
-
-def _cut(features: NDArray[Any], count: int) -> list[NDArray[Any]]:
-    """`count` blocks whose sizes differ by one at the most, the smaller first."""
-    size, larger = divmod(len(features), count)
-    sizes = [size] * (count - larger) + [size + 1] * larger
-    return np.split(features, np.cumsum(sizes)[:-1])
 
 
 def _unbiased(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:

@@ -69,12 +69,10 @@ def recorded(uri: str, run: str) -> Recorded:
     """What is kept of a run.
 
     Raises:
-        BadInput: there is no such run, it is not over, or it did not get as far as saving its weights.
+        BadInput: there is no such run, or it did not get as far as saving its weights.
     """
     config = artifacts(uri, run, "config.yaml").read_text()
     found = client(uri).get_run(run)
-    if found.info.status == "RUNNING":
-        raise BadInput(f"run={run} is still running: it can be evaluated when it is over")
     (data,) = found.inputs.dataset_inputs
     return Recorded(
         run=_run(found),
@@ -83,6 +81,12 @@ def recorded(uri: str, run: str) -> Recorded:
         weights=artifacts(uri, run, "weights"),
         digest=json.loads(data.dataset.profile)["sha256"],
     )
+
+
+def require_over(uri: str, run: str) -> None:
+    """Raise BadInput where a run goes on."""
+    if client(uri).get_run(run).info.status == "RUNNING":
+        raise BadInput(f"run={run} is still running: it can be evaluated when it is over")
 
 
 def sweep(uri: str, name: str) -> list[Run]:

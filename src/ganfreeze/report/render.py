@@ -42,15 +42,18 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
     """A table with a line for each figure of a run that was evaluated again: the mean over the seeds, their standard
     deviation, and the figure of training, which is refused where it was not measured alike."""
-    refused = card.refusal("what was measured in training", [evaluated.card, run.cards.get(evaluated.evaluator, {})])
+    cards = [evaluated.card, run.cards.get(evaluated.evaluator, {})]
+    refused: dict[str, str] = {}
     table = Table(evaluated.name, "mean", "spread", "in training", box=None, pad_edge=False)
     for figure, (mean, spread) in evaluated.summary().items():
-        trained = run.metrics.get(f"{evaluated.evaluator}/{figure}", math.nan)
-        told = "refused" if refused and not math.isnan(trained) else _figure(trained)
+        name = f"{evaluated.evaluator}/{figure}"
+        if name in run.metrics and (why := card.refusal(name, cards)):
+            refused[name] = why
+        told = "refused" if name in refused else _figure(run.metrics.get(name, math.nan))
         table.add_row(figure, _figure(mean), "-" if spread is None else _figure(spread), told)
     text = io.StringIO()
     Console(file=text, width=width, highlight=False).print(table)
-    return text.getvalue() + (f"{refused}\n" if refused and evaluated.evaluator in run.cards else "")
+    return text.getvalue() + "".join(f"{why}\n" for why in refused.values())
 
 
 def compare_page(runs: Sequence[Run]) -> str:

@@ -87,17 +87,18 @@ class Mlflow(Tracker):
     def amend(self, run: str, evaluated: events.Evaluated) -> None:
         from mlflow.entities import Metric
 
+        if query.CARD_TAG + evaluated.name in self._client.get_run(run).data.tags:
+            return  # it is there: of one protocol the figures are the same again
         now, figures = int(time.time() * 1000), {}
         for figure, (mean, spread) in evaluated.summary().items():
             figures[f"{evaluated.name}/{figure}"] = mean
             if spread is not None:
                 figures[f"{evaluated.name}/{figure}_spread"] = spread
-        known = self._client.get_run(run).data.metrics
-        new = [Metric(key, value, now, evaluated.step) for key, value in figures.items() if key not in known]
-        self._client.log_batch(run, metrics=new, synchronous=True)  # figures of one card are the same again
-        self._client.set_tag(run, query.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
         every = {"card": evaluated.card, "by_seed": evaluated.by_seed}
         self._client.log_dict(run, every, f"evaluations/{evaluated.name}.json")
+        metrics = [Metric(key, value, now, evaluated.step) for key, value in figures.items()]
+        self._client.log_batch(run, metrics=metrics, synchronous=True)
+        self._client.set_tag(run, query.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
 
     def close_sweep(self, sweep: str) -> str:
         self._open_store()
