@@ -1,4 +1,6 @@
-"""The average of the generator's weights: its rule, under every strategy, and what it must not touch."""
+"""The average of the generator's weights, and packed discriminators, under every strategy; what they must not touch."""
+
+from functools import cache
 
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from conftest import trainable, values, words
 
 from ganfreeze import checkpoint
 from ganfreeze.audit import audit
-from ganfreeze.averaging import Exponential, Nothing
+from ganfreeze.averaging import Exponential
 from ganfreeze.errors import BadInput
 from ganfreeze.keras import keras2, keras3
 
@@ -23,29 +25,61 @@ def followed(start, seen, decay=DECAY):
     return average
 
 
-@pytest.mark.parametrize("keras", LOADS)
-@pytest.mark.parametrize("strategy", [word for word in words("strategy") if word not in ("reverse", "unfrozen")])
-def test_it_follows_the_weights_under_every_strategy(assemble, strategy, keras):
-    if (strategy, keras) == ("compile", "keras3"):
-        keras = "keras2"  # where it trains
-    choice = (f"strategy={strategy}", f"keras={keras}", "batch_size=8", "steps=20", "architecture=dcgan")
-    choice = (*choice, "architecture.filters=4")
-    game, made, streams = assemble(*choice, f"ema={DECAY}")
-    generator, average = game.networks.generator, game.average.generator
-    assert average is not generator
-    start, seen = values(generator), []
-    for a, b in zip(values(average), start, strict=True):
-        np.testing.assert_array_equal(a, b)
-    for step in range(3):
-        made.advance(streams, step, 1)
-        seen.append(values(generator))
-    expected, kept = followed(start, seen), trainable(generator)
+NEVER_TRAIN = {("compile", "keras3")}
+DIFFERENT = {("unfrozen", "keras2"), ("unfrozen", "keras3"), ("reverse", "keras3")}  # than the tape: they do not freeze
+EVERY = [
+    (strategy, keras, "alternating")
+    for strategy in words("strategy")
+    for keras in LOADS
+    if (strategy, keras) not in NEVER_TRAIN
+]
+SPLIT = [(strategy, keras, "seed") for strategy in ("toggle", "train_step", "tfgan") for keras in LOADS]
+
+
+@pytest.fixture(scope="module")
+def trained(assemble):
+    """Three steps with packs of four and an average: the networks' variables at the start and after each step."""
+
+    @cache
+    def trained(strategy, keras, update):
+        choice = (f"strategy={strategy}", f"keras={keras}", f"update={update}", "batch_size=16", "steps=20")
+        game, made, streams = assemble(*choice, "packing=4", f"ema={DECAY}", "optimizer=sgd")
+        models = game.networks.generator, game.networks.discriminator, game.average.generator
+        seen = [tuple(map(values, models))]
+        for step in range(3):
+            assert all(np.isfinite(value) for value in made.advance(streams, step, 1).values())
+            seen.append(tuple(map(values, models)))
+        return [trainable(model) for model in models[:2]], seen
+
+    return trained
+
+
+@pytest.mark.parametrize(("strategy", "keras", "update"), [*EVERY, *SPLIT])
+def test_it_follows_the_weights_under_every_strategy(trained, strategy, keras, update):
+    (kept, _), seen = trained(strategy, keras, update)
+    generators = [generator for generator, _, _ in seen]
+    for one, other in zip(generators[0], seen[0][2], strict=True):
+        np.testing.assert_array_equal(one, other)
     assert not all(kept)
-    for found, wanted, last, is_weight in zip(values(average), expected, seen[-1], kept, strict=True):
+    expected = followed(generators[0], generators[1:])
+    for found, wanted, last, is_weight in zip(seen[-1][2], expected, generators[-1], kept, strict=True):
         if is_weight:
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-7)
         else:
             np.testing.assert_array_equal(found, last, err_msg="BatchNormalization's averages are copied")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "keras", "update"), [each for each in [*EVERY, *SPLIT] if each[:2] not in DIFFERENT]
+)
+def test_every_strategy_trains_a_packed_discriminator_as_the_tape_does(trained, strategy, keras, update):
+    """To rounding, for there is no BatchNormalization in the discriminator."""
+    (_, kept), seen = trained(strategy, keras, update)
+    _, by_tape = trained("tape", keras, update)
+    for before, after, is_weight in zip(seen[0][1], seen[-1][1], kept, strict=True):
+        assert (before != after).any() or not is_weight or before.ndim == 1
+    for one, other in zip(seen[-1][0] + seen[-1][1], by_tape[-1][0] + by_tape[-1][1], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("strategy", ["toggle", "train_step"])
@@ -111,4 +145,3 @@ def test_no_average_is_a_word_and_a_decay_a_number(check):
     for value in ("1.0", "0.0", "2", "often", "null", "-0.5", "nan"):
         with pytest.raises(BadInput, match=r"ema=.*: must be none, or a number between 0 and 1 such as 0.999"):
             check(f"ema={value}")
-    assert Nothing().update() is None

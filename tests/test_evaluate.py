@@ -1,6 +1,7 @@
 """`src/evaluate.py` as a user runs it, on a run that is over: its figures, its cards, and what it leaves alone."""
 
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -8,11 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import CONF, ROOT
+from hydra import initialize_config_dir
 from mlflow import MlflowClient
 
 from ganfreeze import events
+from ganfreeze.app import evaluating
+from ganfreeze.app.recorded import variant as recorded_variant
+from ganfreeze.errors import BadInput
 from ganfreeze.report import query, render
+from ganfreeze.tracker.mlflow import Mlflow
 
 OPTIONS = ("strategy=tape", "steps=20", "batch_size=8", "ema=0.5", "packing=2", "evaluator.samples=100")
 
@@ -48,15 +54,12 @@ def trained(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def again(trained):
-    """By the run's own evaluator, and then by another protocol, twice."""
+    """By the run's own evaluator, and then by the whole ladder under another protocol."""
     folder, _, _, found = trained
-    same = run(folder, "evaluate", f"run={found.info.run_id}")
-    metrics = "evaluator.metrics=[fid,inception_score,kid,precision_recall]"
-    other = [
-        run(folder, "evaluate", f"run={found.info.run_id}", "samples_seeds=3", "evaluator.samples=150", metrics)
-        for _ in range(2)
-    ]
-    for done in (same, *other):
+    metrics = "fid,inception_score,kid,precision_recall,density_coverage,memorization,ms_ssim,sliced_wasserstein"
+    others = "samples_seeds=3", "evaluator.samples=150", f"evaluator.metrics=[{metrics}]"
+    same, other = (run(folder, "evaluate", f"run={found.info.run_id}", *options) for options in ((), others))
+    for done in (same, other):
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
     return same, other, *recorded(folder)
@@ -109,14 +112,73 @@ def test_several_seeds_give_the_mean_and_the_spread(again):
     kept = json.loads(Path(path).read_text())
     assert kept["card"]["seeds"] == [0, 1, 2]
     assert list(kept["by_seed"]) == ["0", "1", "2"]
-    for kind in ("fid", "inception_score", "kid", "precision", "recall"):
+    for kind in (*("fid", "inception_score", "kid", "density", "memorization"), "ms_ssim", "sliced_wasserstein"):
         values = [each[kind] for each in kept["by_seed"].values()]
-        assert len(set(values)) > 1 or kind in ("precision", "recall")
+        assert len(set(values)) == 3 or kind in ("density", "memorization")
         assert after.data.metrics[f"{label}/{kind}"] == pytest.approx(statistics.fmean(values))
         assert after.data.metrics[f"{label}/{kind}_spread"] == pytest.approx(statistics.stdev(values))
-    assert other[0].stdout == other[1].stdout, "it repeats"
-    assert "refused" in other[0].stdout
-    assert "not compared, for it was not measured alike: samples: 150, 100; seeds: [0, 1, 2], [0]" in other[0].stdout
+    assert "refused" in other.stdout
+    told = "classifier/fid is not compared, for it was not measured alike: samples: 150, 100; seeds: [0, 1, 2], [0]"
+    assert told in other.stdout
+    assert "py_func" not in other.stderr
+
+
+def test_what_is_there_is_not_written_again(trained, again):
+    """Evaluated once more under one protocol, by a tracker that is handed other figures."""
+    folder, _, _, _ = trained
+    _, _, client, found = again
+    (label,) = {key.partition("/")[0] for key in found.data.metrics if key.startswith("classifier-150x3-")}
+    card = json.loads(found.data.tags[f"card.{label}"])
+    with Mlflow(store=str(folder / "mlruns")) as tracker:
+        tracker.amend(found.info.run_id, events.Evaluated(20, "classifier", label, card, {0: {"fid": 5.0}}))
+        new = events.Evaluated(20, "classifier", "fresh", card, {0: {"fid": float("nan")}, 1: {"fid": 5.0}})
+        tracker.amend(found.info.run_id, new)
+    assert [path.name for path in folder.glob("mlruns/artifacts/*/artifacts/evaluations/fresh.json")] == ["fresh.json"]
+    now = client.get_run(found.info.run_id).data.metrics
+    assert now[f"{label}/fid"] == found.data.metrics[f"{label}/fid"]
+    assert math.isnan(now["fresh/fid"])
+    assert math.isnan(now["fresh/fid_spread"])
+
+
+@pytest.fixture(scope="module")
+def kept(trained):
+    folder, _, _, found = trained
+    return query.recorded(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", found.info.run_id)
+
+
+def variant(kept, *overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return recorded_variant(kept, overrides)
+
+
+def test_a_variant_is_the_runs_own_but_for_what_is_asked(kept):
+    """Its evaluator's options too, as long as the evaluator is the same; where things lie is looked up now."""
+    same = variant(kept)
+    assert (same.settings.packing, same.settings.ema, same.settings.steps) == (2, 0.5, 20)
+    assert same.evaluator.samples == 100
+    assert same.evaluator.cache == os.environ["GANFREEZE_CACHE"]
+    for words in (["evaluator=classifier"], ["evaluator='classifier'"], ["paths.data=elsewhere"]):
+        assert variant(kept, *words).evaluator.samples == 100
+    other = variant(kept, "evaluator.samples=7", "evaluator.metrics=[kid]", "evaluator.seed=3").evaluator
+    assert (other.samples, list(other.metrics), other.seed) == (7, ["kid"], 3)
+    inception = variant(kept, "evaluator=inception", "evaluator.resize=clean").evaluator
+    assert (inception.samples, inception.resize) == (1000, "clean")
+    older = kept._replace(config="\n".join(line for line in kept.config.splitlines() if not line.startswith("ema")))
+    assert variant(older).settings.ema is None, "what an older run does not know of has its default"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("steps=4", "steps: cannot be chosen here, it is the run's own; evaluator, tracker, paths, dataset.path can"),
+        ("dataset=mnist", "dataset: cannot be chosen here"),
+        ("evaluator.samples=1", "evaluator.samples=1: must be greater than or equal to 2"),
+        ("evaluator.speed=1", "Could not override 'evaluator.speed'"),
+    ],
+)
+def test_what_is_the_runs_own_cannot_be_chosen(kept, override, message):
+    with pytest.raises(BadInput, match=message):
+        variant(kept, override)
 
 
 def test_what_cannot_be_evaluated_is_told(trained):
@@ -124,12 +186,8 @@ def test_what_cannot_be_evaluated_is_told(trained):
     mine = f"run={found.info.run_id}"
     for arguments, message in (
         (["run=5"], "run=5: must be an MLflow run id, 32 hexadecimal digits"),
-        ([], "run has no default: set run=..."),
-        ([f"run={'0' * 32}"], f"run {'0' * 32} in sqlite:"),
-        ([mine, "samples_seeds=0"], "samples_seeds=0: must be greater than or equal to 1"),
-        ([mine, "steps=4"], "steps: cannot be chosen here, it is the run's own; evaluator, tracker, paths can"),
+        ([f"run={'0' * 32}", "samples_seeds=0"], "samples_seeds=0: must be greater than or equal to 1"),
         ([mine, "evaluator=mixture"], "evaluator=mixture needs a data set whose modes are known"),
-        ([mine, "evaluator.samples=1"], "evaluator.samples=1: must be greater than or equal to 2"),
         ([mine, "tracker='null'"], "tracker=mlflow is needed"),
         ([mine, f"paths.mlruns={folder / 'elsewhere'}"], "there is no MLflow store at"),
     ):
@@ -139,17 +197,21 @@ def test_what_cannot_be_evaluated_is_told(trained):
         assert "Traceback" not in done.stderr
 
 
-def test_a_run_is_held_against_the_data_it_was_trained_on(trained):
+def test_a_run_is_held_against_the_data_it_was_trained_on(kept, digits):
     """A recorded digest that is not the data's, as after a file was replaced."""
-    from ganfreeze.app import evaluating
-    from ganfreeze.dataset.digits import Digits
-    from ganfreeze.errors import BadInput
+    evaluating.require_data(digits, kept)
+    with pytest.raises(BadInput, match="was trained on data of another content: dataset=digits has the SHA-256 a65"):
+        evaluating.require_data(digits, kept._replace(digest="f" * 64))
 
-    folder, _, _, found = trained
-    kept = query.recorded(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", found.info.run_id)
-    evaluating.require_data(Digits().load(), kept)
-    with pytest.raises(BadInput, match=r"was trained on data of another content: dataset=digits has the SHA-256 a65"):
-        evaluating.require_data(Digits().load(), kept._replace(digest="f" * 64))
+
+def test_a_run_that_goes_on_is_not_evaluated(trained):
+    folder, _, client, found = trained
+    uri = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
+    query.require_over(uri, found.info.run_id)
+    going_on = client.create_run(found.info.experiment_id)
+    with pytest.raises(BadInput, match="is still running: it can be evaluated when it is over"):
+        query.require_over(uri, going_on.info.run_id)
+    client.delete_run(going_on.info.run_id)
 
 
 # ---------------------------------------------------------------------------------------------- tables, refusals
@@ -183,5 +245,8 @@ def test_a_table_of_an_evaluation_refuses_the_figure_of_training_where_it_must()
     refused = render.evaluation_table(a_run(1, 500, **{"classifier/fid": 7.5}), evaluated).splitlines()
     assert refused[1].split() == ["fid", "2.000", "1.414", "refused"]
     assert refused[2].endswith("samples: 1000, 500")
+    older = render.evaluation_table(a_run(1, None, **{"classifier/fid": 7.5}), evaluated).splitlines()
+    assert older[1].split() == ["fid", "2.000", "1.414", "refused"]
+    assert older[2].endswith("samples: 1000, not said; split: train, not said")
     nothing = render.evaluation_table(a_run(1, None), evaluated).splitlines()
     assert [line.split() for line in nothing[1:]] == [["fid", "2.000", "1.414", "-"]]
