@@ -78,6 +78,7 @@ def scatter(points: NDArray[np.float32], *, side: int = 512) -> Images:
 
     canvas = FigureCanvasAgg(Figure(figsize=(side / 100, side / 100), dpi=100))
     axes = canvas.figure.subplots()
+    axes.set_aspect("equal", adjustable="datalim")
     axes.scatter(points[:, 0], points[:, 1] if points.shape[1] > 1 else np.zeros(len(points)), s=4)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

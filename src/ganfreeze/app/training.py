@@ -19,7 +19,7 @@ from ganfreeze.progress import Terminal
 from ganfreeze.report import query
 from ganfreeze.watch import Watched
 
-_GRID = 64  # samples in a picture
+_GRID, _CLOUD = 64, 2500  # samples in a picture, of images and of points
 
 
 def run(cfg: DictConfig) -> None:
@@ -54,16 +54,17 @@ def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
         strategy=_watched(variant, assembled),
         streams=assembled.streams,
         measures=[weight_change, *(partial(evaluating.named, subject, evaluation.seed) for subject in subjects)],
-        pictures={"samples": _grid(assembled, pair.generator)}
-        | ({"samples_ema": _grid(assembled, average)} if average else {}),
+        pictures={"samples": _picture(assembled, pair.generator)}
+        | ({"samples_ema": _picture(assembled, average)} if average else {}),
         save=lambda: checkpoint.save(pair, Path(HydraConfig.get().runtime.output_dir) / "weights", average),
         cadence=Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate),
     )
 
 
-def _grid(assembled: Assembled, generator: types.Model) -> Callable[[], data.Examples]:
+def _picture(assembled: Assembled, generator: types.Model) -> Callable[[], data.Examples]:
     generate = sampling.sampler(generator)
-    return lambda: generate(assembled.streams.samples(_GRID))
+    count = _GRID if len(generator.output_shape) == 4 else _CLOUD
+    return lambda: generate(assembled.streams.samples(count))
 
 
 def _audited(variant: Variant, assembled: Assembled) -> Iterator[events.Event]:
