@@ -284,13 +284,15 @@ def test_a_card_says_all_of_the_protocol(digits, session_cache):
 
 def test_figures_with_different_cards_are_refused_with_the_fields_named():
     one = {"samples": 1000, "split": "train", "weights": "0" * 64}
-    assert not card.refusal("classifier/fid", [one, dict(one)])
-    assert card.refusal(
-        "classifier/fid", [one, one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}]
-    ) == (
-        "classifier/fid is not compared, for it was not measured alike: samples: 1000, 500; "
-        "split: train, test, not said; weights: 000000000000..., not said"
+    others = [one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}]
+    names = "classifier/fid", "classifier/kid", "classifier/ms_ssim"
+    found = card.refusals(dict(zip(names, ([one, *others], [one, dict(one)], [one, *others]), strict=True)))
+    assert set(found) == {"classifier/fid", "classifier/ms_ssim"}
+    assert card.told(found) == (
+        "classifier/fid, classifier/ms_ssim: not compared, for not measured alike: samples: 1000, 500; "
+        "split: train, test, not said; weights: 000000000000..., not said\n"
     )
+    assert card.told({}) == ""
 
 
 def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
@@ -301,10 +303,10 @@ def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
         .card
         for splits, subset in ((1, 200), (4, 300))
     )
-    refused = {figure for figure in (*FIGURES, "fid_spread") if card.refusal(f"classifier/{figure}", [few, many])}
-    assert refused == FIGURES - {"fid", "ms_ssim"}
-    assert "splits: 1, 4" in card.refusal("classifier/inception_score_spread", [few, many])
-    assert "samples: 200, 300" in card.refusal("classifier/kid", [few, many])
+    refused = card.refusals({f"classifier/{figure}": [few, many] for figure in (*FIGURES, "fid_spread", "kid_spread")})
+    assert {name.partition("/")[2] for name in refused} == FIGURES - {"fid", "ms_ssim"} | {"kid_spread"}
+    assert refused["classifier/inception_score"] == "splits: 1, 4"
+    assert refused["classifier/kid_spread"] == "samples: 200, 300"
     assert card.of(few, "precision")["neighbours"] == 5
     assert card.of(few, "memorization")["samples"] == 200
 

@@ -35,17 +35,23 @@ def differences(cards: Sequence[Card]) -> Mapping[str, Sequence[Any]]:
     return found
 
 
-def refusal(name: str, cards: Sequence[Card]) -> str:
-    """Why figures of this name must not stand side by side, in a sentence that names the fields; "" where they may.
+def refusals(cards: Mapping[str, Sequence[Card]]) -> Mapping[str, str]:
+    """Of figures by name ("classifier/fid"), with the cards of what their names begin with: those that must not stand
+    side by side, and the fields that they differ in, in words."""
+    found = {}
+    for name, each in cards.items():
+        if apart := differences([of(card, name.rpartition("/")[2]) for card in each]):
+            found[name] = "; ".join(f"{field}: {', '.join(map(_shown, values))}" for field, values in apart.items())
+    return found
 
-    The name is whole, "classifier/fid", and the cards are those of what it begins with.
-    """
-    figure = name.rpartition("/")[2]
-    apart = differences([of(card, figure) for card in cards])
-    if not apart:
-        return ""
-    fields = "; ".join(f"{field}: {', '.join(map(_shown, values))}" for field, values in apart.items())
-    return f"{name} is not compared, for it was not measured alike: {fields}"
+
+def told(refused: Mapping[str, str]) -> str:
+    """What `refusals` found, a line for all figures that differ in the same."""
+    lines = []
+    for fields in dict.fromkeys(refused.values()):
+        names = [name for name in refused if refused[name] == fields]
+        lines.append(f"{', '.join(names)}: not compared, for not measured alike: {fields}\n")
+    return "".join(lines)
 
 
 def _shown(value: Any) -> str:

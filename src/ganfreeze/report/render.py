@@ -25,7 +25,7 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
     measured = set().union(*(run.metrics for run in runs))
     figures = sorted(key for key in measured if "/" in key and not key.startswith("system/"))
-    refused = {figure: why for figure in figures if (why := card.refusal(figure, _cards(runs, figure)))}
+    refused = card.refusals({figure: _cards(runs, figure) for figure in figures})
     shown = [*figures, *(key for key in _OTHERS if key in measured)]
     table = Table("variant", *(_OTHERS.get(key) or key for key in shown), "audit", "status", box=None, pad_edge=False)
     for column in table.columns[1:-2]:
@@ -36,24 +36,23 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
         table.add_row(escape(name), *cells, run.audit or "-", run.status)
     text = io.StringIO()
     Console(file=text, width=max(width, 22 * (len(shown) + 2)), highlight=False).print(table)
-    return text.getvalue() + "".join(f"\n{why}\n" for why in refused.values())
+    return text.getvalue() + ("\n" if refused else "") + card.told(refused)
 
 
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
     """A table with a line for each figure of a run that was evaluated again: the mean over the seeds, their standard
     deviation, and the figure of training, which is refused where it was not measured alike."""
     cards = [evaluated.card, run.cards.get(evaluated.evaluator, {})]
-    refused: dict[str, str] = {}
+    summary = evaluated.summary()
+    names = [f"{evaluated.evaluator}/{figure}" for figure in summary]
+    refused = card.refusals({name: cards for name in names if name in run.metrics})
     table = Table(evaluated.name, "mean", "spread", "in training", box=None, pad_edge=False)
-    for figure, (mean, spread) in evaluated.summary().items():
-        name = f"{evaluated.evaluator}/{figure}"
-        if name in run.metrics and (why := card.refusal(name, cards)):
-            refused[name] = why
+    for name, (figure, (mean, spread)) in zip(names, summary.items(), strict=True):
         told = "refused" if name in refused else _figure(run.metrics.get(name, math.nan))
         table.add_row(figure, _figure(mean), "-" if spread is None else _figure(spread), told)
     text = io.StringIO()
     Console(file=text, width=width, highlight=False).print(table)
-    return text.getvalue() + "".join(f"{why}\n" for why in refused.values())
+    return text.getvalue() + card.told(refused)
 
 
 def compare_page(runs: Sequence[Run]) -> str:
