@@ -72,7 +72,7 @@ BAD = [
     (["evaluator.splits=600"], "evaluator.splits=600: must be at most half of evaluator.samples=1000"),
     (
         ["evaluator.metrics=[precision_recall]", "evaluator.samples=5"],
-        "evaluator.neighbours=5: must be less than the least of evaluator.samples and evaluator.subset, 5",
+        "evaluator.neighbours=5: must be less than the smaller of evaluator.samples and evaluator.subset, 5",
     ),
     (["evaluator=inception", "evaluator.resize=nice"], "evaluator.resize=nice: must be 'tfgan' or 'clean'"),
     (["evaluator.seed=-1"], "evaluator.seed=-1: must be greater than or equal to 0"),

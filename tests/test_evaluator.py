@@ -331,7 +331,7 @@ def test_it_refuses_what_it_cannot_learn(digits, evaluator):
 
 def test_it_refuses_figures_that_the_data_cannot_give(digits):
     few = replace(digits, train=Split(digits.train.images[:50], digits.train.labels[:50]))
-    with pytest.raises(BadInput, match="neighbours=60: must be less than the least of the train split, 50"):
+    with pytest.raises(BadInput, match="neighbours=60: must be less than the images of the train split, 50"):
         Classifier(cache="", metrics=("precision_recall",), neighbours=60).check(few)
     shapes = {
         (4, 4, 1): "ms_ssim.*need images of 8x8 or more",

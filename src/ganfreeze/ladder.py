@@ -69,7 +69,9 @@ class Ladder(Evaluator, ABC):
             raise BadInput(f"evaluator.metrics={list(self.metrics)}: must name one figure or more, each once")
         if self.splits > self.samples // 2:
             raise BadInput(f"evaluator.splits={self.splits}: must be at most half of evaluator.samples={self.samples}")
-        self._require_neighbours("of evaluator.samples and evaluator.subset", min(self.samples, self.subset))
+        self._require_neighbours(
+            "the smaller of evaluator.samples and evaluator.subset", min(self.samples, self.subset)
+        )
 
     def check(self, dataset: Dataset) -> None:
         if len(dataset.image_shape) != 3:
@@ -85,7 +87,7 @@ class Ladder(Evaluator, ABC):
                 f"{counts[0]} and {counts[1]}."
             )
         self._check(dataset)
-        self._require_neighbours(f"of the {self.split} split", len(getattr(dataset, self.split).images))
+        self._require_neighbours(f"the images of the {self.split} split", len(getattr(dataset, self.split).images))
         height, width = dataset.image_shape[:2]
         least = image_metrics.LEAST_SIDE
         pixels = self._chosen("ms_ssim", "sliced_wasserstein")
@@ -177,7 +179,7 @@ class Ladder(Evaluator, ABC):
 
     def _require_neighbours(self, which: str, count: int) -> None:
         if self._chosen("precision_recall", "density_coverage") and self.neighbours >= count:
-            raise BadInput(f"evaluator.neighbours={self.neighbours}: must be less than the least {which}, {count}")
+            raise BadInput(f"evaluator.neighbours={self.neighbours}: must be less than {which}, {count}")
 
 
 def _kid(real: NDArray[Any], fake: NDArray[Any]) -> Scalars:
