@@ -35,10 +35,16 @@ def nothing_is_left_running():
     STARTED.clear()
 
 
-def start(folder, script, *arguments):
+def start(folder, script, *arguments, **options):
     command = [sys.executable, str(script), *arguments]
-    STARTED.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    STARTED.append(subprocess.Popen(command, cwd=folder, **pipes, **options))
     return STARTED[-1]
+
+
+def deaf_to_sigint():
+    """As a shell starts what a script puts behind an &."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def finish(process, timeout=300):
@@ -350,7 +356,8 @@ def test_an_interrupted_run_is_killed_with_what_it_had(tmp_path, how):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, how):
-    process = start(tmp_path, TRAIN, "-m", "seed=0,1,2", "evaluator=none", "steps=1000000")
+    options = ("seed=0,1,2", "evaluator=none", "steps=1000000")
+    process = start(tmp_path, TRAIN, "-m", *options, preexec_fn=deaf_to_sigint)
     wait_for(lambda: is_training(tmp_path), process)
     process.send_signal(how)
     code, output, errors = finish(process)

@@ -51,7 +51,11 @@ class FreshProcessLauncher(Launcher):
         setup_globals()
         jobs = [self._job(number, list(each)) for number, each in enumerate(job_overrides, initial_job_idx)]
         _check(jobs, self._n_jobs)
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for each in (
+            signal.SIGINT,
+            signal.SIGTERM,
+        ):  # SIGINT too: a shell starts what a script puts behind an & deaf to it
+            signal.signal(each, signal.default_int_handler)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
             returns = list(pool.map(self._run, jobs))
