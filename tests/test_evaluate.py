@@ -188,6 +188,7 @@ def test_what_cannot_be_evaluated_is_told(trained):
         (["run=5"], "run=5: must be an MLflow run id, 32 hexadecimal digits"),
         ([f"run={'0' * 32}", "samples_seeds=0"], "samples_seeds=0: must be greater than or equal to 1"),
         ([mine, "evaluator=mixture"], "evaluator=mixture needs a data set whose modes are known"),
+        ([mine, "evaluator=none"], "evaluator=none measures nothing: choose another"),
         ([mine, "tracker='null'"], "tracker=mlflow is needed"),
         ([mine, f"paths.mlruns={folder / 'elsewhere'}"], "there is no MLflow store at"),
     ):

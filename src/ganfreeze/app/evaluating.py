@@ -66,6 +66,8 @@ def run(cfg: DictConfig) -> None:
         variant = recorded.variant(found, overrides(_OWN))
         dataset = variant.source.load()
         require_data(dataset, found)
+        if variant.words["evaluator"] == "none":
+            raise errors.BadInput("evaluator=none measures nothing: choose another, such as evaluator=classifier")
         variant.evaluator.check(dataset)
         with variant.tracker as tracker:
             query.require_over(uri, settings.run)

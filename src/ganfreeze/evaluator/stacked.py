@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from ganfreeze import classifier
 from ganfreeze.data import Dataset, Images
@@ -29,7 +27,7 @@ class Stacked(Evaluator):
     cache: str
     samples: Count = 26000
     seed: Index = 0
-    epochs: Annotated[int, Field(ge=1)] = 4
+    epochs: Count = 4
 
     def check(self, dataset: Dataset) -> None:
         if dataset.channels is None:
