@@ -34,9 +34,7 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
         name = " ".join(word for word in run.name.split() if word not in shared) or run.name
         cells = ["refused" if key in refused else _figure(run.metrics.get(key, math.nan)) for key in shown]
         table.add_row(escape(name), *cells, run.audit or "-", run.status)
-    text = io.StringIO()
-    Console(file=text, width=max(width, 22 * (len(shown) + 2)), highlight=False).print(table)
-    return text.getvalue() + ("\n" if refused else "") + card.told(refused)
+    return _text(table, max(width, 22 * (len(shown) + 2))) + ("\n" if refused else "") + card.told(refused)
 
 
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
@@ -50,9 +48,7 @@ def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str
     for name, (figure, (mean, spread)) in zip(names, summary.items(), strict=True):
         told = "refused" if name in refused else _figure(run.metrics.get(name, math.nan))
         table.add_row(figure, _figure(mean), "-" if spread is None else _figure(spread), told)
-    text = io.StringIO()
-    Console(file=text, width=width, highlight=False).print(table)
-    return text.getvalue() + card.told(refused)
+    return _text(table, width) + card.told(refused)
 
 
 def compare_page(runs: Sequence[Run]) -> str:
@@ -66,6 +62,12 @@ def links(run: Run, runs: Sequence[Run]) -> str:
     """Markdown for the description of `run`: links to the other runs of its sweep, and to the page of them all."""
     others = [f"- [{each.name}](#/experiments/{each.experiment}/runs/{each.id})" for each in runs if each != run]
     return "\n".join([f"One run of a sweep; [compare them all]({compare_page(runs)}).", "", *others])
+
+
+def _text(table: Table, width: int) -> str:
+    text = io.StringIO()
+    Console(file=text, width=width, highlight=False).print(table)
+    return text.getvalue()
 
 
 def _cards(runs: Sequence[Run], figure: str) -> Sequence[card.Card]:
