@@ -18,7 +18,7 @@ class Exponential(Average):
     `ExponentialMovingAverage` with its `num_updates`. What is no weight, a BatchNormalization's averages, is copied,
     for it is an average already.
 
-    Source: Yazici et al. 2019, equation 5; Karras et al. 2018, section 6.1.
+    Source: Yazici et al. 2019; Karras et al. 2018, appendix A.1.
     """
 
     def __init__(self, decay: float, *, of: Model, generator: Model) -> None:

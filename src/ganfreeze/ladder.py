@@ -104,9 +104,8 @@ class Ladder(Evaluator, ABC):
 
     def prepare(self, dataset: Dataset) -> Evaluation:
         extractor = self._extractor(dataset)
-        first = min(self.samples, self.subset)
         reference = Reference(
-            self.cache, dataset, extractor, split=self.split, subset=first, neighbours=self.neighbours
+            self.cache, dataset, extractor, split=self.split, subset=self._first, neighbours=self.neighbours
         )
         list(self._rungs(reference))  # so that what they need of real images is there before training begins
 
@@ -123,7 +122,7 @@ class Ladder(Evaluator, ABC):
             split=self.split,
             samples=self.samples,
             **extractor.identity,
-            figures=self._own_protocols(min(first, len(getattr(dataset, self.split).images))),
+            figures=self._own_protocols(min(self._first, len(getattr(dataset, self.split).images))),
         )
         return Evaluation(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
 
@@ -135,29 +134,33 @@ class Ladder(Evaluator, ABC):
     def _extractor(self, dataset: Dataset) -> Extractor:
         """Make the extractor, or take it from the cache."""
 
-    def _own_protocols(self, first: int) -> Mapping[str, Mapping[str, int]]:
-        """What sets a figure's protocol apart from that of the others; `first` is how many are compared one by one."""
+    @property
+    def _first(self) -> int:
+        """How many samples are kept, to be compared one by one, at the most."""
+        return min(self.samples, self.subset)
+
+    def _own_protocols(self, paired: int) -> Mapping[str, Mapping[str, int]]:
+        """What sets a figure's protocol apart from that of the others; `paired` samples meet as many real images."""
         own: dict[str, Mapping[str, int]] = {
             "inception_score inception_score_deviation": {"splits": self.splits},
-            "kid kid_standard_error sliced_wasserstein": {"samples": first},
-            "precision recall density coverage": {"samples": first, "neighbours": self.neighbours},
-            "memorization nearest_train nearest_train_held_out": {"samples": min(self.samples, self.subset)},
+            "kid kid_standard_error sliced_wasserstein": {"samples": paired},
+            "precision recall density coverage": {"samples": paired, "neighbours": self.neighbours},
+            "memorization nearest_train nearest_train_held_out": {"samples": self._first},
         }
         return {figure: protocol for figures, protocol in own.items() for figure in figures.split()}
 
     def _rungs(self, reference: Reference) -> Iterator[Rung]:
         """Those of the chosen figures, none of which has seen a sample."""
-        first = min(self.samples, self.subset)
         if "fid" in self.metrics:
             yield rungs.Fid(reference.gaussian)
         if "inception_score" in self.metrics:
             yield rungs.Score(self.samples, self.splits)
         if figures := list(self._of_neighbours(reference)):
-            yield rungs.Kept(first, figures)
+            yield rungs.Kept(self._first, figures)
         if "ms_ssim" in self.metrics:
             yield rungs.Similarity()
         if "sliced_wasserstein" in self.metrics:
-            yield rungs.Patches(first, reference.images)
+            yield rungs.Patches(self._first, reference.images)
 
     def _of_neighbours(self, reference: Reference) -> Iterator[Callable[[NDArray[Any]], Scalars]]:
         """The chosen figures that look at features side by side; with as many real examples as fakes."""

@@ -47,7 +47,7 @@ class Reference:
         """Those of the subset, (n, d), in random order."""
 
         def make() -> cache.Arrays:
-            return {"features": np.concatenate(list(self._extracted(self._split, self._some(self._split))))}
+            return {"features": self._vectors(self._split, self._some(self._split))}
 
         return self._kept(f"features of {self._subset}", self._split, make)["features"]
 
@@ -61,7 +61,7 @@ class Reference:
         """The features of all training images, (n, d)."""
 
         def make() -> cache.Arrays:
-            return {"features": np.concatenate(list(self._extracted("train", self._all("train"))))}
+            return {"features": self._vectors("train", self._all("train"))}
 
         return self._kept("all features", "train", make)["features"]
 
@@ -70,7 +70,7 @@ class Reference:
         """How far the nearest training image is from each of a subset of those held out, (n,)."""
 
         def make() -> cache.Arrays:
-            held_out = np.concatenate(list(self._extracted("test", self._some("test"))))
+            held_out = self._vectors("test", self._some("test"))
             return {"distances": nearest(held_out, self.training)}
 
         return self._kept(f"distances of {self._subset}", "test", make)["distances"]
@@ -91,6 +91,9 @@ class Reference:
     def _extracted(self, split: str, order: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(order), _BATCH):
             yield self._extractor.extract(self._images(split)[order[start : start + _BATCH]]).vectors
+
+    def _vectors(self, split: str, order: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.concatenate(list(self._extracted(split, order)))
 
     def _kept(self, part: str, split: str, make: cache.Make) -> cache.Arrays:
         key = {"recipe": _RECIPE, "part": part, "data": self._dataset.digest, "split": split}

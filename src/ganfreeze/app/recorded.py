@@ -3,11 +3,10 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from hydra import compose
-from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganfreeze import errors
+from ganfreeze.app.study import composed
 from ganfreeze.app.variant import WORDS, Variant, check
 from ganfreeze.report import query
 
@@ -31,19 +30,12 @@ def variant(found: query.Recorded, overrides: Sequence[str]) -> Variant:
     evaluator = given.get("evaluator", found.parameters.get("evaluator", "none"))
     words = [f"{group}={word}" for group, word in {**kept, "evaluator": evaluator}.items()]
     others = [each for each in overrides if not each.startswith("evaluator=")]
-    try:
-        cfg = compose("config", [*words, *others], return_hydra_config=True)
-    except HydraException as error:
-        raise errors.BadInput(
-            f"{' '.join(overrides)}: {str(error).partition('Config search path')[0].strip()}"
-        ) from None
+    cfg, choices = composed(*words, *others)
+    theirs: Any = OmegaConf.create(found.config)
+    known = evaluator == found.parameters.get("evaluator")  # then its options were recorded
+    skip = {"tracker.uri", "paths", *(given.keys() - {"evaluator"}), *([] if known else ["evaluator"])}
     with open_dict(cfg):
-        choices = cfg.pop("hydra").runtime.choices
-        theirs: Any = OmegaConf.create(found.config)
-        known = evaluator == found.parameters.get("evaluator")  # then its options were recorded
-        _lay_over(
-            cfg, theirs, {"tracker.uri", "paths", *(given.keys() - {"evaluator"}), *([] if known else ["evaluator"])}
-        )
+        _lay_over(cfg, theirs, skip)
     return check(cfg, choices)
 
 

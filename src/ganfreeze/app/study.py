@@ -1,7 +1,7 @@
 """What the programs that compare variants share: variants composed from a program's own config."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,18 @@ from ganfreeze.data import Dataset
 
 def variant(*overrides: str) -> Variant:
     """The variant that `train.py` would make of these overrides. Raises BadInput."""
+    return check(*composed(*overrides))
+
+
+def composed(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
+    """The config that `train.py` would compose of these overrides, not checked yet, and its words. Raises BadInput."""
     try:
         cfg = compose("config", list(overrides), return_hydra_config=True)
     except HydraException as error:
         told = str(error).partition("Config search path")[0].strip()
         raise errors.BadInput(f"{' '.join(overrides)}: {told}") from None
     with open_dict(cfg):
-        words = cfg.pop("hydra").runtime.choices
-    return check(cfg, words)
+        return cfg, cfg.pop("hydra").runtime.choices
 
 
 def overrides(own: Sequence[str]) -> list[str]:

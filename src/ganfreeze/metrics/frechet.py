@@ -14,7 +14,7 @@ class Moments:
     of (x - mean)(x - mean)^T; float64.
 
     Two of them add up to those of both sets, in memory of the order d^2 whatever n, and without the cancellation of
-    sums of squares. Source: Chan, Golub, LeVeque 1983, equation 2.1.
+    sums of squares. Source: Chan, Golub, LeVeque 1983.
     """
 
     count: int
@@ -102,7 +102,7 @@ class Gaussian:
         not enter by the null space, where a root makes 1e-8 of 1e-16. What remains of that where features are constant,
         or nearly, is some 1e-8 of the traces.
 
-        Source: Dowson & Landau 1982, equation 4; Heusel et al. 2017, equation 6.
+        Source: Dowson & Landau 1982; Heusel et al. 2017, equation 6.
         """
         covariance = other.covariance
         if not np.isfinite(covariance).all():

@@ -20,7 +20,7 @@ def kernel_distance(real: NDArray[Any], fake: NDArray[Any], *, blocks: int) -> K
     over the blocks, and they tell its standard error. On Inception's features it is the KID.
 
     Source: Binkowski et al. 2018, equation 4 and section 3.1; Zaremba et al. 2013 (blocks); TF-GAN's
-    `kernel_classifier_distance_and_std_from_activations` cuts and counts alike.
+    `kernel_classifier_distance_and_std_from_activations` has such blocks, the smaller first.
     """
     pairs = zip(np.array_split(real, blocks), np.array_split(fake, blocks), strict=True)
     values = np.array([_unbiased(x.astype(np.float64), y.astype(np.float64)) for x, y in pairs])

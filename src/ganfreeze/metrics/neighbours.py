@@ -57,7 +57,7 @@ def density_coverage(real: Manifold, fake: NDArray[Any]) -> Mapping[str, float]:
     One outlier among the real examples, which reaches far, raises precision but hardly the density; among the fakes it
     raises recall but not the coverage.
 
-    Source: Naeem et al. 2020, equations 2 and 3, with 5 neighbours.
+    Source: Naeem et al. 2020, section 3, with 5 neighbours.
     """
     return {
         "density": float(real.reaching(fake).mean() / real.neighbours),
