@@ -34,7 +34,8 @@ class Architecture(ABC):
         """The generator alone. Raises BadInput as `check` does."""
         self.check(image_shape)
         latent = keras.layers.Input((self.latent_dim,))
-        return keras.Model(latent, self.generate(keras, latent, image_shape, random), name="generator")
+        examples = _of_weights_type(keras, self.generate(keras, latent, image_shape, random))
+        return keras.Model(latent, examples, name="generator")
 
     def build(
         self, *, keras: Any, image_shape: tuple[int, ...], random: np.random.Generator, packing: int = 1
@@ -46,5 +47,13 @@ class Architecture(ABC):
         """
         generator = self.generator(keras=keras, image_shape=image_shape, random=random)
         example = keras.layers.Input(image_shape)
-        logits = self.judge(keras, packed(keras, example, packing), random)
+        logits = _of_weights_type(keras, self.judge(keras, packed(keras, example, packing), random))
         return Networks(generator, keras.Model(example, logits, name="discriminator"), self.latent_dim, packing)
+
+
+def _of_weights_type(keras: Any, output: Tensor) -> Tensor:
+    """What leaves a network that computes in half precision is single, for losses and pictures need more digits."""
+    policy = keras.mixed_precision.global_policy()
+    if policy.compute_dtype == policy.variable_dtype:
+        return output
+    return keras.layers.Activation("linear", dtype=policy.variable_dtype, name="single")(output)

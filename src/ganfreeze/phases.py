@@ -8,8 +8,9 @@ from ganfreeze import tensorflow as tf
 from ganfreeze.streams import Streams
 from ganfreeze.types import Game, Loss, Phase, PhaseName, Scalars, Strategy, Tensor, Update, Variable
 
-Run = Callable[[Tensor, Tensor], Mapping[str, Any]]
-Inputs = Sequence[tuple[Tensor, Tensor]]  # for each call of a step, its real examples and its latent vectors
+Run = Callable[..., Mapping[str, Any]]
+Inputs = Sequence[tuple[Any, ...]]  # for each call of a step, its real examples, its latent vectors, and what it shares
+SCALARS = ("discriminator_loss", "accuracy_real", "accuracy_fake", "generator_loss")  # of both phases
 
 
 def accuracy_real(loss: Loss, logits: Tensor) -> Tensor:
@@ -29,13 +30,13 @@ def of(game: Game, *, learn: Run, fool: Run) -> Mapping[PhaseName, Phase]:
     """
     weights = tuple(game.networks.discriminator.trainable_variables)
 
-    def learn_within_bounds(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
-        scalars = learn(real, latent)
+    def learn_within_bounds(*batch: Any) -> Mapping[str, Any]:
+        scalars = learn(*batch)
         game.regularizer.constrain(weights)
         return scalars
 
-    def fool_and_average(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
-        scalars = fool(real, latent)
+    def fool_and_average(*batch: Any) -> Mapping[str, Any]:
+        scalars = fool(*batch)
         game.average.update()
         return scalars
 
@@ -48,6 +49,12 @@ def of(game: Game, *, learn: Run, fool: Run) -> Mapping[PhaseName, Phase]:
 def inputs(update: Update, streams: Streams, step: int) -> Inputs:
     """What each call of a step is given."""
     return [(streams.batch(step, call.real), streams.noise(step, *call.noise)) for call in update.calls()]
+
+
+def drawn(update: Update, real: Tensor, noise: Tensor) -> Inputs:
+    """The same of one step's draws: its batches of examples, (draws, batch, ...), and noises, (noises, batch, ...)."""
+    noises = update.noises()
+    return [(real[call.real], noise[noises.index(call.noise)]) for call in update.calls()]
 
 
 def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: Inputs) -> list[Mapping[str, Any]]:

@@ -4,7 +4,7 @@ Everything is drawn by NumPy from a generator seeded with (seed, kind, step, ...
 normal numbers differ between XLA and plain kernels, and its stateless shuffle cannot be compiled by XLA.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ganfreeze.data import Examples
 from ganfreeze.types import PhaseName
 
+_RESIDENT = 2**30  # bytes
 _EPOCH, _NOISE, _SAMPLES, _WEIGHTS = range(4)
 _PHASES: dict[PhaseName, int] = {"discriminator": 0, "generator": 1}
 
@@ -43,6 +44,15 @@ def sample_batches(seed: int, count: int, latent_dim: int, size: int) -> Iterato
 def scaled(images: Examples) -> NDArray[np.float32]:
     """Examples as the networks see them: of images 0..255 becomes [-1, 1], points stay."""
     return images if images.dtype == np.float32 else images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+class Draws(NamedTuple):
+    """What several steps are to be trained on: the examples' indices (steps, draws, batch), int32, into `examples`, and
+    noise (steps, noises, batch, latent_dim)."""
+
+    examples: Examples
+    indices: NDArray[np.int32]
+    noise: NDArray[np.floating]
 
 
 class Streams(NamedTuple):
@@ -83,6 +93,27 @@ class Streams(NamedTuple):
         random = np.random.default_rng((self.seed, _NOISE, step, _PHASES[phase], draw))
         latent = random.standard_normal((self.batch_size, self.latent_dim), np.float32)
         return latent.astype(self.dtype, copy=False)
+
+    def draw(self, step: int, steps: int, noises: Sequence[tuple[PhaseName, int]], *, room: int) -> Draws:
+        """The batches of the steps from `step` on, and for each these noises, by phase and draw; zeros follow, up to
+        `room` steps.
+
+        Data that should not lie in a device's memory, memory maps and what is larger than 1 GiB, are looked up here:
+        then `examples` are those of these steps only, in order, and else all there are.
+        """
+        indices = np.zeros((room, self.draws, self.batch_size), np.int32)
+        noise = np.zeros((room, len(noises), self.batch_size, self.latent_dim), self.dtype)
+        for now in range(steps):
+            indices[now] = [self.indices(step + now, draw) for draw in range(self.draws)]
+            noise[now] = [self.noise(step + now, *each) for each in noises]
+        if self.is_resident:
+            return Draws(self.images, indices, noise)
+        return Draws(self.images[indices.ravel()], np.arange(indices.size, dtype=np.int32).reshape(indices.shape), noise)
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether all examples go to the device once."""
+        return not isinstance(self.images, np.memmap) and self.images.nbytes <= _RESIDENT
 
     def samples(self, count: int) -> NDArray[np.float32]:
         """Latent vectors (count, latent_dim) to draw pictures with, the same at every step."""

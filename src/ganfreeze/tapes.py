@@ -5,12 +5,21 @@ Both networks run in training mode throughout. A BatchNormalization in the froze
 batch and goes on moving its averages: the weights are held, the state is not.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import Game, PhaseName, Play, Tensor
+from ganfreeze.types import Game, PhaseName, Play, Tensor, Variable
+
+
+class Pass(NamedTuple):
+    """One pass of the generator in training mode, which both phases look at: its fakes, the tape that it is on, and
+    what BatchNormalization's averages were before."""
+
+    fakes: Tensor
+    tape: Any
+    averages: Sequence[Tensor]
 
 
 class Taped:
@@ -24,10 +33,25 @@ class Taped:
             "generator": list(self._generator.trainable_variables),
         }
         game.optimizers.build(**self._weights)
+        self._averages = list(_averages(game.keras, self._generator))
 
-    def learn(self, real: Tensor, latent: Tensor) -> Mapping[str, Tensor]:
+    @property
+    def reuses_fakes(self) -> bool:
+        """Whether `generate` can take the place of both phases' passes: the update reuses the fakes, and the generator
+        keeps nothing from a pass that a second one would change but the averages of BatchNormalization."""
+        return self._game.update.reuses_fakes and len(self._averages) == len(self._generator.non_trainable_variables)
+
+    def generate(self, latent: Tensor) -> Pass:
+        """Run the generator, for both phases to be given the result."""
+        averages = [tf.identity(tf.convert_to_tensor(variable)) for variable, _ in self._averages]
+        with self._tape("generator") as tape:
+            fakes = self._generator(latent, training=True)
+        return Pass(fakes, tape, averages)
+
+    def learn(self, real: Tensor, latent: Tensor, shared: Pass | None = None) -> Mapping[str, Tensor]:
         """Update the discriminator on real examples and fakes, at once or one after the other."""
-        fakes = self._generator(latent, training=self._game.update.fakes == "training")
+        training = self._game.update.fakes == "training"
+        fakes = shared.fakes if shared else self._generator(latent, training=training)
         each = {"joint": self._learn_jointly, "split": self._learn_split}[self._game.update.batches]
         loss, real_logits, fake_logits = each(self._play(real, latent, fakes))
         return {
@@ -36,11 +60,13 @@ class Taped:
             "accuracy_fake": phases.accuracy_fake(self._game.loss, fake_logits),
         }
 
-    def fool(self, real: Tensor, latent: Tensor) -> Mapping[str, Tensor]:
+    def fool(self, real: Tensor, latent: Tensor, shared: Pass | None = None) -> Mapping[str, Tensor]:
         """Update the generator."""
         game, discriminator = self._game, self._discriminator
-        with tf.GradientTape() as tape:
-            fakes = self._generator(latent, training=True)
+        fakes, tape, averages = shared or self.generate(latent)
+        if shared:
+            self._average_again(averages)
+        with tape:
             real_logits = discriminator(real, training=True) if game.loss.couples else None
             loss = game.loss.generator(real_logits, discriminator(fakes, training=True))
             loss += self._penalty("generator", self._play(real, latent, fakes), loss.dtype)
@@ -48,7 +74,7 @@ class Taped:
         return {"generator_loss": loss}
 
     def _learn_jointly(self, play: Play) -> tuple[Tensor, Tensor, Tensor]:
-        with tf.GradientTape() as tape:
+        with self._tape("discriminator") as tape:
             real_logits = self._discriminator(play.real, training=True)
             fake_logits = self._discriminator(play.fakes, training=True)
             loss = play.loss.discriminator(real_logits, fake_logits)
@@ -57,15 +83,23 @@ class Taped:
         return loss, real_logits, fake_logits
 
     def _learn_split(self, play: Play) -> tuple[Tensor, Tensor, Tensor]:
-        with tf.GradientTape() as tape:
+        with self._tape("discriminator") as tape:
             real_logits = self._discriminator(play.real, training=True)
             real_loss = play.loss.discriminator(real_logits, real_logits, fake_weights=0.0)
         self._descend("discriminator", tape, real_loss)
-        with tf.GradientTape() as tape:
+        with self._tape("discriminator") as tape:
             fake_logits = self._discriminator(play.fakes, training=True)
             fake_loss = play.loss.discriminator(fake_logits, fake_logits, real_weights=0.0)
         self._descend("discriminator", tape, fake_loss)
         return real_loss + fake_loss, real_logits, fake_logits
+
+    def _tape(self, phase: PhaseName) -> Any:
+        """A tape that follows the active weights only: gradients of the frozen ones are not even computed eagerly."""
+        tape = tf.GradientTape(watch_accessed_variables=False)
+        with tape:
+            for variable in self._weights[phase]:
+                tape.watch(variable if isinstance(variable, tf.Variable) else variable.value)  # Keras 3's holds one
+        return tape
 
     def _play(self, real: Tensor, latent: Tensor, fakes: Tensor) -> Play:
         return Play(self._game.networks, self._game.loss, real, latent, fakes)
@@ -74,7 +108,21 @@ class Taped:
         """Of the loss's type: some of TF-GAN's losses are in single precision whatever the logits are."""
         return tf.cast(self._game.regularizer.penalty(phase, play), dtype)
 
-    def _descend(self, phase: str, tape: Any, loss: Tensor) -> None:
-        weights = self._weights[phase]
-        optimizer = getattr(self._game.optimizers, phase)
-        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+    def _descend(self, phase: PhaseName, tape: Any, loss: Tensor) -> None:
+        weights, optimizers = self._weights[phase], self._game.optimizers
+        with tape:
+            scaled = optimizers.scaled(phase, loss)
+        optimizers.apply(phase, tape.gradient(scaled, weights), weights)
+
+    def _average_again(self, before: Sequence[Tensor]) -> None:
+        """Move the averages as a second pass over the same batch would: a' = a + (1 - m) (b - a) makes a'' of
+        a' + m (a' - a), without b, the batch's own."""
+        for (variable, momentum), was in zip(self._averages, before, strict=True):
+            now = tf.convert_to_tensor(variable)
+            variable.assign_add(momentum * (now - was))
+
+
+def _averages(keras: Any, model: Any) -> Iterator[tuple[Variable, float]]:
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            yield from ((variable, layer.momentum) for variable in (layer.moving_mean, layer.moving_variance))

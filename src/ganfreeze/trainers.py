@@ -9,37 +9,37 @@ Penalties on gradients have no place in such a model: a strategy made of these r
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-import numpy as np
 
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
+from ganfreeze.keras import keras2, keras3
 from ganfreeze.types import Game, Model, Tensor
 
-LIMITS = {"regularizer": ["none", "weight_clip"]}
+LIMITS = {"regularizer": ["none", "weight_clip"], "fused_steps": ["auto", 1]}
 
 
 class Trainer(ABC):
     """A Keras model with the loss and the optimizer of one phase.
 
-    `compile()` may be called again, after a flag has changed; `run(real, latent)` is the phase.
+    `compile()` may be called again, after a flag has changed; `run(real, latent)` is the phase. Its scalars are noted
+    where Keras computes the loss: a compiled metric would have to be reset before each batch, and fetched after it.
     """
 
-    def __init__(self, game: Game, optimizer: Any) -> None:
+    def __init__(self, game: Game, optimizer: Any, scalars: Sequence[str]) -> None:
         self.networks, self.loss, self.optimizer = game.networks, game.loss, optimizer
-        self.model = self._build(game.keras)
+        self.model, self._jit = self._build(game.keras), game.execution.jit
+        self._noted = {name: tf.Variable(0.0, trainable=False, dtype=tf.float64) for name in scalars}
+        self._batches = {"keras": keras3, "tf_keras": keras2}[game.keras.__name__].Batches
 
     def compile(self) -> None:
-        """Compile the model; Keras 2 reads the `trainable` flags now, Keras 3 when it traces the train function.
-
-        Keras 3 would choose XLA by itself, whose convolutions are slow on a CPU: both Keras compile without it.
-        """
-        self.model.compile(optimizer=self.optimizer, loss=self._loss, metrics=self._metrics(), jit_compile=False)
+        """Compile the model; Keras 2 reads the `trainable` flags now, Keras 3 when it traces the train function."""
+        self.model.compile(optimizer=self.optimizer, loss=self._loss, jit_compile=self._jit)
+        self._train = self._batches(self.model).train
 
     @abstractmethod
-    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
+    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, Tensor]:
         """Train on one batch and return the phase's scalars."""
 
     @abstractmethod
@@ -48,25 +48,31 @@ class Trainer(ABC):
     @abstractmethod
     def _loss(self, labels: Tensor, logits: Tensor) -> Tensor: ...
 
-    def _metrics(self) -> list[Any]:
-        return []
+    def _note(self, **scalars: Tensor) -> None:
+        for name, value in scalars.items():
+            self._noted[name].assign(tf.cast(value, tf.float64))
+
+    def _scalars(self) -> Mapping[str, Tensor]:
+        return {name: tf.identity(variable) for name, variable in self._noted.items()}
 
 
 class _Discriminator(Trainer):
-    def __init__(self, game: Game) -> None:
-        super().__init__(game, game.optimizers.discriminator)
+    def __init__(self, game: Game, scalars: Sequence[str]) -> None:
+        super().__init__(game, game.optimizers.discriminator, scalars)
         generator, training = game.networks.generator, game.update.fakes == "training"
-        self._fakes = tf.function(lambda latent: generator(latent, training=training))
+        self._fakes = tf.function(lambda latent: generator(latent, training=training), jit_compile=self._jit)
 
 
 class JointDiscriminator(_Discriminator):
     """[real, fakes] to logits (batch, 2): one update sees both."""
 
-    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
-        unused_labels = np.zeros((len(real), 2), np.float32)
-        images = [tf.convert_to_tensor(real), self._fakes(latent)]
-        logs = self.model.train_on_batch(images, unused_labels, return_dict=True)
-        return {"discriminator_loss": logs.pop("loss"), **logs}
+    def __init__(self, game: Game) -> None:
+        super().__init__(game, ("discriminator_loss", "accuracy_real", "accuracy_fake"))
+
+    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, Tensor]:
+        unused_labels = tf.zeros((len(real), 2))
+        self._train([tf.convert_to_tensor(real), self._fakes(latent)], unused_labels)
+        return self._scalars()
 
     def _build(self, keras: Any) -> Model:
         discriminator = self.networks.discriminator
@@ -75,30 +81,33 @@ class JointDiscriminator(_Discriminator):
         return keras.Model([real, fakes], logits, name="discriminator_trainer")
 
     def _loss(self, labels: Tensor, logits: Tensor) -> Tensor:
-        return self.loss.discriminator(logits[:, :1], logits[:, 1:])
-
-    def _metrics(self) -> list[Any]:
-        def accuracy_real(labels: Tensor, logits: Tensor) -> Tensor:
-            return phases.accuracy_real(self.loss, logits[:, :1])
-
-        def accuracy_fake(labels: Tensor, logits: Tensor) -> Tensor:
-            return phases.accuracy_fake(self.loss, logits[:, 1:])
-
-        return [accuracy_real, accuracy_fake]
+        real_logits, fake_logits = logits[:, :1], logits[:, 1:]
+        loss = self.loss.discriminator(real_logits, fake_logits)
+        self._note(
+            discriminator_loss=loss,
+            accuracy_real=phases.accuracy_real(self.loss, real_logits),
+            accuracy_fake=phases.accuracy_fake(self.loss, fake_logits),
+        )
+        return loss
 
 
 class SplitDiscriminator(_Discriminator):
     """Images to logits (batch, 1): an update on the real batch, labelled 1, then one on the fakes, labelled 0."""
 
-    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
-        labels = np.ones((len(real), 1), np.float32)
+    def __init__(self, game: Game) -> None:
+        super().__init__(game, ("loss", "real", "fake"))
+
+    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, Tensor]:
+        labels = tf.ones((len(real), 1))
         fakes = self._fakes(latent)
-        on_real = self.model.train_on_batch(real, labels, return_dict=True)
-        on_fake = self.model.train_on_batch(fakes, 0 * labels, return_dict=True)
+        self._train(tf.convert_to_tensor(real), labels)
+        on_real = self._scalars()
+        self._train(fakes, 0 * labels)
+        on_fake = self._scalars()
         return {
             "discriminator_loss": on_real["loss"] + on_fake["loss"],
-            "accuracy_real": on_real["accuracy"],
-            "accuracy_fake": on_fake["accuracy"],
+            "accuracy_real": on_real["real"],
+            "accuracy_fake": on_fake["fake"],
         }
 
     def _build(self, keras: Any) -> Model:
@@ -107,26 +116,27 @@ class SplitDiscriminator(_Discriminator):
 
     def _loss(self, labels: Tensor, logits: Tensor) -> Tensor:
         side = labels[:1]  # all are alike, and a pack has one logit only
-        return self.loss.discriminator(logits, logits, real_weights=side, fake_weights=1 - side)
-
-    def _metrics(self) -> list[Any]:
-        def accuracy(labels: Tensor, logits: Tensor) -> Tensor:
-            real = phases.accuracy_real(self.loss, logits)
-            return tf.where(labels[0, 0] > 0, real, 1 - real)
-
-        return [accuracy]
+        loss = self.loss.discriminator(logits, logits, real_weights=side, fake_weights=1 - side)
+        self._note(
+            loss=loss,
+            real=phases.accuracy_real(self.loss, logits),
+            fake=phases.accuracy_fake(self.loss, logits),
+        )
+        return loss
 
 
 class Combined(Trainer):
     """Latent vectors to the logits of their images, (batch, 1); with a coupled loss [real, latent] to (batch, 2)."""
 
     def __init__(self, game: Game) -> None:
-        super().__init__(game, game.optimizers.generator)
+        super().__init__(game, game.optimizers.generator, ("generator_loss",))
 
-    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
-        inputs, columns = ([real, latent], 2) if self.loss.couples else (latent, 1)
-        unused_labels = np.ones((len(latent), columns), np.float32)
-        return {"generator_loss": self.model.train_on_batch(inputs, unused_labels, return_dict=True)["loss"]}
+    def run(self, real: Tensor, latent: Tensor) -> Mapping[str, Tensor]:
+        latent = tf.convert_to_tensor(latent)
+        inputs, columns = ([tf.convert_to_tensor(real), latent], 2) if self.loss.couples else (latent, 1)
+        unused_labels = tf.ones((len(latent), columns))
+        self._train(inputs, unused_labels)
+        return self._scalars()
 
     def _build(self, keras: Any) -> Model:
         generator, discriminator = self.networks.generator, self.networks.discriminator
@@ -138,8 +148,9 @@ class Combined(Trainer):
         return keras.Model([real, latent], logits, name="combined")
 
     def _loss(self, labels: Tensor, logits: Tensor) -> Tensor:
-        real_logits = logits[:, :1] if self.loss.couples else None
-        return self.loss.generator(real_logits, logits[:, -1:])
+        loss = self.loss.generator(logits[:, :1] if self.loss.couples else None, logits[:, -1:])
+        self._note(generator_loss=loss)
+        return loss
 
 
 def pair(game: Game, *, combined_trains_both: bool = False) -> tuple[Trainer, Trainer]:

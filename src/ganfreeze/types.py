@@ -25,10 +25,11 @@ PhaseName = Literal["discriminator", "generator"]
 Order = Literal["discriminator_first", "generator_first", "simultaneous"]
 Batches = Literal["joint", "split"]
 Fakes = Literal["training", "inference"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
 # What a part can do, where it cannot do everything: by the key of a config ("keras", "update.batches"), the values that
 # go with it. It is asked before TensorFlow is imported.
-Limits = Mapping[str, Sequence[str | bool]]
+Limits = Mapping[str, Sequence[str | bool | int]]
 
 
 # ------------------------------------------------------------------------------------------------------ networks
@@ -146,6 +147,17 @@ class Update:
             fool.append(Call("generator", real, noise))
         return [*fool, *learn] if self.order == "generator_first" else [*learn, *fool]
 
+    def noises(self) -> Sequence[tuple[PhaseName, int]]:
+        """The batches of noise that the calls of a step share, each once, in order."""
+        return list(dict.fromkeys(call.noise for call in self.calls()))
+
+    @property
+    def reuses_fakes(self) -> bool:
+        """Whether the generator phase looks at the very fakes that the discriminator learned from, so that the
+        generator need not run again."""
+        once = (self.discriminator_steps, self.generator_steps) == (1, 1)
+        return once and self.noise == "reused" and self.fakes == "training" and self.order != "generator_first"
+
     def iterations(self, phase: PhaseName) -> int:
         """How often one step calls the optimizer of that phase."""
         steps = {
@@ -212,6 +224,20 @@ class Optimizers:
             self.generator.build(list(generator))
             self.discriminator.build(list(discriminator))
 
+    def scaled(self, phase: PhaseName, loss: Tensor) -> Tensor:
+        """What is to be differentiated instead of the loss: in half precision small gradients would vanish, so there it
+        is a multiple of the loss, a factor that the optimizer finds (Micikevicius et al. 2018, section 3.2)."""
+        optimizer = getattr(self, phase)
+        scale = getattr(optimizer, "get_scaled_loss", None) or getattr(optimizer, "scale_loss", None)  # Keras 2, 3
+        return scale(loss) if scale else loss
+
+    def apply(self, phase: PhaseName, gradients: Sequence[Tensor], weights: Sequence[Variable]) -> None:
+        """Take a step along the gradients of a `scaled` loss."""
+        optimizer = getattr(self, phase)
+        if hasattr(optimizer, "get_unscaled_gradients"):  # Keras 2; 3 does it itself
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+
 
 class OptimizerPair(ABC):
     """What a file in `optimizer/` holds: one rule for both networks, with a rate for each.
@@ -234,12 +260,15 @@ class OptimizerPair(ABC):
                 f"optimizer.discriminator_rate={self.discriminator_rate} must be equal."
             )
 
-    def build(self, *, keras: Any, schedule: "Schedule", update: Update, steps: int) -> Optimizers:
-        """Build the optimizers for a run of this many steps."""
+    def build(
+        self, *, keras: Any, schedule: "Schedule", update: Update, steps: int, precision: Precision = "float32"
+    ) -> Optimizers:
+        """Build the optimizers for a run of this many steps; in mixed_float16 they scale the loss."""
 
         def build(phase: PhaseName, rate: float) -> Any:
             iterations = steps * update.iterations(phase)
-            return self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations))
+            optimizer = self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations))
+            return keras.mixed_precision.LossScaleOptimizer(optimizer) if precision == "mixed_float16" else optimizer
 
         discriminator = build("discriminator", self.discriminator_rate)
         shared = update.optimizers == "shared"
@@ -268,10 +297,18 @@ class Average(ABC):
         """Take in the weights as they are now, after a generator phase."""
 
 
+class Execution(NamedTuple):
+    """How steps are run, which changes what they do by rounding only: compiled by XLA or not, and how many of them one
+    call takes at the most."""
+
+    jit: bool = False
+    fused_steps: int = 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Game:
-    """What every strategy is given: a Keras, the networks, and the algorithm that they are to be trained by; and the
-    average of the generator that is to be kept beside."""
+    """What every strategy is given: a Keras, the networks, and the algorithm that they are to be trained by; the
+    average of the generator that is to be kept beside; and how it is all to be run."""
 
     keras: Any
     networks: Networks
@@ -280,6 +317,7 @@ class Game:
     optimizers: Optimizers
     update: Update
     average: Average
+    execution: Execution = Execution()
 
 
 class Phase(NamedTuple):

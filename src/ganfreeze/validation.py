@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.types import Count, Index, Limits
+from ganfreeze.types import Count, Index, Limits, Precision
 
 _MISSING = "???"  # what OmegaConf writes for a value that has to be given
 
@@ -20,6 +20,12 @@ def _decay(value: Any) -> float | None:
         return None
     if not isinstance(value, float) or not 0 < value < 1:
         raise ValueError("none, or a number between 0 and 1 such as 0.999")
+    return value
+
+
+def _fused(value: Any) -> int | Literal["auto"]:
+    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError("auto, or a number of steps of at least 1")
     return value
 
 
@@ -52,7 +58,9 @@ class Settings(BaseModel):
     eager: bool
     packing: Count
     ema: Annotated[Any, AfterValidator(_decay)]  # None: no average
-    precision: Literal["float32", "float64"]
+    precision: Precision
+    jit: Literal["auto", "on", "off"]
+    fused_steps: Annotated[Any, AfterValidator(_fused)]
     audit: Literal["error", "record", "off"]
     cadence: CadenceSettings
     paths: PathSettings

@@ -82,6 +82,8 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
         "evaluator",
         "tracker",
     )
+    if settings.eager and settings.jit == "on":
+        raise errors.BadInput("jit=on: eager=true compiles nothing; choose jit=auto or jit=off, or eager=false")
     if settings.batch_size % settings.packing:
         raise errors.BadInput(
             f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, for the "
@@ -103,7 +105,7 @@ def settle(settings: validation.Settings) -> None:
 
 def networks(variant: Variant, dataset: data.Dataset, keras: Any) -> types.Networks:
     """Both networks with their initial weights, none of them held yet."""
-    keras.backend.set_floatx(variant.settings.precision)
+    keras.backend.set_floatx(_single_or_double(variant.settings.precision))
     keras.mixed_precision.set_global_policy(variant.settings.precision)
     return variant.architecture.build(
         keras=keras,
@@ -118,8 +120,18 @@ def another_generator(variant: Variant, dataset: data.Dataset, keras: Any) -> An
     return variant.architecture.generator(keras=keras, image_shape=dataset.image_shape, random=weights_random(0))
 
 
-def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, *, keras: Any) -> Assembled:
-    """Everything that trains, joined: what is held, the optimizers, the strategy, and its streams."""
+def assemble(
+    variant: Variant,
+    dataset: data.Dataset,
+    networks: types.Networks,
+    *,
+    keras: Any,
+    execution: types.Execution | None = None,
+) -> Assembled:
+    """Everything that trains, joined: what is held, the optimizers, the strategy, and its streams.
+
+    Without an `execution` steps are run as the settings say, plainly where they leave it open.
+    """
     settings, update = variant.settings, variant.update
     settle(settings)
     game = types.Game(
@@ -127,9 +139,16 @@ def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, 
         networks=variant.freeze.apply(networks),
         loss=variant.loss,
         regularizer=variant.regularizer,
-        optimizers=variant.optimizer.build(keras=keras, schedule=variant.schedule, update=update, steps=settings.steps),
+        optimizers=variant.optimizer.build(
+            keras=keras,
+            schedule=variant.schedule,
+            update=update,
+            steps=settings.steps,
+            precision=settings.precision,
+        ),
         update=update,
         average=_average(variant, dataset, networks, keras),
+        execution=execution or plain(settings),
     )
     streams = Streams(
         images=dataset.train.images,
@@ -137,9 +156,19 @@ def assemble(variant: Variant, dataset: data.Dataset, networks: types.Networks, 
         batch_size=settings.batch_size,
         latent_dim=networks.latent_dim,
         draws=update.discriminator_steps,
-        dtype=settings.precision,
+        dtype=_single_or_double(settings.precision),
     )
     return Assembled(game, make(variant.cfg.strategy, game=game), streams)
+
+
+def plain(settings: validation.Settings) -> types.Execution:
+    """How steps are run where nobody looks for the fastest way."""
+    return types.Execution(settings.jit == "on", 1 if settings.fused_steps == "auto" else settings.fused_steps)
+
+
+def _single_or_double(precision: types.Precision) -> str:
+    """The type of weights and data; what a network computes in is its own matter."""
+    return "float64" if precision == "float64" else "float32"
 
 
 def _average(variant: Variant, dataset: data.Dataset, networks: types.Networks, keras: Any) -> averaging.Average:

@@ -1,8 +1,11 @@
 """Keras 2, which lives on as the package tf_keras."""
 
 from types import ModuleType
+from typing import Any
 
 from ganfreeze import tensorflow as tf
+
+_FOREVER = 2**62
 
 
 def load() -> ModuleType:
@@ -11,3 +14,36 @@ def load() -> ModuleType:
     import tf_keras
 
     return tf_keras
+
+
+class Batches:
+    """`train_on_batch` of a compiled model, again and again, for batches of one shape.
+
+    The first call is Keras' own, which reads what `compile()` remembered, and traces the train function. From then on
+    that function is called alone, on an iterator that batches are pushed into: what `train_on_batch` does around it, a
+    data set made anew, flags set and put back, metrics reset, and results fetched, takes longer than a small batch.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._model, self._queue = model, None
+
+    def train(self, examples: Any, labels: Any) -> None:
+        """Train on one batch: tensors, or a list of them, and labels."""
+        if self._queue is None or tf.config.functions_run_eagerly():  # then flags count at every batch
+            self._model.train_on_batch(examples, labels, return_dict=True)
+            self._open(examples, labels)
+            return
+        self._queue.enqueue(tf.nest.flatten((examples, labels)))
+        self._model.train_function(self._iterator)
+
+    def _open(self, examples: Any, labels: Any) -> None:
+        batch = (tuple(examples) if isinstance(examples, list) else examples), labels
+        tensors = tf.nest.flatten(batch)
+        self._queue = tf.queue.FIFOQueue(1, [each.dtype for each in tensors], [each.shape for each in tensors])
+        queue = self._queue
+        pushed = tf.data.Dataset.range(_FOREVER).map(
+            lambda _: tf.nest.pack_sequence_as(batch, tf.nest.flatten(queue.dequeue()))
+        )
+        options = tf.data.Options()
+        options.experimental_optimization.inject_prefetch = False  # it would wait for a batch that never comes
+        self._iterator = iter(pushed.with_options(options))

@@ -1,17 +1,17 @@
 """`tf.GradientTape` and explicit variable lists: nothing is frozen, only the active network is handed gradients."""
 
-from ganfreeze import tensorflow as tf
-from ganfreeze.phases import PhaseByPhase
+from ganfreeze.fused import Fused
 from ganfreeze.tapes import Taped
 from ganfreeze.types import Game
 
 
-class Tape(PhaseByPhase):
-    """The custom training loop of TensorFlow's guides, one `tf.function` for each phase.
+class Tape(Fused):
+    """The custom training loop of TensorFlow's guides, each phase a `tf.function`, and steps of both in one loop.
 
     No flag is read or set. A BatchNormalization in the frozen network goes on moving its averages.
     """
 
     def __init__(self, game: Game) -> None:
         taped = Taped(game)
-        super().__init__(game, learn=tf.function(taped.learn), fool=tf.function(taped.fool))
+        generate = taped.generate if taped.reuses_fakes else None
+        super().__init__(game, learn=taped.learn, fool=taped.fool, generate=generate)

@@ -1,19 +1,18 @@
 """TF-GAN's `gan_train_ops`: explicit variable lists, in a TensorFlow 1 graph over the networks' own variables."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ganfreeze import phases, tfgan_shim
 from ganfreeze import tensorflow as tf
-from ganfreeze.phases import PhaseByPhase
+from ganfreeze.fused import Fused
 from ganfreeze.types import Game, Limits, Play, Tensor, Variable
 
 Scalars = Mapping[str, Tensor]
 BOTH = ("real", "fake")
 
 
-class Tfgan(PhaseByPhase):
+class Tfgan(Fused):
     """A GANModel put together by hand, `gan_loss` and `gan_train_ops`, in one graph for each update.
 
     `wrap_function` makes a graph as TensorFlow 1 knew it: it runs what its outputs need and nothing else, in no order
@@ -24,7 +23,7 @@ class Tfgan(PhaseByPhase):
     Functions run eagerly dissolve in such a graph, which then has no cause to move anything: hence the limit.
     """
 
-    limits: ClassVar[Limits] = {"eager": [False]}
+    limits: ClassVar[Limits] = {"eager": [False], "jit": ["auto", "off"]}
 
     def __init__(self, game: Game) -> None:
         self._game, networks = game, game.networks
@@ -33,9 +32,8 @@ class Tfgan(PhaseByPhase):
         self._generator, self._discriminator = _whole(networks.generator), _whole(networks.discriminator)
         self._optimizers = {name: _Optimizer(getattr(game.optimizers, name), weights[name]) for name in weights}
         updates = {"joint": [BOTH], "split": [("real",), ("fake",)]}[game.update.batches]
-        learn = [self._graph(lambda real, latent, sides=sides: self._learn(real, latent, sides)) for sides in updates]
-        fool = self._graph(self._fool)
-        super().__init__(game, learn=lambda *batch: _sum(graph(*batch) for graph in learn), fool=fool)
+        graphs = [self._graph(lambda real, latent, sides=sides: self._learn(real, latent, sides)) for sides in updates]
+        super().__init__(game, learn=lambda *batch: _sum([graph(*batch) for graph in graphs]), fool=self._graph(self._fool))
 
     def _learn(self, real: Tensor, latent: Tensor, sides: Collection[str]) -> Scalars:
         model = self._model(real, latent, self._game.update.fakes == "training", in_order=sides == BOTH)
@@ -121,8 +119,9 @@ def _single(loss: Tensor) -> Tensor:
     return tf.cast(loss, tf.float32)
 
 
-def _sum(scalars: Iterable[Scalars]) -> Scalars:
-    total: Counter[str] = Counter()
+def _sum(scalars: Sequence[Scalars]) -> Scalars:
+    """Of each scalar, its sum over the updates that gave it."""
+    total: dict[str, Tensor] = {}
     for each in scalars:
-        total.update(each)
+        total |= {name: total[name] + value if name in total else value for name, value in each.items()}
     return total

@@ -1,0 +1,76 @@
+"""Many steps in one call: a loop inside one traced function, which XLA may compile."""
+
+from abc import ABC
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ganfreeze import phases
+from ganfreeze import tensorflow as tf
+from ganfreeze.streams import Draws, Streams
+from ganfreeze.types import Game, Scalars, Strategy, Tensor
+
+
+class Fused(Strategy, ABC):
+    """A strategy whose phases are tensors in, tensors out, so that whole steps can run without Python.
+
+    Up to `execution.fused_steps` of them run in one call. What they need is drawn before by NumPy, as for single
+    phases: the device gathers the batches by their indices from examples that lie there as uint8, and sums the scalars,
+    which are fetched once for all steps. The loop has room for `fused_steps` steps and is told how many to take, so it
+    is traced and compiled once, whatever a span's length.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        *,
+        learn: phases.Run,
+        fool: phases.Run,
+        generate: Callable[[Tensor], Any] | None = None,
+    ) -> None:
+        """`learn(real, latent)` and `fool(real, latent)` are the phases. Where `generate(latent)` is given, it runs the
+        generator once for both, in the same trace, and each is given its result as a third argument."""
+        jit, self._update, self._generate = game.execution.jit, game.update, generate
+        traced = [tf.function(each, jit_compile=jit) for each in (learn, fool)]
+        self.phases = phases.of(game, learn=traced[0], fool=traced[1])
+        self._inner = phases.of(game, learn=learn, fool=fool) if generate else self.phases
+        self._capacity = game.execution.fused_steps
+        self._many = tf.function(self._loop, jit_compile=jit)
+        self._examples: tuple[Any, Tensor] = None, None
+
+    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
+        totals = []
+        for first in range(step, step + steps, self._capacity):
+            count = min(self._capacity, step + steps - first)
+            draws = streams.draw(first, count, self._update.noises(), room=self._capacity)
+            totals.append(self._many(*self._placed(draws), tf.constant(count)))
+        return {name: float(sum(total[name] for total in totals)) / steps for name in phases.SCALARS}
+
+    def _loop(self, examples: Tensor, indices: Tensor, noise: Tensor, count: Tensor) -> Mapping[str, Tensor]:
+        def run(number: Tensor, totals: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+            real = _scaled(tf.gather(examples, indices[number]), noise.dtype)
+            inputs = phases.drawn(self._update, real, noise[number])
+            if self._generate:
+                shared = self._generate(inputs[0][1])
+                inputs = [(*batch, shared) for batch in inputs]
+            scalars = phases.run_step(self._inner, self._update, inputs)
+            return number + 1, {name: totals[name] + _mean(scalars, name) for name in phases.SCALARS}
+
+        totals = {name: tf.zeros((), tf.float64) for name in phases.SCALARS}
+        return tf.while_loop(lambda number, _: number < count, run, (tf.constant(0), totals))[1]
+
+    def _placed(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """On the device; examples that are there already are not moved again."""
+        if self._examples[0] is not draws.examples:
+            self._examples = draws.examples, tf.convert_to_tensor(draws.examples)
+        return self._examples[1], tf.convert_to_tensor(draws.indices), tf.convert_to_tensor(draws.noise)
+
+
+def _scaled(examples: Tensor, dtype: Any) -> Tensor:
+    """What `streams.scaled` does."""
+    if examples.dtype == tf.uint8:
+        examples = tf.cast(examples, tf.float32) / 127.5 - 1
+    return tf.cast(examples, dtype)
+
+
+def _mean(scalars: list[Mapping[str, Any]], name: str) -> Tensor:
+    return tf.reduce_mean(tf.stack([tf.cast(each[name], tf.float64) for each in scalars if name in each]))
