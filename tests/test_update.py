@@ -8,6 +8,7 @@ from conftest import words
 
 from ganfreeze.errors import BadInput
 from ganfreeze.keras import keras2, keras3
+from ganfreeze.phases import SCALARS
 from ganfreeze.types import Call, Optimizers, Update
 from ganfreeze.update.alternating import Alternating
 from ganfreeze.update.seed import Seed
@@ -87,19 +88,21 @@ def test_simultaneous_steps_are_one_update_of_each(options):
 
 
 @pytest.mark.parametrize("options", [(), ("discriminator_steps=2",), ("noise=reused",), ("order=generator_first",)])
-def test_a_step_hands_each_call_its_own_batch_and_noise(variant, options):
-    """Recorded where the phases are run, and compared with the streams bit for bit."""
-    _, strategy, streams = variant("evaluator=none", *(f"update.{each}" for each in options))
+@pytest.mark.parametrize("fused_steps", [1, 5])
+def test_a_step_hands_each_call_its_own_batch_and_noise(variant, options, fused_steps):
+    """Recorded where the phases are run, in the loop too, and compared with the streams bit for bit."""
+    choice = ("strategy=tape", "eager=true", f"fused_steps={fused_steps}")
+    _, strategy, streams = variant("evaluator=none", *choice, *(f"update.{each}" for each in options))
     seen = []
 
     def record(phase):
-        def run(real, latent):
+        def run(real, latent, *_):
             seen.append((phase.name, real, latent))
-            return {"loss": 0.0}
+            return dict.fromkeys(SCALARS, 0.0)
 
         return phase._replace(run=run)
 
-    strategy.phases = {name: record(phase) for name, phase in strategy.phases.items()}
+    strategy._inner = {name: record(phase) for name, phase in strategy.phases.items()}
     strategy.advance(streams, 7, 2)
     update = Update(**{key: int(value) if value.isdigit() else value for key, value in (o.split("=") for o in options)})
     expected = [(call, step) for step in (7, 8) for call in update.calls()]

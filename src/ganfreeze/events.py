@@ -32,6 +32,14 @@ class Prepared:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """How the steps will be run, as parameters, and why, in a sentence."""
+
+    parameters: Mapping[str, Any]
+    why: str
+
+
+@dataclass(frozen=True)
 class Audited:
     """What the audit found before training: in a word or two, as tags; the ledger as JSON takes it; a table to read."""
 
@@ -110,4 +118,4 @@ class Ended:
     step: int
 
 
-Event = Described | Prepared | Audited | Certified | Started | Scalars | Images | Saved | Ended
+Event = Described | Chosen | Prepared | Audited | Certified | Started | Scalars | Images | Saved | Ended

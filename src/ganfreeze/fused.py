@@ -4,9 +4,11 @@ from abc import ABC
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
-from ganfreeze.streams import Draws, Streams
+from ganfreeze.streams import Draws, Streams, scaled
 from ganfreeze.types import Game, Scalars, Strategy, Tensor
 
 
@@ -47,7 +49,7 @@ class Fused(Strategy, ABC):
 
     def _loop(self, examples: Tensor, indices: Tensor, noise: Tensor, count: Tensor) -> Mapping[str, Tensor]:
         def run(number: Tensor, totals: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
-            real = _scaled(tf.gather(examples, indices[number]), noise.dtype)
+            real = as_seen(tf.gather(examples, indices[number]), noise.dtype)
             inputs = phases.drawn(self._update, real, noise[number])
             if self._generate:
                 shared = self._generate(inputs[0][1])
@@ -65,10 +67,10 @@ class Fused(Strategy, ABC):
         return self._examples[1], tf.convert_to_tensor(draws.indices), tf.convert_to_tensor(draws.noise)
 
 
-def _scaled(examples: Tensor, dtype: Any) -> Tensor:
-    """What `streams.scaled` does."""
+def as_seen(examples: Tensor, dtype: Any) -> Tensor:
+    """What `streams.scaled` makes of them, bit for bit: looked up, for compilers turn its division into a product."""
     if examples.dtype == tf.uint8:
-        examples = tf.cast(examples, tf.float32) / 127.5 - 1
+        examples = tf.gather(scaled(np.arange(256, dtype=np.uint8)), tf.cast(examples, tf.int32))
     return tf.cast(examples, dtype)
 
 

@@ -1,21 +1,21 @@
 """How far each network has gone from where it began: the plainest sign of whether it trains at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ganfreeze.types import Networks, Scalars
+from ganfreeze.types import Networks, Phase, PhaseName, Scalars
 
 
-def weight_change(networks: Networks) -> Callable[[], Scalars]:
+def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Callable[[], Scalars]:
     """A measure of ||w - w0|| / ||w0|| over all weights of each network, w0 being those of now.
 
-    Weights are what is trainable now, before any strategy sets a flag; BatchNormalization's averages are none. The
-    figure is exactly 0 for a network that never moved.
+    Weights are what the phases train, and what is held of the discriminator; BatchNormalization's averages are none.
+    The figure is exactly 0 for a network that never moved.
     """
     weights = {
-        "generator_weight_change": list(networks.generator.trainable_variables),
-        "discriminator_weight_change": list(networks.discriminator.trainable_variables),
+        "generator_weight_change": list(phases["generator"].trains),
+        "discriminator_weight_change": [*phases["discriminator"].trains, *networks.held_weights],
     }
     start = {name: [variable.numpy().copy() for variable in variables] for name, variables in weights.items()}
 

@@ -41,6 +41,9 @@ class Terminal(Recorder):
             case events.Started(step, steps):
                 self._steps = steps
                 self._bar.update(self._task, completed=step, total=steps, state=f"{step}/{steps}")
+            case events.Chosen(parameters, why):
+                found = " ".join(f"{key}={str(value).lower()}" for key, value in parameters.items())
+                self._console.print(f"{self._name}: {found}; {why}", soft_wrap=True, markup=False)
             case events.Audited(_, ledger, _):
                 self._violations = ledger["violations"]
             case events.Scalars(step, values):

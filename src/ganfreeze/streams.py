@@ -108,7 +108,8 @@ class Streams(NamedTuple):
             noise[now] = [self.noise(step + now, *each) for each in noises]
         if self.is_resident:
             return Draws(self.images, indices, noise)
-        return Draws(self.images[indices.ravel()], np.arange(indices.size, dtype=np.int32).reshape(indices.shape), noise)
+        in_order = np.arange(indices.size, dtype=np.int32).reshape(indices.shape)
+        return Draws(self.images[indices.ravel()], in_order, noise)
 
     @property
     def is_resident(self) -> bool:

@@ -5,7 +5,8 @@ discriminator that takes packs, a row for each pack. Its compiled loss is one of
 coupled ones too, and the rest is plain Keras. Which variables `train_on_batch` moves is for the `trainable` flags to
 say, and for the Keras version when it reads them.
 
-Penalties on gradients have no place in such a model: a strategy made of these refuses them (`LIMITS`).
+Penalties on gradients have no place in such a model, and a phase is one call of it: a strategy made of these refuses
+what does not go with that (`LIMITS`).
 """
 
 from abc import ABC, abstractmethod
@@ -18,6 +19,7 @@ from ganfreeze.keras import keras2, keras3
 from ganfreeze.types import Game, Model, Tensor
 
 LIMITS = {"regularizer": ["none", "weight_clip"], "fused_steps": ["auto", 1]}
+REFUSES = {"jit": ["on"], "keras": ["keras3"], "deterministic": [True]}  # Keras 3 would not compile it, with a warning
 
 
 class Trainer(ABC):

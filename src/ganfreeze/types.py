@@ -317,7 +317,7 @@ class Game:
     optimizers: Optimizers
     update: Update
     average: Average
-    execution: Execution = Execution()
+    execution: Execution
 
 
 class Phase(NamedTuple):
@@ -335,11 +335,13 @@ class Phase(NamedTuple):
 class Strategy(ABC):
     """What a file in `strategy/` holds: the mechanism that keeps the frozen network still.
 
-    `limits` says what it can do where it cannot do everything. `diagnosis` says why the mechanism fails the audit, and
+    `limits` says what it can do where it cannot do everything, and `refuses` what it cannot do where all of that comes
+    together. `diagnosis` says why the mechanism fails the audit, and
     what would work instead, where it is known to: for the choices in `fails`, which by default are all.
     """
 
     limits: ClassVar[Limits] = {}
+    refuses: ClassVar[Limits] = {}
     diagnosis: ClassVar[str] = ""
     fails: ClassVar[Limits] = {}
     phases: Mapping[PhaseName, Phase]

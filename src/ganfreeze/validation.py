@@ -61,6 +61,7 @@ class Settings(BaseModel):
     precision: Precision
     jit: Literal["auto", "on", "off"]
     fused_steps: Annotated[Any, AfterValidator(_fused)]
+    gpu_memory: Count | None
     audit: Literal["error", "record", "off"]
     cadence: CadenceSettings
     paths: PathSettings
@@ -135,8 +136,9 @@ def check_options(
     return dict(_validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}."))
 
 
-def check_limits(part: str, limits: Limits, chosen: Mapping[str, Any]) -> None:
-    """Hold what else was chosen, by flat keys, against what a part, called "group=word", can do.
+def check_limits(part: str, limits: Limits, refuses: Limits, chosen: Mapping[str, Any]) -> None:
+    """Hold what else was chosen, by flat keys, against what a part, called "group=word", can do, and against what it
+    refuses where all of that comes together.
 
     Raises:
         Refused: names the part, the choice that it cannot honour, and all that it can.
@@ -147,6 +149,9 @@ def check_limits(part: str, limits: Limits, chosen: Mapping[str, Any]) -> None:
             word = f" (of {origin}={chosen[origin]})" if key != origin and origin in chosen else ""
             can = "; ".join(f"{each}={' or '.join(map(_shown, values))}" for each, values in limits.items())
             raise Refused(f"{part} does not go with {key}={_shown(chosen[key])}{word}; it goes with {can}")
+    if refuses and all(chosen[key] in values for key, values in refuses.items()):
+        together = ", ".join(f"{key}={_shown(chosen[key])}" for key in refuses)
+        raise Refused(f"{part} does not go with {together} together; change one of them")
 
 
 def _shown(value: Any) -> str:

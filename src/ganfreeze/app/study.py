@@ -17,6 +17,7 @@ from ganfreeze import errors
 from ganfreeze import tensorflow as tf
 from ganfreeze.app.variant import Assembled, Variant, assemble, check, make, networks
 from ganfreeze.data import Dataset
+from ganfreeze.types import Execution
 
 
 def variant(*overrides: str) -> Variant:
@@ -41,10 +42,10 @@ def overrides(own: Sequence[str]) -> list[str]:
     return [each for each in task if each.partition("=")[0].lstrip("+~") not in own]
 
 
-def ready(chosen: Variant, dataset: Dataset) -> Assembled:
+def ready(chosen: Variant, dataset: Dataset, execution: Execution | None = None) -> Assembled:
     """The variant on this data set, ready to train. Its precision and eager mode are the process's until the next."""
     keras = make(chosen.cfg.keras)
-    return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras)
+    return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras, execution=execution)
 
 
 def words(group: str) -> list[str]:

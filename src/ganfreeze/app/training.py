@@ -11,9 +11,10 @@ from omegaconf import DictConfig
 
 from ganfreeze import audit as auditing
 from ganfreeze import checkpoint, data, events, movement, sampling, trainer, types
-from ganfreeze.app import evaluating
+from ganfreeze.app import evaluating, fastest
 from ganfreeze.app.plainly import plainly
-from ganfreeze.app.variant import WORDS, Assembled, Variant, assemble, check, chosen, described, make, networks
+from ganfreeze.app.study import ready
+from ganfreeze.app.variant import WORDS, Assembled, Variant, check, chosen, described, make
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
 from ganfreeze.report import query
@@ -41,10 +42,11 @@ def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
     sweep = {query.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
     yield described(variant, dataset, _name(), tags=sweep)
 
-    keras = make(variant.cfg.keras)
-    pair = networks(variant, dataset, keras)
-    weight_change = movement.weight_change(pair)
-    assembled = assemble(variant, dataset, pair, keras=keras)
+    assembled, choice = fastest.assembled(variant, dataset, partial(ready, variant, dataset))
+    pair = assembled.game.networks
+    jit, fused_steps = choice.execution
+    yield events.Chosen({"execution.jit": jit, "execution.fused_steps": fused_steps}, choice.why)
+    weight_change = movement.weight_change(pair, assembled.strategy.phases)
     yield from _audited(variant, assembled)
 
     evaluation, average = variant.evaluator.prepare(dataset), assembled.game.average.generator

@@ -10,7 +10,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfreeze import architectures, averaging, data, errors, evaluation, events, provenance, types, validation
+from ganfreeze import architectures, averaging, data, errors, evaluation, events, machine, provenance, types, validation
 from ganfreeze import tensorflow as tf
 from ganfreeze.streams import Streams, weights_random
 
@@ -69,8 +69,9 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     words = {group: words[group] for group in WORDS}
     everything = flat(values) | flat(checked) | words
     for group in WORDS:
-        limits = getattr(get_object(values[group]["_target_"]), "limits", {})
-        validation.check_limits(f"{group}={words[group]}", limits, everything)
+        part = get_object(values[group]["_target_"])
+        limits, refuses = getattr(part, "limits", {}), getattr(part, "refuses", {})
+        validation.check_limits(f"{group}={words[group]}", limits, refuses, everything)
     others = (
         "update",
         "loss",
@@ -105,6 +106,7 @@ def settle(settings: validation.Settings) -> None:
 
 def networks(variant: Variant, dataset: data.Dataset, keras: Any) -> types.Networks:
     """Both networks with their initial weights, none of them held yet."""
+    machine.use_gpus_sparingly(variant.settings.gpu_memory)
     keras.backend.set_floatx(_single_or_double(variant.settings.precision))
     keras.mixed_precision.set_global_policy(variant.settings.precision)
     return variant.architecture.build(

@@ -14,7 +14,7 @@ class Compile(PhaseByPhase):
     frozen everywhere, and it never trains.
     """
 
-    limits = trainers.LIMITS
+    limits, refuses = trainers.LIMITS, trainers.REFUSES
     fails: ClassVar[Limits] = {"keras": ["keras3"]}
     diagnosis = (
         "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "

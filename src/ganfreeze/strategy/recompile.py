@@ -12,7 +12,7 @@ class Recompile(PhaseByPhase):
     phase of each step is traced again.
     """
 
-    limits = trainers.LIMITS
+    limits, refuses = trainers.LIMITS, trainers.REFUSES
 
     def __init__(self, game: Game) -> None:
         self._networks = game.networks

@@ -14,7 +14,7 @@ class Reverse(PhaseByPhase):
     thawed everywhere by the time that the combined model is traced, and the generator phase trains it too.
     """
 
-    limits = trainers.LIMITS
+    limits, refuses = trainers.LIMITS, trainers.REFUSES
     fails: ClassVar[Limits] = {"keras": ["keras3"]}
     diagnosis = (
         "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "

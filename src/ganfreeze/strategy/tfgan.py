@@ -33,7 +33,8 @@ class Tfgan(Fused):
         self._optimizers = {name: _Optimizer(getattr(game.optimizers, name), weights[name]) for name in weights}
         updates = {"joint": [BOTH], "split": [("real",), ("fake",)]}[game.update.batches]
         graphs = [self._graph(lambda real, latent, sides=sides: self._learn(real, latent, sides)) for sides in updates]
-        super().__init__(game, learn=lambda *batch: _sum([graph(*batch) for graph in graphs]), fool=self._graph(self._fool))
+        learn = lambda *batch: _sum([graph(*batch) for graph in graphs])  # noqa: E731
+        super().__init__(game, learn=learn, fool=self._graph(self._fool))
 
     def _learn(self, real: Tensor, latent: Tensor, sides: Collection[str]) -> Scalars:
         model = self._model(real, latent, self._game.update.fakes == "training", in_order=sides == BOTH)
@@ -87,7 +88,8 @@ class Tfgan(Fused):
 
     def _graph(self, build: Callable[..., Scalars]) -> Callable[..., Scalars]:
         inputs = [*self._game.networks.discriminator.inputs, *self._game.networks.generator.inputs]
-        return tf.compat.v1.wrap_function(build, [tf.TensorSpec(each.shape, each.dtype) for each in inputs])
+        graph = tf.compat.v1.wrap_function(build, [tf.TensorSpec(each.shape, each.dtype) for each in inputs])
+        return _whole(lambda *batch: graph(*batch))
 
 
 class _Optimizer:

@@ -12,7 +12,7 @@ class Toggle(PhaseByPhase):
     three they look at.
     """
 
-    limits = trainers.LIMITS
+    limits, refuses = trainers.LIMITS, trainers.REFUSES
 
     def __init__(self, game: Game) -> None:
         self._networks = game.networks

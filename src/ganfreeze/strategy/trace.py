@@ -16,7 +16,7 @@ class Trace(PhaseByPhase):
     function traced anew, Keras 3 looks again, and the discriminator stops training without a word.
     """
 
-    limits = trainers.LIMITS
+    limits, refuses = trainers.LIMITS, trainers.REFUSES
     fails: ClassVar[Limits] = {"keras": ["keras3"], "eager": [True]}
     diagnosis = (
         "Run eagerly, Keras 3 reads `trainable` at every batch, so what was traced before the flag flipped does not "

@@ -1,50 +1,55 @@
 """Keras' own hook for custom training: a `keras.Model` whose `train_step` is overridden, driven by `fit`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
+from ganfreeze.fused import as_seen
 from ganfreeze.streams import Streams
 from ganfreeze.tapes import Taped
 from ganfreeze.types import Game, Scalars, Strategy, Tensor
 
-_SCALARS = ("discriminator_loss", "accuracy_real", "accuracy_fake", "generator_loss")
-
 
 class TrainStep(Strategy):
     """The way of Keras' guides. A whole step, both phases, is one traced function; inside it are a tape and explicit
-    variable lists, so that no flag is read or set.
+    variable lists, so that no flag is read or set. `fit` takes `execution.fused_steps` of them in a call.
     """
 
     def __init__(self, game: Game) -> None:
-        self._update, taped = game.update, Taped(game)
-        self.phases = phases.of(game, learn=tf.function(taped.learn), fool=tf.function(taped.fool))
-        self._gan = _gan(game.keras, lambda inputs: phases.run_step(self.phases, game.update, inputs))
-        self._gan.compile(optimizer=game.optimizers.generator, jit_compile=False)  # which `train_step` does not use
+        self._update, taped, jit = game.update, Taped(game), game.execution.jit
+        learn, fool = (tf.function(each, jit_compile=jit) for each in (taped.learn, taped.fool))
+        self.phases = phases.of(game, learn=learn, fool=fool)
+        self._gan = _gan(game.keras, tf.function(self._step, jit_compile=jit))
+        self._gan.compile(
+            optimizer=game.optimizers.generator,  # which `train_step` does not use
+            jit_compile=False,  # the step is compiled, and Keras 3 would not where kernels are to be deterministic
+            steps_per_execution=game.execution.fused_steps,
+        )
 
     def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
-        def batches() -> Iterator[tuple[Any, Any]]:
-            for now in range(step, step + steps):
-                given = phases.inputs(self._update, streams, now)
-                yield tuple(real for real, _ in given), tuple(latent for _, latent in given)
+        draws = streams.draw(step, steps, self._update.noises(), room=steps)
+        data = tf.data.Dataset.from_tensor_slices((draws.examples[draws.indices], draws.noise))
+        history = self._gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0).history
+        return {name: float(history[name][-1]) for name in phases.SCALARS}
 
-        history = self._gan.fit(batches(), steps_per_epoch=steps, shuffle=False, verbose=0)
-        return {name: float(history.history[name][-1]) for name in _SCALARS}
+    def _step(self, examples: Tensor, noise: Tensor) -> Sequence[Mapping[str, Tensor]]:
+        inputs = phases.drawn(self._update, as_seen(examples, noise.dtype), noise)
+        return phases.run_step(self.phases, self._update, inputs)
 
 
-def _gan(keras: Any, step: Any) -> Any:
+def _gan(keras: Any, step: Callable[[Tensor, Tensor], Sequence[Mapping[str, Tensor]]]) -> Any:
     class Gan(keras.Model):
         def __init__(self) -> None:
             super().__init__(name="gan")
-            self.means = [keras.metrics.Mean(name) for name in _SCALARS]
+            self.means = [keras.metrics.Mean(name) for name in phases.SCALARS]
 
         @property
         def metrics(self) -> list[Any]:
             return self.means
 
-        def train_step(self, data: tuple[Sequence[Tensor], Sequence[Tensor]]) -> Mapping[str, Tensor]:
-            scalars = step(list(zip(*data, strict=True)))
+        def train_step(self, data: tuple[Tensor, Tensor]) -> Mapping[str, Tensor]:
+            scalars = step(*data)
             for mean in self.means:
                 for each in scalars:
                     if mean.name in each:

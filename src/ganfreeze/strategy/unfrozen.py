@@ -11,7 +11,7 @@ class Unfrozen(PhaseByPhase):
     The line `discriminator.trainable = False` is left out; the rest is `compile`. The audit must catch it.
     """
 
-    limits = trainers.LIMITS
+    limits, refuses = trainers.LIMITS, trainers.REFUSES
     diagnosis = (
         "strategy=unfrozen is the negative control: nothing is frozen in the combined model, and the generator phase "
         "teaches the discriminator to be fooled. Any other strategy freezes it; audit=record lets this one run."

@@ -44,6 +44,9 @@ class Mlflow(Tracker):
         match event:
             case events.Described():
                 self._begin(event)
+            case events.Chosen(parameters, why):
+                self._log_parameters(parameters)
+                self._client.set_tag(self._run, "execution", why)
             case events.Prepared(facts, cards):
                 self._log_parameters({f"evaluator.{key}": value for key, value in facts.items()})
                 for name, card in cards.items():

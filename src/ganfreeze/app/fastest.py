@@ -1,0 +1,90 @@
+"""How a variant's steps are run: as its config says, or, where that leaves it open, as is fastest on this machine."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_object
+
+from ganfreeze import audit, data, errors, machine, provenance, tuning, types, validation
+from ganfreeze.app.variant import Assembled, Variant, chosen
+from ganfreeze.snapshot import Snapshot
+
+_LEAST_STEPS = 500  # what XLA takes to compile is more than it saves in a shorter run
+_MOST_FUSED = 100
+_DECISIVE = (  # what the speed of a step depends on, beside the data's shape
+    *("keras", "strategy", "update", "architecture", "freeze", "loss", "regularizer", "optimizer", "schedule"),
+    *("batch_size", "packing", "ema", "precision", "deterministic", "eager", "jit", "fused_steps"),
+)
+
+
+def assembled(
+    variant: Variant, dataset: data.Dataset, build: Callable[[types.Execution], Assembled]
+) -> tuple[Assembled, tuning.Choice]:
+    """The variant as `build` makes it for the execution that is chosen, untrained, and that choice.
+
+    Every candidate is built anew, and trains what nothing else is trained by; what the fastest one changed is put back
+    bit for bit.
+    """
+    candidates = list(_candidates(variant))
+    if len(candidates) == 1:
+        return build(candidates[0]), tuning.Choice(candidates[0], "there is no other way to choose from")
+    tried: dict[types.Execution, tuple[Assembled, Snapshot]] = {}
+
+    def make(execution: types.Execution) -> tuple[types.Strategy, Any]:
+        made = build(execution)
+        owned = audit.inventory(made.strategy, made.game)
+        tried[execution] = made, Snapshot([*(each.variable for each in owned), *made.game.average.variables])
+        return made.strategy, made.streams
+
+    folder = Path(variant.settings.paths.cache) / "execution"
+    choice = tuning.remembered(folder, _key(variant, dataset, candidates), lambda: tuning.choose(candidates, make))
+    if choice.execution not in tried:
+        return build(choice.execution), choice
+    made, start = tried[choice.execution]
+    start.restore()
+    return made, choice
+
+
+def _candidates(variant: Variant) -> Iterator[types.Execution]:
+    """Without XLA first: what it cannot do well it does so slowly that it should be held against something."""
+    settings, limits = variant.settings, _strategy(variant).limits
+    most = min(_MOST_FUSED, settings.cadence.log, settings.cadence.evaluate)
+    for jit in _jits(variant):
+        if settings.fused_steps != "auto":
+            fused = [settings.fused_steps]
+        elif "fused_steps" in limits:  # one at a time is all that it can do
+            fused = [1]
+        else:
+            fused = [most] if jit or most == 1 else [1, most]
+        yield from (types.Execution(jit, steps) for steps in fused)
+
+
+def _jits(variant: Variant) -> list[bool]:
+    settings, strategy = variant.settings, _strategy(variant)
+    if settings.jit != "auto":
+        return [settings.jit == "on"]
+    if settings.eager:
+        return [False]
+    try:
+        validation.check_limits("", strategy.limits, strategy.refuses, {**chosen(variant), "jit": "on"})
+    except errors.Refused:
+        return [False]
+    if machine.gpus():
+        return [True]
+    return [False, True] if settings.steps >= _LEAST_STEPS else [False]
+
+
+def _strategy(variant: Variant) -> type[types.Strategy]:
+    return get_object(variant.cfg.strategy["_target_"])
+
+
+def _key(variant: Variant, dataset: data.Dataset, candidates: Sequence[types.Execution]) -> Mapping[str, Any]:
+    decisive = {key: value for key, value in chosen(variant).items() if key.partition(".")[0] in _DECISIVE}
+    return {
+        **decisive,
+        "image_shape": dataset.image_shape,
+        "candidates": candidates,
+        "versions": provenance.versions(),
+        "machine": machine.description(),
+    }
