@@ -1,9 +1,9 @@
-"""The loop of the original question, as it is written: Keras 2, `predict`, three `train_on_batch`, and `trainable = False`
-never taken back.
+"""The loop of the original question, as it is written: Keras 2, `predict`, three calls of `train_on_batch`, and a
+`trainable = False` that is never taken back.
 
-What differs from the source: the optimizer's class (see `Gan`), what is drawn is not printed, and where the dcgan is
-asked for its networks are the project's. Noise is drawn twice a step whatever `--noise`, examples with repetition, and
-the fakes that the discriminator learns from come from the generator in inference mode: that is how it is written.
+Three things differ from the source: the optimizer's class (see `Gan`), no step prints a line, and the networks are the
+project's where the dcgan is asked for. Whatever `--noise` says, noise is drawn twice a step; images are drawn with
+repetition, and the discriminator learns from fakes of the generator in inference mode. That is how it is written.
 
 Source: eriklindernoren/Keras-GAN, gan/gan.py.
 """
@@ -36,13 +36,14 @@ class Gan:
         # One optimizer for all, as written. Since Keras 2.11 Adam refuses the variables of a second model; the Adam
         # that it was when this was written is now called legacy.
         optimizer = keras.optimizers.legacy.Adam(0.0002, 0.5)
+        self.parameters = _trainable(generator), _trainable(discriminator)
         self._x_train = chosen.images / 127.5 - 1.0
         self._batch_size = chosen.batch
-        self.generator, self.discriminator = generator, discriminator
-        self.discriminator.compile(loss="binary_crossentropy", optimizer=optimizer, metrics=["accuracy"])
+        self._generator, self._discriminator = generator, discriminator
+        self._discriminator.compile(loss="binary_crossentropy", optimizer=optimizer, metrics=["accuracy"])
         z = Input(shape=(protocol.LATENT,))
-        self.discriminator.trainable = False
-        self._combined = keras.Model(z, self.discriminator(self.generator(z)))
+        self._discriminator.trainable = False
+        self._combined = keras.Model(z, self._discriminator(self._generator(z)))
         self._combined.compile(loss="binary_crossentropy", optimizer=optimizer)
 
     def train(self, steps: int) -> tuple[float, float]:
@@ -52,9 +53,9 @@ class Gan:
         for _ in range(steps):
             idx = np.random.randint(0, self._x_train.shape[0], self._batch_size)
             noise = np.random.normal(0, 1, (self._batch_size, protocol.LATENT))
-            gen_imgs = self.generator.predict(noise, verbose=0)
-            d_loss_real = self.discriminator.train_on_batch(self._x_train[idx], valid)
-            d_loss_fake = self.discriminator.train_on_batch(gen_imgs, fake)
+            gen_imgs = self._generator.predict(noise, verbose=0)
+            d_loss_real = self._discriminator.train_on_batch(self._x_train[idx], valid)
+            d_loss_fake = self._discriminator.train_on_batch(gen_imgs, fake)
             noise = np.random.normal(0, 1, (self._batch_size, protocol.LATENT))
             g_loss = self._combined.train_on_batch(noise, valid)
             losses.append((d_loss_real[0] + d_loss_fake[0], g_loss))
@@ -113,19 +114,17 @@ def dcgan() -> tuple[Any, Any]:
     return generator, discriminator
 
 
+def _trainable(network: Any) -> int:
+    return sum(int(tf.size(variable)) for variable in network.trainable_variables)
+
+
 def main() -> None:
     """Serve."""
     chosen = protocol.options()
     gan = Gan(chosen)
-    gan.discriminator.trainable = True  # only to count
-    counts = tuple(
-        sum(int(tf.size(variable)) for variable in network.trainable_variables)
-        for network in (gan.generator, gan.discriminator)
-    )
-    gan.discriminator.trainable = False
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
     device = "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
-    protocol.serve("question", versions, device, counts, gan.train)
+    protocol.serve("question", versions, device, gan.parameters, gan.train)
 
 
 if __name__ == "__main__":

@@ -2,13 +2,18 @@
 
 Hydra's own launcher runs all jobs in one process and joblib's reuses its workers, so that a variant inherits
 TensorFlow's threads, memory, seeds and traced functions from the one before it. Here nothing is shared but the
-machine: `n_jobs` processes at a time, each with its share of the cores. A job that fails or is killed takes no other
-with it. All jobs are checked before the first one starts, and a table closes the sweep.
+machine: `n_jobs` processes at a time, each with its share of the cores, and of a GPU where there is one. They are
+forked from a process that has imported everything and run nothing, so no job waits for its imports. A job that fails
+or is killed takes no other with it. All jobs are checked before the first one starts, and a table closes the sweep.
+
+What XLA compiles is not shared. TensorFlow can keep it in a folder (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory),
+which saves a second or two of a job; but a full disk or a damaged file there ends the run that meets it.
 """
 
-import contextlib
 import copy
+import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
@@ -18,7 +23,10 @@ import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import cloudpickle
@@ -28,10 +36,17 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from ganfreeze import app, errors, validation
+from ganfreeze import app, errors, machine, validation
 from ganfreeze.types import Count
 
 _PATIENCE = 60.0  # seconds for a job to end in order: an interruption raised inside a destructor is lost
+
+
+class Gpu(NamedTuple):
+    """A GPU by the name that CUDA_VISIBLE_DEVICES knows it by, and its memory, in MB, where that is known."""
+
+    name: str
+    memory: int | None
 
 
 class FreshProcessLauncher(Launcher):
@@ -40,9 +55,12 @@ class FreshProcessLauncher(Launcher):
     def __init__(self, n_jobs: Count) -> None:
         self._n_jobs = n_jobs
         self._sweep = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{uuid4().hex[:6]}"
-        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._processes: set[BaseProcess] = set()
         self._stopping = False
         self._lock = threading.Lock()
+        self._forks = multiprocessing.get_context("forkserver")
+        self._forks.set_forkserver_preload(["ganfreeze.preloaded"])
+        self._shares: queue.SimpleQueue[Mapping[str, str]] = queue.SimpleQueue()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._context, self._task, self._config = hydra_context, task_function, config
@@ -56,6 +74,9 @@ class FreshProcessLauncher(Launcher):
             signal.SIGTERM,
         ):  # SIGINT too: a shell starts what a script puts behind an & deaf to it
             signal.signal(each, signal.default_int_handler)
+        os.environ |= _share_of_cores(self._n_jobs)
+        for share in _shares_of_gpus(self._n_jobs, _gpus()):
+            self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
             returns = list(pool.map(self._run, jobs))
@@ -98,17 +119,22 @@ class FreshProcessLauncher(Launcher):
         payload = self._context, self._task, job, Singleton.get_state(), command_line
         (exchange / "payload").write_bytes(cloudpickle.dumps(payload))
         folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.ExitStack() as files:
-            log = None if self._n_jobs == 1 else files.enter_context((folder / "output.log").open("wb"))
-            command = [sys.executable, "-P", "-m", __name__, str(exchange)]
+        log = None if self._n_jobs == 1 else folder / "output.log"
+        share = self._shares.get()
+        try:
+            process = self._forks.Process(target=_in_the_new_process, args=(exchange, share, log))
             with self._lock:  # so that no process begins after `_stop` has ended those there are
                 if self._stopping:
                     return -signal.SIGINT
-                process = subprocess.Popen(command, env=_environment(self._n_jobs), stdout=log, stderr=log)
+                process.start()
                 self._processes.add(process)
-            code = process.wait()
-            self._processes.remove(process)
-        return code
+            wait([process.sentinel])
+            with self._lock:  # as every start looks whether other processes have ended
+                process.join()
+                self._processes.remove(process)
+            return process.exitcode or 0
+        finally:
+            self._shares.put(share)
 
     def _stop(self) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):  # one is enough: the jobs end in order now
@@ -142,18 +168,53 @@ def _check(jobs: Sequence[DictConfig], n_jobs: int) -> None:
             raise SystemExit(f"ganfreeze: nothing was started; {_name(job)}:\n{error}") from None
 
 
-def _environment(n_jobs: int) -> Mapping[str, str]:
-    """This environment, where the job finds the same modules and its share of the cores and of a GPU."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+def _share_of_cores(n_jobs: int) -> Mapping[str, str]:
+    """The environment that gives each of so many jobs its share of the cores."""
     if n_jobs == 1:
-        return environment
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return {}
     threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    share = dict.fromkeys(threads, str(max(1, cores // n_jobs)))
-    return environment | share | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    return dict.fromkeys(threads, str(max(1, machine.cores() // n_jobs)))
 
 
-def _in_the_new_process(exchange: Path) -> int:
+def _gpus() -> Sequence[Gpu]:
+    """The GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, or all that NVIDIA's own tool knows of."""
+    command = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
+    try:
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        listed = []
+    rows = [[cell.strip() for cell in line.split(",")] for line in listed]
+    memory = {name: int(row[2]) for row in rows for name in row[:2]}
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [row[0] for row in rows] if visible is None else [name for name in visible.split(",") if name.strip()]
+    return [Gpu(name, memory.get(name)) for name in names]
+
+
+def _shares_of_gpus(n_jobs: int, gpus: Sequence[Gpu]) -> Sequence[Mapping[str, str]]:
+    """For each of so many jobs at a time, the environment that gives it a GPU, or its share of the memory of one.
+
+    A tenth of a shared GPU is left for what does not count as TensorFlow's, such as a CUDA context for each job.
+    """
+    if not gpus:
+        return [{}] * n_jobs
+    shares = []
+    for number in range(n_jobs):
+        gpu = gpus[number % len(gpus)]
+        sharing = len(range(number % len(gpus), n_jobs, len(gpus)))
+        share = {"CUDA_VISIBLE_DEVICES": gpu.name}
+        if sharing > 1 and gpu.memory:
+            share["GANFREEZE_GPU_MEMORY"] = str(gpu.memory * 9 // 10 // sharing)
+        shares.append(share)
+    return shares
+
+
+def _in_the_new_process(exchange: Path, share: Mapping[str, str], log: Path | None) -> None:
+    """Run a job; what it returns is left in `exchange`. Ends the process, with 1 where the job failed."""
+    if log:
+        with log.open("wb") as file:
+            for stream in (sys.stdout, sys.stderr):
+                os.dup2(file.fileno(), stream.fileno())
+    os.environ |= share
     context, task, job, singletons, command_line = cloudpickle.loads((exchange / "payload").read_bytes())
     sys.argv, sys.orig_argv = command_line  # what the user typed is what the run records
     setup_globals()
@@ -167,10 +228,5 @@ def _in_the_new_process(exchange: Path) -> int:
     )
     if returned.status == JobStatus.FAILED:
         traceback.print_exception(returned._return_value)
-        return 1
+        sys.exit(1)
     (exchange / "result").write_bytes(cloudpickle.dumps(returned))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_in_the_new_process(Path(sys.argv[1])))

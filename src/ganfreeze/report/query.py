@@ -140,7 +140,8 @@ def client(uri: str) -> Any:
             raise BadInput(f"tracker.uri={uri}: no server answers there ({error})") from error
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for chatty in ("alembic", "mlflow.system_metrics"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     import mlflow
 
     return mlflow.MlflowClient(uri)

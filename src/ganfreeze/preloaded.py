@@ -1,0 +1,15 @@
+"""What every job of a sweep imports, imported once: the process that jobs are forked from imports this module.
+
+Nothing is computed here: TensorFlow's threads, memory, seeds and devices begin to exist at the first operation, which
+is the job's.
+"""
+
+import mlflow
+import mlflow.system_metrics.system_metrics_monitor
+import mlflow.tracking
+import sklearn.datasets
+
+from ganfreeze import app, tfgan_shim
+from ganfreeze import tensorflow as tf
+
+LOADED = (mlflow, sklearn.datasets, app, tfgan_shim.losses, tf.version)
