@@ -32,7 +32,7 @@ class Exponential(Average):
         self._state = [pair for pair in pairs if id(pair[1]) not in trained]
         for average, variable in pairs:
             average.assign(variable)
-        self._take_in = tf.function(self._follow)
+        self._take_in = tf.function(self._follow, autograph=False)
 
     def update(self) -> None:
         self._take_in()

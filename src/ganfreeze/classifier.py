@@ -128,7 +128,7 @@ def _read(keras: Any, folder: Path, dataset: Dataset) -> tuple[Model, Mapping[st
 
 
 def _extract(model: Model) -> Callable[[Images], Features]:
-    infer = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    infer = tf.function(lambda batch: model(batch, training=False), autograph=False, reduce_retracing=True)
 
     def extract(images: Images) -> Features:
         starts = range(0, len(images), _INFERENCE_BATCH)

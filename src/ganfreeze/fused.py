@@ -18,7 +18,11 @@ class Fused(Strategy, ABC):
     Up to `execution.fused_steps` of them run in one call. What they need is drawn before by NumPy, as for single
     phases: the device gathers the batches by their indices from examples that lie there as uint8, and sums the scalars,
     which are fetched once for all steps. The loop has room for `fused_steps` steps and is told how many to take, so it
-    is traced and compiled once, whatever a span's length.
+    is traced and compiled once, whatever a span's length. A phase by itself is not compiled: it runs now and then, to
+    be looked at.
+
+    Nothing here is converted by AutoGraph, which takes longer than all of the tracing: a layer whose `call` branches on
+    a tensor has to say `tf.cond`.
     """
 
     def __init__(
@@ -32,11 +36,11 @@ class Fused(Strategy, ABC):
         """`learn(real, latent)` and `fool(real, latent)` are the phases. Where `generate(latent)` is given, it runs the
         generator once for both, in the same trace, and each is given its result as a third argument."""
         jit, self._update, self._generate = game.execution.jit, game.update, generate
-        traced = [tf.function(each, jit_compile=jit) for each in (learn, fool)]
+        traced = [tf.function(each, autograph=False) for each in (learn, fool)]
         self.phases = phases.of(game, learn=traced[0], fool=traced[1])
         self._inner = phases.of(game, learn=learn, fool=fool) if generate else self.phases
         self._capacity = game.execution.fused_steps
-        self._many = tf.function(self._loop, jit_compile=jit)
+        self._many = tf.function(self._loop, autograph=False, jit_compile=jit)
         self._examples: tuple[Any, Tensor] = None, None
 
     def advance(self, streams: Streams, step: int, steps: int) -> Scalars:

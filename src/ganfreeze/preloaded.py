@@ -4,12 +4,10 @@ Nothing is computed here: TensorFlow's threads, memory, seeds and devices begin 
 is the job's.
 """
 
-import mlflow
-import mlflow.system_metrics.system_metrics_monitor
-import mlflow.tracking
 import sklearn.datasets
 
 from ganfreeze import app, tfgan_shim
 from ganfreeze import tensorflow as tf
+from ganfreeze.report import query
 
-LOADED = (mlflow, sklearn.datasets, app, tfgan_shim.losses, tf.version)
+LOADED = (app, query.library().MlflowClient, sklearn.datasets, tf.version, tfgan_shim.losses)

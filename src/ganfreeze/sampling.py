@@ -22,7 +22,7 @@ def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Examples]:
     The function raises Diverged where a sample is no number, which rounding would hide.
     """
     images = len(generator.output_shape) == 4
-    infer = tf.function(lambda latent: generator(latent, training=False), reduce_retracing=True)
+    infer = tf.function(lambda latent: generator(latent, training=False), autograph=False, reduce_retracing=True)
 
     def sample(latent: NDArray[np.float32]) -> Examples:
         samples = np.concatenate([infer(latent[start : start + BATCH]) for start in range(0, len(latent), BATCH)])

@@ -62,7 +62,8 @@ class _Discriminator(Trainer):
     def __init__(self, game: Game, scalars: Sequence[str]) -> None:
         super().__init__(game, game.optimizers.discriminator, scalars)
         generator, training = game.networks.generator, game.update.fakes == "training"
-        self._fakes = tf.function(lambda latent: generator(latent, training=training), jit_compile=self._jit)
+        fakes = lambda latent: generator(latent, training=training)  # noqa: E731
+        self._fakes = tf.function(fakes, autograph=False, jit_compile=self._jit)
 
 
 class JointDiscriminator(_Discriminator):

@@ -51,7 +51,7 @@ class Watched(Strategy):
         return dict(phases.mean(phases.run_step(self.phases, self._update, given)))
 
     def _guarded(self, phase: Phase, frozen: Sequence[Variable]) -> Phase:
-        fingerprint = tf.function(lambda: _fingerprint(frozen))
+        fingerprint = tf.function(lambda: _fingerprint(frozen), autograph=False)
 
         def run(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
             before = fingerprint()

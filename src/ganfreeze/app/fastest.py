@@ -10,7 +10,7 @@ from ganfreeze import audit, data, errors, machine, provenance, tuning, types, v
 from ganfreeze.app.variant import Assembled, Variant, chosen
 from ganfreeze.snapshot import Snapshot
 
-_LEAST_STEPS = 500  # what XLA takes to compile is more than it saves in a shorter run
+_LEAST_STEPS = 2000  # in a shorter run XLA takes longer to compile, and both ways to be measured, than it saves
 _MOST_FUSED = 100
 _DECISIVE = (  # what the speed of a step depends on, beside the data's shape
     *("keras", "strategy", "update", "architecture", "freeze", "loss", "regularizer", "optimizer", "schedule"),
@@ -28,7 +28,8 @@ def assembled(
     """
     candidates = list(_candidates(variant))
     if len(candidates) == 1:
-        return build(candidates[0]), tuning.Choice(candidates[0], "there is no other way to choose from")
+        why = "as configured, or the only way" if _is_worth_measuring(variant) else "too few steps to measure others"
+        return build(candidates[0]), tuning.Choice(candidates[0], why)
     tried: dict[types.Execution, tuple[Assembled, Snapshot]] = {}
 
     def make(execution: types.Execution) -> tuple[types.Strategy, Any]:
@@ -56,7 +57,7 @@ def _candidates(variant: Variant) -> Iterator[types.Execution]:
         elif "fused_steps" in limits:  # one at a time is all that it can do
             fused = [1]
         else:
-            fused = [most] if jit or most == 1 else [1, most]
+            fused = [most] if jit or most == 1 or not _is_worth_measuring(variant) else [1, most]
         yield from (types.Execution(jit, steps) for steps in fused)
 
 
@@ -72,7 +73,11 @@ def _jits(variant: Variant) -> list[bool]:
         return [False]
     if machine.gpus():
         return [True]
-    return [False, True] if settings.steps >= _LEAST_STEPS else [False]
+    return [False, True] if _is_worth_measuring(variant) else [False]
+
+
+def _is_worth_measuring(variant: Variant) -> bool:
+    return variant.settings.steps >= _LEAST_STEPS
 
 
 def _strategy(variant: Variant) -> type[types.Strategy]:

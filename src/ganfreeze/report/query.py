@@ -138,10 +138,14 @@ def client(uri: str) -> Any:
             socket.create_connection((address.hostname or "", address.port or address.scheme), timeout=5).close()
         except OSError as error:
             raise BadInput(f"tracker.uri={uri}: no server answers there ({error})") from error
+    return library().MlflowClient(uri)
+
+
+def library() -> Any:
+    """The module `mlflow`, imported at first use, and quietly."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    for chatty in ("alembic", "mlflow.system_metrics"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
 
-    return mlflow.MlflowClient(uri)
+    return mlflow

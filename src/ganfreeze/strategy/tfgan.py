@@ -113,7 +113,7 @@ class _Optimizer:
 
 def _whole(call: Callable[..., Tensor]) -> Any:
     """A `tf.function` that is never inlined: what waits for it waits for its side effects too."""
-    return tf.function(call, experimental_attributes={"_noinline": True})
+    return tf.function(call, autograph=False, experimental_attributes={"_noinline": True})
 
 
 def _single(loss: Tensor) -> Tensor:

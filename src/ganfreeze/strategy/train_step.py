@@ -18,9 +18,9 @@ class TrainStep(Strategy):
 
     def __init__(self, game: Game) -> None:
         self._update, taped, jit = game.update, Taped(game), game.execution.jit
-        learn, fool = (tf.function(each, jit_compile=jit) for each in (taped.learn, taped.fool))
+        learn, fool = (tf.function(each, autograph=False) for each in (taped.learn, taped.fool))
         self.phases = phases.of(game, learn=learn, fool=fool)
-        self._gan = _gan(game.keras, tf.function(self._step, jit_compile=jit))
+        self._gan = _gan(game.keras, tf.function(self._step, autograph=False, jit_compile=jit))
         self._gan.compile(
             optimizer=game.optimizers.generator,  # which `train_step` does not use
             jit_compile=False,  # the step is compiled, and Keras 3 would not where kernels are to be deterministic
