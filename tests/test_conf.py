@@ -91,7 +91,24 @@ BAD = [
     (["cadence.audit=0"], "cadence.audit=0: must be greater than or equal to 1"),
     (["cadence.audit=often"], "cadence.audit=often: must be integer"),
     (["eager=1"], "eager=1: must be boolean"),
-    (["precision=float16"], "precision=float16: must be 'float32' or 'float64'"),
+    (
+        ["precision=float16"],
+        "precision=float16: must be 'float32', 'mixed_bfloat16', 'mixed_float16' or 'float64'",
+    ),
+    (["jit=yes"], "jit=yes: must be 'auto', 'on' or 'off'"),
+    (["fused_steps=0"], "fused_steps=0: must be auto, or a number of steps of at least 1"),
+    (["fused_steps=all"], "fused_steps=all: must be auto, or a number of steps of at least 1"),
+    (["gpu_memory=0"], "gpu_memory=0: must be greater than or equal to 1"),
+    (["jit=on", "eager=true"], "^jit=on: eager=true compiles nothing"),
+    (
+        ["strategy=tfgan", "jit=on"],
+        "^strategy=tfgan does not go with jit=on; it goes with eager=false; jit=auto or off",
+    ),
+    (["strategy=toggle", "fused_steps=10"], "^strategy=toggle does not go with fused_steps=10; it goes with "),
+    (
+        ["strategy=toggle", "jit=on", "keras=keras3"],
+        "^strategy=toggle does not go with jit=on, keras=keras3, deterministic=true together; change one of them$",
+    ),
     (
         ["update.order=backwards"],
         "update.order=backwards: must be 'discriminator_first', 'generator_first' or 'simultaneous'",
@@ -123,7 +140,7 @@ BAD = [
     (["loss=relativistic", "update.batches=split"], "update.batches=split [(]of update=alternating[)]; it goes with"),
     (
         ["strategy=compile", "regularizer=r1"],
-        "^strategy=compile does not go with regularizer=r1; it goes with regularizer=none or weight_clip$",
+        "^strategy=compile does not go with regularizer=r1; it goes with regularizer=none or weight_clip; fused_steps=auto or 1$",
     ),
     (
         ["update=seed", "regularizer=consensus"],

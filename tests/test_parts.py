@@ -18,7 +18,7 @@ from ganfreeze.schedule.constant import Constant
 from ganfreeze.schedule.cosine import Cosine
 from ganfreeze.schedule.linear import Linear
 from ganfreeze.streams import sample_noise
-from ganfreeze.types import Update
+from ganfreeze.types import Phase, Update
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
@@ -275,7 +275,8 @@ def test_weights_come_back(tmp_path, keras):
 
 def test_weight_change_is_relative_and_knows_stillness(keras):
     networks = build(Mlp(), keras)
-    measure = movement.weight_change(networks)
+    pair = {name: getattr(networks, name).trainable_variables for name in ("generator", "discriminator")}
+    measure = movement.weight_change(networks, {name: Phase(name, weights, None) for name, weights in pair.items()})
     networks.discriminator.trainable = False
     assert measure() == {"generator_weight_change": 0.0, "discriminator_weight_change": 0.0}
     for variable in networks.discriminator.weights:

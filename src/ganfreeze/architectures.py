@@ -17,6 +17,11 @@ class Architecture(ABC):
 
     latent_dim: int
 
+    @property
+    @abstractmethod
+    def independent(self) -> bool:
+        """Whether the discriminator judges each example by itself, as it does without BatchNormalization."""
+
     @abstractmethod
     def check(self, image_shape: tuple[int, ...]) -> None:
         """Raise BadInput where the pair cannot be built for examples of this shape, (height, width, channels) of images
@@ -48,7 +53,8 @@ class Architecture(ABC):
         generator = self.generator(keras=keras, image_shape=image_shape, random=random)
         example = keras.layers.Input(image_shape)
         logits = _of_weights_type(keras, self.judge(keras, packed(keras, example, packing), random))
-        return Networks(generator, keras.Model(example, logits, name="discriminator"), self.latent_dim, packing)
+        discriminator = keras.Model(example, logits, name="discriminator")
+        return Networks(generator, discriminator, self.latent_dim, packing, independent=self.independent)
 
 
 def _of_weights_type(keras: Any, output: Tensor) -> Tensor:

@@ -75,12 +75,17 @@ class Taped:
 
     def _learn_jointly(self, play: Play) -> tuple[Tensor, Tensor, Tensor]:
         with self._tape("discriminator") as tape:
-            real_logits = self._discriminator(play.real, training=True)
-            fake_logits = self._discriminator(play.fakes, training=True)
+            real_logits, fake_logits = self._judge_both(play.real, play.fakes)
             loss = play.loss.discriminator(real_logits, fake_logits)
             loss += self._penalty("discriminator", play, loss.dtype)
         self._descend("discriminator", tape, loss)
         return loss, real_logits, fake_logits
+
+    def _judge_both(self, real: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
+        """In one batch, which is faster, where that makes no difference."""
+        if self._game.networks.independent:
+            return tuple(tf.split(self._discriminator(tf.concat([real, fakes], 0), training=True), 2))
+        return self._discriminator(real, training=True), self._discriminator(fakes, training=True)
 
     def _learn_split(self, play: Play) -> tuple[Tensor, Tensor, Tensor]:
         with self._tape("discriminator") as tape:

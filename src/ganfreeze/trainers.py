@@ -80,7 +80,10 @@ class JointDiscriminator(_Discriminator):
     def _build(self, keras: Any) -> Model:
         discriminator = self.networks.discriminator
         real, fakes = (keras.layers.Input(discriminator.input_shape[1:]) for _ in range(2))
-        logits = keras.layers.Concatenate()([discriminator(real), discriminator(fakes)])
+        if self.networks.independent:  # one batch of both is faster, and makes no difference
+            logits = _columns(keras)(discriminator(keras.layers.Concatenate(axis=0)([real, fakes])))
+        else:
+            logits = keras.layers.Concatenate()([discriminator(real), discriminator(fakes)])
         return keras.Model([real, fakes], logits, name="discriminator_trainer")
 
     def _loss(self, labels: Tensor, logits: Tensor) -> Tensor:
@@ -154,6 +157,19 @@ class Combined(Trainer):
         loss = self.loss.generator(logits[:, :1] if self.loss.couples else None, logits[:, -1:])
         self._note(generator_loss=loss)
         return loss
+
+
+def _columns(keras: Any) -> Any:
+    class Columns(keras.layers.Layer):
+        """Logits of real examples above those of fakes, (2 batch, 1), to (batch, 2)."""
+
+        def call(self, logits: Tensor) -> Tensor:
+            return tf.concat(tf.split(logits, 2), axis=1)
+
+        def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, int]:
+            return None, 2
+
+    return Columns()
 
 
 def pair(game: Game, *, combined_trains_both: bool = False) -> tuple[Trainer, Trainer]:

@@ -42,7 +42,9 @@ class Networks:
 
     A discriminator with a `packing` above 1 takes that many examples at a time, and gives each pack one logit:
     (batch / packing, 1). `held` are layers of the discriminator that stay still in its own phase as well, their
-    `trainable` being False, and `held_weights` what would else be trained of them.
+    `trainable` being False, and `held_weights` what would else be trained of them. `independent` is True where the
+    discriminator judges an example, or a pack, by itself, whatever else is in the batch: then real examples and fakes
+    may be judged in one.
     """
 
     generator: Model
@@ -51,6 +53,7 @@ class Networks:
     packing: int = 1
     held: Sequence[Any] = ()
     held_weights: Sequence[Variable] = ()
+    independent: bool = False
 
     def thaw(self) -> None:
         """Set the discriminator's flag to True, which Keras passes on to every layer, and back to False where held."""

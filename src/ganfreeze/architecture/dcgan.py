@@ -28,6 +28,10 @@ class Dcgan(Architecture):
     filters: Count = 64
     batch_norm: bool = True
 
+    @property
+    def independent(self) -> bool:
+        return not self.batch_norm
+
     def check(self, image_shape: tuple[int, ...]) -> None:
         size = image_shape[:2]
         if len(image_shape) != 3 or size[0] != size[1] or size[0] % 4 or not 8 <= size[0] <= 64:

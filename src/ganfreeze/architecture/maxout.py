@@ -25,6 +25,7 @@ class Maxout(Architecture):
     """
 
     latent_dim: Count = 2
+    independent = True
 
     def check(self, image_shape: tuple[int, ...]) -> None:
         if len(image_shape) != 1:

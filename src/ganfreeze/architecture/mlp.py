@@ -22,6 +22,7 @@ class Mlp(Architecture):
     """
 
     latent_dim: Count = 100
+    independent = True
 
     def check(self, image_shape: tuple[int, ...]) -> None:
         """Any shape will do."""

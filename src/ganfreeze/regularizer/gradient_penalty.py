@@ -31,7 +31,7 @@ class GradientPenalty(Regularizer):
         with tf.GradientTape() as tape:
             tape.watch(between)
             logits = play.networks.discriminator(between, training=True)
-        gradient = tf.reshape(tape.gradient(logits, between), (len(between) // packing, -1))
+        gradient = tf.reshape(tape.gradient(logits, between), (tf.shape(between)[0] // packing, -1))
         norm = tf.sqrt(tf.maximum(tf.reduce_sum(tf.square(gradient), 1), tf.constant(1e-30, gradient.dtype)))
         return self.weight * tf.reduce_mean(tf.square(norm - self.target))
 
@@ -41,7 +41,9 @@ class GradientPenalty(Regularizer):
 
 def _uniform(latent: Tensor, packing: int, rank: int) -> Tensor:
     """A number in [0, 1) for each example, (batch, 1, ...), the same within a pack, that depends on nothing but the
-    latent batch."""
-    bits = tf.reduce_sum(tf.bitcast(tf.cast(latent, tf.float32), tf.int32))
-    share = tf.random.stateless_uniform((len(latent) // packing, *[1] * (rank - 1)), tf.stack([bits, 0]))
+    latent batch. It is made of integers, of which XLA draws the same."""
+    seed = tf.stack([tf.reduce_sum(tf.bitcast(tf.cast(latent, tf.float32), tf.int32)), 0])
+    shape = (tf.shape(latent)[0] // packing, *[1] * (rank - 1))
+    drawn = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
+    share = tf.cast(tf.bitwise.bitwise_and(drawn, tf.constant(2**23 - 1, tf.uint32)), tf.float32) * 2.0**-23
     return tf.repeat(share, packing, axis=0)

@@ -25,7 +25,7 @@ class R1(Regularizer):
         with tf.GradientTape() as tape:
             tape.watch(real)
             logits = play.networks.discriminator(real, training=True)
-        gradient = tf.reshape(tape.gradient(logits, real), (len(real) // play.networks.packing, -1))
+        gradient = tf.reshape(tape.gradient(logits, real), (tf.shape(real)[0] // play.networks.packing, -1))
         return self.weight / 2 * tf.reduce_mean(tf.reduce_sum(tf.square(gradient), 1))
 
     def constrain(self, weights: Sequence[Variable]) -> None:
