@@ -140,7 +140,8 @@ BAD = [
     (["loss=relativistic", "update.batches=split"], "update.batches=split [(]of update=alternating[)]; it goes with"),
     (
         ["strategy=compile", "regularizer=r1"],
-        "^strategy=compile does not go with regularizer=r1; it goes with regularizer=none or weight_clip; fused_steps=auto or 1$",
+        "^strategy=compile does not go with regularizer=r1; it goes with regularizer=none or weight_clip; "
+        "fused_steps=auto or 1$",
     ),
     (
         ["update=seed", "regularizer=consensus"],

@@ -251,7 +251,7 @@ def main() -> None:
     new, generate, judge = networks[chosen.architecture]
     key = jax.random.key(int(np.random.default_rng().integers(2**31)))
     state, order = new(key), batches(len(chosen.images), chosen.batch)
-    images = jnp.asarray(chosen.images.reshape(-1, 784) if chosen.architecture == "mlp" else chosen.images)
+    images = jax.device_put(chosen.images.reshape(-1, 784) if chosen.architecture == "mlp" else chosen.images)
     jitted = jax.jit(trainer(chosen, generate, judge), donate_argnums=0)
     compiled = {
         length: jitted.lower(state, key, images, np.zeros((length, chosen.batch), np.int32)).compile()

@@ -17,9 +17,8 @@ class Architecture(ABC):
 
     latent_dim: int
 
-    @property
     @abstractmethod
-    def independent(self) -> bool:
+    def is_independent(self) -> bool:
         """Whether the discriminator judges each example by itself, as it does without BatchNormalization."""
 
     @abstractmethod
@@ -54,7 +53,7 @@ class Architecture(ABC):
         example = keras.layers.Input(image_shape)
         logits = _of_weights_type(keras, self.judge(keras, packed(keras, example, packing), random))
         discriminator = keras.Model(example, logits, name="discriminator")
-        return Networks(generator, discriminator, self.latent_dim, packing, independent=self.independent)
+        return Networks(generator, discriminator, self.latent_dim, packing, independent=self.is_independent())
 
 
 def _of_weights_type(keras: Any, output: Tensor) -> Tensor:

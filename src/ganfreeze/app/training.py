@@ -1,6 +1,6 @@
 """Training runs: one variant trained and recorded, and the sweep that it may be part of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,16 +31,19 @@ def run(cfg: DictConfig) -> None:
         variant.architecture.check(dataset.image_shape)
         variant.evaluator.check(dataset)
         with variant.tracker as tracker, Terminal(_name()) as terminal:
-            for event in _events(variant, dataset):
+            hydra = HydraConfig.get()
+            sweep = {query.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
+            for event in happenings(variant, dataset, _name(), folder=Path(hydra.runtime.output_dir), tags=sweep):
                 tracker.write(event)
                 terminal.write(event)
 
 
-def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
+def happenings(
+    variant: Variant, dataset: data.Dataset, name: str, *, folder: Path, tags: Mapping[str, str]
+) -> Iterator[events.Event]:
+    """All that happens in a run that is called `name`, from its description to its end; weights go to `folder`."""
     settings = variant.settings
-    hydra = HydraConfig.get()
-    sweep = {query.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
-    yield described(variant, dataset, _name(), tags=sweep)
+    yield described(variant, dataset, name, tags=tags)
 
     assembled, choice = fastest.assembled(variant, dataset, partial(ready, variant, dataset))
     pair = assembled.game.networks
@@ -58,7 +61,7 @@ def _events(variant: Variant, dataset: data.Dataset) -> Iterator[events.Event]:
         measures=[weight_change, *(partial(evaluating.named, subject, evaluation.seed) for subject in subjects)],
         pictures={"samples": _picture(assembled, pair.generator)}
         | ({"samples_ema": _picture(assembled, average)} if average else {}),
-        save=lambda: checkpoint.save(pair, Path(HydraConfig.get().runtime.output_dir) / "weights", average),
+        save=lambda: checkpoint.save(pair, folder / "weights", average),
         cadence=Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate),
     )
 

@@ -28,8 +28,7 @@ class Dcgan(Architecture):
     filters: Count = 64
     batch_norm: bool = True
 
-    @property
-    def independent(self) -> bool:
+    def is_independent(self) -> bool:
         return not self.batch_norm
 
     def check(self, image_shape: tuple[int, ...]) -> None:

@@ -25,7 +25,9 @@ class Dirac(Architecture):
     latent_dim = 1
     theta: Finite = 1.0
     psi: Finite = -1.0
-    independent = True
+
+    def is_independent(self) -> bool:
+        return True
 
     def check(self, image_shape: tuple[int, ...]) -> None:
         if image_shape != (1,):

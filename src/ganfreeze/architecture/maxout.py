@@ -25,7 +25,9 @@ class Maxout(Architecture):
     """
 
     latent_dim: Count = 2
-    independent = True
+
+    def is_independent(self) -> bool:
+        return True
 
     def check(self, image_shape: tuple[int, ...]) -> None:
         if len(image_shape) != 1:

@@ -22,7 +22,9 @@ class Mlp(Architecture):
     """
 
     latent_dim: Count = 100
-    independent = True
+
+    def is_independent(self) -> bool:
+        return True
 
     def check(self, image_shape: tuple[int, ...]) -> None:
         """Any shape will do."""

@@ -1,0 +1,100 @@
+"""ganfreeze beside its peers, in one run, by turns:
+
+    python benchmarks/run.py [--rounds 5] [--seconds 2] [--output FOLDER]
+
+Prints a table for each setting, of medians and ratios, and writes them to FOLDER/speed.md with the machine's
+description. PyTorch and JAX are the optional extra `benchmarks`; a peer that is not installed is said to be left out.
+"""
+
+import tempfile
+from argparse import ArgumentParser
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import arithmetic
+import numpy as np
+from contenders import Contender, Result, Setting, compare
+from hydra import initialize_config_dir
+
+from ganfreeze import machine
+from ganfreeze.app.study import ready, variant
+
+ROOT = Path(__file__).parent.parent.resolve()
+OURS = Contender("ganfreeze tape", "ours.py", "tape")
+PEERS = [
+    Contender("PyTorch eager", "pytorch.py", "eager"),
+    Contender("PyTorch compile", "pytorch.py", "compile"),
+    Contender("JAX scan", "jax_scan.py", "default"),
+    Contender("Keras 2 fit", "keras_fit.py", "keras2"),
+    Contender("Keras 3 fit", "keras_fit.py", "keras3"),
+]
+MORE_OF_OURS = [
+    Contender("ganfreeze train_step", "ours.py", "train_step"),
+    Contender("ganfreeze compile", "ours.py", "compile"),
+]
+QUESTION = Contender("the question's loop", "question.py", "default")
+QUESTIONS_OWN = Contender("ganfreeze compile, update=seed", "ours.py", "seed")
+SETTINGS = {
+    Setting("mlp", 32): [OURS, *MORE_OF_OURS, QUESTIONS_OWN, QUESTION, *PEERS],
+    Setting("mlp", 128): [OURS, QUESTIONS_OWN, QUESTION, *PEERS],
+    Setting("dcgan", 64): [OURS, *MORE_OF_OURS, *PEERS],
+    Setting("dcgan", 64, "reused"): [OURS, *PEERS],
+    Setting("dcgan", 64, "reused", "bfloat16"): [OURS, *PEERS[:2]],
+}
+
+
+def main() -> None:
+    """Run every setting."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0)
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
+    given = parser.parse_args()
+    given.output.mkdir(parents=True, exist_ok=True)
+    described = "\n".join(f"- {key}: {value}" for key, value in machine.description().items())
+    sections = [
+        f"# Speed\n\n`python benchmarks/run.py --rounds {given.rounds} --seconds {given.seconds}`\n\n{described}\n"
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder) / "mnist.npy"
+        data = _images()
+        np.save(images, data)
+        for setting, contenders in SETTINGS.items():
+            results = compare(contenders, setting, images, rounds=given.rounds, seconds=given.seconds)
+            sections.append("\n".join(_table(setting, results)))
+            print(sections[-1], flush=True)
+            (given.output / "speed.md").write_text("\n".join(sections))  # so far
+
+
+def _images() -> np.ndarray:
+    """MNIST's training images, where GANFREEZE_DATA has them or they can be fetched."""
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        return np.asarray(variant("dataset=mnist", "evaluator=none").source.load().train.images)
+
+
+def _table(setting: Setting, results: Mapping[str, Result]) -> Iterator[str]:
+    """Markdown; the share of the peak is that of the arithmetic which the step needs, whoever does more of it."""
+    peak, work = arithmetic.peak(setting.precision), _work(setting)
+    ours = results[OURS.name].median
+    yield f"\n## {setting.architecture}, batch {setting.batch}, noise {setting.noise}, {setting.precision}\n"
+    yield f"{work / 1e9:.2f} GFLOP a step; the product of two large matrices runs at {peak / 1e9:.0f} GFLOP/s.\n"
+    yield "| | steps/s, median | slowest to fastest round | ganfreeze is faster | of the peak | largest memory |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, result in sorted(results.items(), key=lambda item: -item[1].median):
+        yield (
+            f"| {name} | {result.median:.1f} | {min(result.rates):.1f} to {max(result.rates):.1f} | "
+            f"{ours / result.median:.2f} x | {result.median * work / peak:.0%} | {result.megabytes:.0f} MB |"
+        )
+
+
+def _work(setting: Setting) -> float:
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        chosen = variant(
+            f"architecture={setting.architecture}", "dataset=mnist", "evaluator=none", "jit=off", "fused_steps=1"
+        )
+    networks = ready(chosen, chosen.source.load()).game.networks
+    return arithmetic.step(networks.generator, networks.discriminator, setting.batch, reused=setting.noise == "reused")
+
+
+if __name__ == "__main__":
+    main()
