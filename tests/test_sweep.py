@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from ast import literal_eval
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,12 @@ def test_the_words_and_the_flattened_config_are_parameters(sweep):
     options = {"seed": "0", "steps": "50", "optimizer.generator_rate": "0.0002", "update.discriminator_steps": "1"}
     options |= {"update.order": "discriminator_first", "update.batches": "joint", "audit": "error", "eager": "False"}
     assert options.items() <= tape.items()
-    assert {key for key in tape if tape[key] != compiled[key]} == {"strategy"}
+    assert {key for key in tape if tape[key] != compiled[key]} == {"strategy", "execution.fused_steps"}
+    assert (tape["execution.jit"], tape["execution.fused_steps"], compiled["execution.fused_steps"]) == (
+        "False",
+        "5",
+        "1",
+    )
     assert float(tape["evaluator.test_accuracy"]) >= 0.98
 
 
@@ -289,7 +295,7 @@ def _is_up(address):
 
 
 def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
-    options = f"tracker.uri={server}", "steps=20", "cadence.evaluate=20", "evaluator=none"
+    options = f"tracker.uri={server}", "steps=20", "cadence.log=10", "evaluator=none"
     code, output, errors = finish(start(tmp_path, TRAIN, "-m", "strategy=tape,compile", *options))
     assert code == 0, errors
     assert f"Compare: {server}/#/compare-runs?runs=" in output
@@ -306,11 +312,76 @@ def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
 
 
 def test_jobs_share_the_cores_out():
-    from hydra_plugins.fresh_process_launcher import _environment
+    from hydra_plugins.fresh_process_launcher import _share_of_cores
 
     cores = len(os.sched_getaffinity(0))
-    assert "TF_NUM_INTRAOP_THREADS" not in _environment(1).keys() - os.environ.keys()
-    assert _environment(cores + 1)["TF_NUM_INTRAOP_THREADS"] == _environment(cores + 1)["OMP_NUM_THREADS"] == "1"
+    assert _share_of_cores(1) == {}
+    assert _share_of_cores(cores + 1)["TF_NUM_INTRAOP_THREADS"] == _share_of_cores(cores + 1)["OMP_NUM_THREADS"] == "1"
+
+
+def nvidia_smi(folder, *gpus):
+    """A stand-in for NVIDIA's own tool, which knows of these GPUs."""
+    tool = folder / "nvidia-smi"
+    tool.write_text("#!/bin/sh\n" + "".join(f"echo '{gpu}'\n" for gpu in gpus))
+    tool.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("visible", "n_jobs", "expected"),
+    [
+        (None, 1, [("0", None)]),
+        (None, 2, [("0", None), ("1", None)]),
+        (None, 3, [("0", "36000"), ("1", None), ("0", "36000")]),
+        ("1", 2, [("1", "18000"), ("1", "18000")]),
+        ("GPU-b", 2, [("GPU-b", "18000"), ("GPU-b", "18000")]),
+        ("GPU-unknown", 2, [("GPU-unknown", None), ("GPU-unknown", None)]),
+        ("", 2, [(None, None), (None, None)]),
+    ],
+)
+def test_jobs_share_the_gpus_out(monkeypatch, tmp_path, visible, n_jobs, expected):
+    """One after the other, and the memory of one where several have to share it, nine tenths in all."""
+    from hydra_plugins.fresh_process_launcher import _gpus, _shares_of_gpus
+
+    nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    shares = _shares_of_gpus(n_jobs, _gpus())
+    assert [(each.get("CUDA_VISIBLE_DEVICES"), each.get("GANFREEZE_GPU_MEMORY")) for each in shares] == expected
+
+
+def test_without_gpus_nothing_is_shared_out(monkeypatch):
+    from hydra_plugins.fresh_process_launcher import _gpus, _shares_of_gpus
+
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert _shares_of_gpus(3, _gpus()) == [{}, {}, {}]
+
+
+def test_each_job_is_forked_with_its_gpu_and_of_nothing_that_ran(tmp_path):
+    """The jobs' own records: two processes, a GPU each, nothing of TensorFlow's in the one that they come from."""
+    nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    script = (
+        "import hydra, os, sys, time; from pathlib import Path\n"
+        f"@hydra.main(version_base='1.3', config_path={str(ROOT / 'conf')!r}, config_name='config')\n"
+        "def main(cfg):\n"
+        "    context = sys.modules['tensorflow.python.eager.context'].context()\n"
+        "    told = [os.getpid(), os.environ['CUDA_VISIBLE_DEVICES'], context._initialized]\n"
+        "    Path(f'job{cfg.seed}').write_text(repr(told))\n"
+        "    while not all(Path(f'job{n}').exists() for n in (0, 1)): time.sleep(0.1)\n"
+        "if __name__ == '__main__': main()\n"
+    )
+    (tmp_path / "program.py").write_text(script)
+    arguments = ("-m", "seed=0,1", "hydra.launcher.n_jobs=2", "tracker='null'", "hydra.sweep.dir=out")
+    code, _, errors = finish(start(tmp_path, tmp_path / "program.py", *arguments, env=environment))
+    assert code == 0, errors
+    told = [literal_eval((tmp_path / f"job{number}").read_text()) for number in (0, 1)]
+    assert told[0][0] != told[1][0]
+    assert {gpu for _, gpu, _ in told} == {"0", "1"}
+    assert not any(initialized for _, _, initialized in told)
 
 
 # ---------------------------------------------------------------------------------------------- what goes wrong
@@ -333,7 +404,7 @@ def test_a_failed_run_takes_no_other_with_it_and_keeps_its_traceback(tmp_path):
     client = client_of(tmp_path)
     trace = Path(client.download_artifacts(runs["1e+30"].info.run_id, "traceback.txt")).read_text()
     assert "Diverged: " in trace
-    assert "not finite between steps 0 and 10" in trace
+    assert "not finite between steps 0 and 20" in trace
     assert [line.split()[-1] for line in output.splitlines() if "optimizer.discriminator_rate=" in line][-2:] == [
         run.info.status for run in runs_of(tmp_path)
     ], "the table closes a failed sweep too"
@@ -382,5 +453,7 @@ def test_a_run_that_died_without_a_word_is_ended_by_the_next(tmp_path):
 def test_the_null_tracker_is_a_word_and_writes_nothing(tmp_path):
     code, output, errors = finish(start(tmp_path, TRAIN, "tracker=null", "evaluator=none", "steps=5"))
     assert code == 0, errors
-    assert output.startswith("null none steps=5: 5 steps")
+    chosen, closing = output.splitlines()
+    assert chosen == "null none steps=5: execution.jit=false execution.fused_steps=20; too few steps to measure others"
+    assert closing.startswith("null none steps=5: 5 steps")
     assert not (tmp_path / "mlruns").exists()

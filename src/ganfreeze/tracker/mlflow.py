@@ -18,7 +18,7 @@ from ganfreeze.report import query, render
 from ganfreeze.types import Tracker
 
 _BUFFERED_METRICS, _BUFFERED_SECONDS = 500, 2.0  # one call costs 7 ms for a metric and 119 ms for a thousand
-_SYSTEM_METRICS_SECONDS = 5
+_SYSTEM_METRICS_SECONDS = 2
 
 
 class Mlflow(Tracker):

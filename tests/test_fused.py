@@ -1,0 +1,365 @@
+"""Many steps in one call are the same steps; how they are run is measured, kept and told."""
+
+import time
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import values, words
+
+from ganfreeze import phases, tuning
+from ganfreeze.streams import Streams, scaled
+from ganfreeze.tuning import Choice
+from ganfreeze.types import Execution, Update
+
+FUSING = [(strategy, keras) for strategy in ("tape", "tfgan", "train_step") for keras in words("keras")]
+UPDATES = ["alternating", "seed", "simultaneous", "alternating update.noise=reused"]
+
+
+def trained(assemble, *choice, steps, by=None):
+    """All weights after so many steps, in calls of `by`; or phase by phase, where that is None."""
+    game, strategy, streams = assemble("batch_size=16", "steps=100", *choice)
+    if by is None:
+        for step in range(steps):
+            given = phases.inputs(game.update, streams, step)
+            phases.run_step(strategy.phases, game.update, given)
+    else:
+        for step in range(0, steps, by):
+            strategy.advance(streams, step, min(by, steps - step))
+    return [*values(game.networks.generator), *values(game.networks.discriminator)]
+
+
+def apart(one, other):
+    return max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))
+
+
+# ------------------------------------------------------------------------------------------------- the same steps
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize(("strategy", "keras"), FUSING)
+def test_fused_steps_are_the_phases_one_by_one(assemble, strategy, keras, update):
+    """Seven steps as three, three and one; in double precision, where 1e-9 is rounding and nothing else."""
+    choice = (f"strategy={strategy}", f"keras={keras}", "precision=float64", *f"update={update}".split())
+    fused = trained(assemble, *choice, "fused_steps=3", steps=7, by=7)
+    assert apart(fused, trained(assemble, *choice, steps=7)) < 1e-9
+
+
+@pytest.mark.parametrize("update", ["alternating", "simultaneous", "alternating update.noise=reused"])
+@pytest.mark.parametrize("strategy", ["tape", "train_step"])
+def test_what_xla_compiles_is_the_same_to_rounding(assemble, strategy, update):
+    choice = (f"strategy={strategy}", "precision=float64", "fused_steps=3", *f"update={update}".split())
+    plain, compiled = (trained(assemble, *choice, f"jit={jit}", steps=6, by=6) for jit in ("off", "on"))
+    assert 0 < apart(plain, compiled) < 1e-9
+
+
+@pytest.mark.parametrize("regularizer", ["gradient_penalty", "r1", "weight_clip"])
+def test_xla_draws_what_penalties_draw(assemble, regularizer):
+    """TensorFlow's stateless floats differ under XLA; a penalty at other places would be another algorithm."""
+    choice = (f"regularizer={regularizer}", "precision=float64", "fused_steps=2")
+    plain, compiled = (trained(assemble, *choice, f"jit={jit}", steps=2, by=2) for jit in ("off", "on"))
+    assert apart(plain, compiled) < 1e-9
+
+
+@pytest.mark.parametrize("keras", words("keras"))
+def test_a_keras_trainer_compiled_by_xla_is_the_same(assemble, keras):
+    choice = ("strategy=toggle", f"keras={keras}", "precision=float64", "deterministic=false")
+    plain, compiled = (trained(assemble, *choice, f"jit={jit}", steps=3, by=3) for jit in ("off", "on"))
+    assert apart(plain, compiled) < 1e-9
+
+
+def test_the_loop_is_traced_once_whatever_the_spans(assemble):
+    _, strategy, streams = assemble("fused_steps=4", "batch_size=16")
+    for step, steps in ((0, 1), (1, 4), (5, 9), (14, 2)):
+        strategy.advance(streams, step, steps)
+    assert strategy._many.experimental_get_tracing_count() == 1
+
+
+def test_scalars_are_means_over_the_steps(assemble):
+    _, fused, streams = assemble("fused_steps=3", "batch_size=16")
+    _, single, _ = assemble("batch_size=16")
+    together = fused.advance(streams, 0, 5)
+    apiece = [single.advance(streams, step, 1) for step in range(5)]
+    assert set(together) == set(phases.SCALARS)
+    for name in phases.SCALARS:
+        assert together[name] == pytest.approx(np.mean([each[name] for each in apiece]), rel=1e-6)
+
+
+# ---------------------------------------------------------------------------------------------------------- data
+
+
+def test_a_memory_map_trains_as_what_is_in_memory(assemble, digits, tmp_path):
+    """It is looked up batch by batch, and never moved to the device as a whole."""
+    file = tmp_path / "images.npy"
+    np.save(file, digits.train.images)
+    ends = []
+    for images in (np.load(file), np.load(file, mmap_mode="r")):
+        game, strategy, streams = assemble("fused_steps=4", "batch_size=16")
+        strategy.advance(streams._replace(images=images), 0, 10)
+        ends.append(values(game.networks.generator))
+        resident = strategy._examples[1].shape[0]
+        assert resident == (len(images) if not isinstance(images, np.memmap) else 4 * 16)
+    assert apart(*ends) == 0
+
+
+def test_draws_are_the_batches_and_noises_of_single_steps(digits):
+    update = Update(discriminator_steps=2, noise="reused")
+    streams = Streams(digits.train.images, seed=3, batch_size=8, latent_dim=5, draws=2)
+    draws = streams.draw(4, 3, update.noises(), room=5)
+    assert (draws.indices.shape, draws.noise.shape) == ((5, 2, 8), (5, 2, 8, 5))
+    assert not draws.noise[3:].any()
+    for number in range(3):
+        real, noise = scaled(draws.examples[draws.indices[number]]), draws.noise[number]
+        for (one, other), call in zip(phases.drawn(update, real, noise), update.calls(), strict=True):
+            np.testing.assert_array_equal(one, streams.batch(4 + number, call.real))
+            np.testing.assert_array_equal(other, streams.noise(4 + number, *call.noise))
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_bytes_are_scaled_on_the_device_as_numpy_scales_them(jit):
+    from ganfreeze import tensorflow as tf
+    from ganfreeze.fused import as_seen
+
+    every = np.arange(256, dtype=np.uint8)
+    seen = tf.function(lambda each: as_seen(each, tf.float32), autograph=False, jit_compile=jit)
+    np.testing.assert_array_equal(seen(every), scaled(every))
+
+
+# ------------------------------------------------------------------------------------------------ no wasted work
+
+
+def operations(function, *batch):
+    """How often each kind of operation runs when this traced function is called: what its results and its side
+    effects need, and not what TensorFlow prunes."""
+    graph = function.get_concrete_function(*batch).graph
+    found, waiting = set(), [*(each.op for each in graph.outputs), *graph.control_outputs]
+    while waiting:
+        operation = waiting.pop()
+        if operation not in found:
+            found.add(operation)
+            waiting += [*(each.op for each in operation.inputs), *operation.control_inputs]
+    return Counter(each.type for each in found)
+
+
+@pytest.mark.parametrize("keras", words("keras"))
+def test_frozen_weights_have_no_gradients(assemble, keras):
+    """A convolution's kernel has a Conv2DBackpropFilter for each pass that it learns from: here two convolutions of the
+    discriminator by real examples and fakes, and two of the generator. The discriminator's own in the generator phase
+    would be two more."""
+    from ganfreeze import tensorflow as tf
+    from ganfreeze.tapes import Taped
+
+    game, _, streams = assemble("architecture=dcgan", "architecture.filters=8", f"keras={keras}", "batch_size=16")
+    taped, batch = Taped(game), (streams.batch(0), streams.noise(0, "generator"))
+    learn, fool = (
+        operations(tf.function(each, autograph=False), *map(tf.constant, batch)) for each in (taped.learn, taped.fool)
+    )
+    assert learn["Conv2DBackpropFilter"] == 2 * 2
+    assert fool["Conv2DBackpropFilter"] == 2
+    assert learn["Conv2DBackpropInput"] == 2 + 2, "the generator's own two, and the second convolution's, twice"
+    assert fool["Conv2DBackpropInput"] == 2 + 2, "the generator's own two, and through both of the discriminator"
+
+
+@pytest.mark.parametrize("keras", words("keras"))
+@pytest.mark.parametrize(("options", "passes"), [("", 2), ("update.noise=reused", 1), ("update=seed", 2)])
+def test_reused_fakes_are_made_once(assemble, keras, options, passes):
+    """The generator's first layer counts how often it runs in a step."""
+    game, strategy, streams = assemble("eager=true", f"keras={keras}", "batch_size=16", *options.split())
+    layer, seen = game.networks.generator.layers[1], []
+    call = layer.call
+    layer.call = lambda *given, **options: (seen.append(1), call(*given, **options))[1]
+    strategy.advance(streams, 0, 1)
+    assert len(seen) == passes
+
+
+@pytest.mark.parametrize("keras", words("keras"))
+def test_one_pass_moves_the_generators_averages_as_two_would(assemble, keras):
+    choice = ("architecture=dcgan", "architecture.filters=8", "update.noise=reused", f"keras={keras}")
+    game, strategy, streams = assemble(*choice, "batch_size=16", "precision=float64")
+    by_hand, hand, _ = assemble(*choice, "batch_size=16", "precision=float64")
+    before = values(game.networks.generator)
+    strategy.advance(streams, 0, 3)
+    for step in range(3):
+        phases.run_step(hand.phases, by_hand.update, phases.inputs(by_hand.update, streams, step))
+    assert apart(values(game.networks.generator), values(by_hand.networks.generator)) < 1e-7  # Keras 2's momentum
+    moved = [
+        float(np.abs(one - other).max())
+        for one, other, variable in zip(
+            before, values(game.networks.generator), game.networks.generator.weights, strict=True
+        )
+        if "moving" in variable.name
+    ]
+    assert min(moved) > 1e-4
+
+
+# ------------------------------------------------------------------------------------------------------- choosing
+
+
+class Sleeping:
+    """A strategy that takes so long a step."""
+
+    def __init__(self, seconds):
+        self.seconds, self.steps = seconds, 0
+
+    def advance(self, streams, step, steps):
+        self.steps += steps
+        time.sleep(self.seconds * steps)
+
+
+def test_the_fastest_is_chosen_and_the_hopeless_left_early():
+    slow, fast, hopeless = Execution(False, 1), Execution(False, 10), Execution(True, 10)
+    strategies = {slow: Sleeping(0.004), fast: Sleeping(0.002), hopeless: Sleeping(0.1)}
+    choice = tuning.choose(list(strategies), lambda each: (strategies[each], None))
+    assert choice.execution == fast
+    assert strategies[hopeless].steps == 2, "one to compile and one to see"
+    for part in ("jit=off fused_steps=1 ", "jit=off fused_steps=10 ", "jit=on fused_steps=10 "):
+        assert part in choice.why
+
+
+def test_what_does_not_run_is_left_out():
+    from ganfreeze import tensorflow as tf
+
+    def make(execution):
+        if execution.jit:
+            raise tf.errors.InvalidArgumentError(None, None, "no kernel for XLA")
+        return Sleeping(0.001), None
+
+    choice = tuning.choose([Execution(False, 5), Execution(True, 5)], make)
+    assert choice.execution == Execution(False, 5)
+    assert "jit=on fused_steps=5 does not run" in choice.why
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tuning.choose([Execution(True, 5)], make)
+
+
+def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path, caplog):
+    found = []
+
+    def find():
+        found.append(1)
+        return Choice(Execution(True, len(found)), "measured")
+
+    folder = tmp_path / "execution"
+    first = tuning.remembered(folder, {"batch_size": 1}, find)
+    again = tuning.remembered(folder, {"batch_size": 1}, find)
+    assert first == Choice(Execution(True, 1), "measured")
+    assert again.execution == first.execution
+    (file,) = folder.iterdir()
+    assert again.why == f"measured (kept in {file})"
+    assert tuning.remembered(folder, {"batch_size": 2}, find).execution == Execution(True, 2)
+    file.write_text("[true")
+    assert tuning.remembered(folder, {"batch_size": 1}, find).execution == Execution(True, 3)
+    nowhere = tmp_path / "file"
+    nowhere.write_text("")
+    assert tuning.remembered(nowhere, {}, find).execution == Execution(True, 4)
+    assert "cannot be kept" in caplog.text
+
+
+@pytest.fixture
+def fastest(check, digits, tmp_path):
+    """The variant as a run makes it, and how it was chosen to be run."""
+    from ganfreeze.app import fastest
+    from ganfreeze.app.study import ready
+
+    def made(*overrides):
+        variant = check("evaluator=none", "batch_size=16", f"paths.cache={tmp_path}", *overrides)
+        return fastest.assembled(variant, digits, lambda execution: ready(variant, digits, execution))
+
+    return made
+
+
+def test_candidates_are_measured_on_copies(fastest):
+    """What is chosen starts where a variant that nobody measured does, and goes where it goes."""
+    assembled, choice = fastest("steps=2000")
+    assert choice.why.startswith("steps/s measured: jit=off fused_steps=1 ")
+    assert "jit=on fused_steps=20 " in choice.why
+    start = values(assembled.game.networks.generator)
+    jit, fused_steps = ("on" if choice.execution.jit else "off"), choice.execution.fused_steps
+    plain, told = fastest("steps=2000", f"jit={jit}", f"fused_steps={fused_steps}")
+    assert told.why == "as configured, or the only way"
+    assert apart(start, values(plain.game.networks.generator)) == 0
+    for each in (assembled, plain):
+        each.strategy.advance(each.streams, 0, 4)
+    assert apart(values(assembled.game.networks.generator), values(plain.game.networks.generator)) == 0
+    assert fastest("steps=2000")[1].why.endswith(".json)")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ((), Execution(False, 20)),
+        (("cadence.log=7",), Execution(False, 7)),
+        (("fused_steps=3",), Execution(False, 3)),
+        (("strategy=toggle",), Execution(False, 1)),
+        (("strategy=toggle", "keras=keras3", "steps=2000"), Execution(False, 1)),
+        (("jit=on",), Execution(True, 20)),
+        (("eager=true",), Execution(False, 20)),
+    ],
+)
+def test_short_runs_and_what_has_no_choice_are_not_measured(fastest, overrides, expected):
+    assert fastest("steps=1000", *overrides)[1].execution == expected
+
+
+# ----------------------------------------------------------------------------------------------- Keras' trainers
+
+
+@pytest.mark.parametrize("loss", ["nonsaturating", "relativistic"])
+@pytest.mark.parametrize("update", ["alternating", "seed"])
+@pytest.mark.parametrize("strategy", ["compile", "trace", "toggle"])
+def test_a_train_function_is_traced_once(assemble, strategy, update, loss):
+    """Traced again, Keras would look at the flags again."""
+    if (update, loss) == ("seed", "relativistic"):
+        return
+    _, made, streams = assemble(f"strategy={strategy}", f"update={update}", f"loss={loss}", "batch_size=16")
+    made.advance(streams, 0, 4)
+    held = vars(made).values() if strategy != "compile" else [owner(phase) for phase in made.phases.values()]
+    models = [each.model for each in held if hasattr(each, "model")]
+    assert {model.name for model in models} == {"discriminator_trainer", "combined"}
+    for model in models:
+        assert model.train_tf_function.experimental_get_tracing_count() == 1
+
+
+def owner(phase):
+    """The trainer whose method a phase runs."""
+    cells = [cell.cell_contents for cell in phase.run.__closure__]
+    return next(cell.__self__ for cell in cells if hasattr(cell, "__self__"))
+
+
+# ----------------------------------------------------------------------------------------------------- precision
+
+
+MIXED = ["mixed_bfloat16", "mixed_float16"]
+
+
+@pytest.mark.parametrize("precision", MIXED)
+@pytest.mark.parametrize(("strategy", "keras"), [(s, k) for s in words("strategy") for k in words("keras")])
+def test_every_strategy_trains_in_half_precision_as_in_single(assemble, strategy, keras, precision):
+    """Computed in half precision, kept in single: two steps of SGD differ from single precision's by its rounding."""
+    choice = (f"strategy={strategy}", f"keras={keras}", "optimizer=sgd", "batch_size=16")
+    ends = {}
+    for each in ("float32", precision):
+        game, made, streams = assemble(*choice, f"precision={each}")
+        begun = values(game.networks.generator)
+        scalars = made.advance(streams, 0, 2)
+        assert all(np.isfinite(value) for value in scalars.values())
+        ends[each] = [end - start for end, start in zip(values(game.networks.generator), begun, strict=True)]
+        assert {
+            variable.dtype.name if hasattr(variable.dtype, "name") else variable.dtype
+            for variable in game.networks.generator.weights
+        } == {"float32"}
+    went = max(float(np.abs(each).max()) for each in ends["float32"])
+    assert 0 < apart(ends["float32"], ends[precision]) < 0.05 * went
+
+
+@pytest.mark.parametrize("keras", words("keras"))
+def test_float16_scales_the_loss_and_bfloat16_does_not(assemble, keras):
+    game, made, streams = assemble("precision=mixed_float16", f"keras={keras}", "batch_size=16")
+    for optimizer in (game.optimizers.generator, game.optimizers.discriminator):
+        assert type(optimizer).__name__.startswith("LossScaleOptimizer")
+    assert float(game.optimizers.scaled("generator", np.float32(1))) == 2**15
+    made.advance(streams, 0, 1)
+    plain, _, _ = assemble("precision=mixed_bfloat16", f"keras={keras}", "batch_size=16")
+    assert float(plain.optimizers.scaled("generator", np.float32(1))) == 1
+    latent = streams.noise(0, "generator")
+    assert plain.networks.generator(latent).dtype == "float32"
+    assert replace(plain.networks).discriminator(streams.batch(0)).dtype == "float32"
