@@ -13,8 +13,8 @@ from ganfreeze.streams import Streams
 from ganfreeze.types import Execution, Strategy
 
 _log = logging.getLogger(__name__)
-_SECONDS, _ROUNDS = 0.2, 3  # a rate is that of the best round of steps that take so long together
-_HOPELESS = 0.5  # of the best rate so far, at the first step: what is slower is not looked at any longer
+_SECONDS, _ROUNDS = 0.2, 3  # a round of a candidate takes about so long
+_HOPELESS = 0.3  # of the best rate of a single step: what is slower is not looked at any longer
 
 
 class Choice(NamedTuple):
@@ -27,20 +27,29 @@ class Choice(NamedTuple):
 def choose(candidates: Sequence[Execution], make: Callable[[Execution], tuple[Strategy, Streams]]) -> Choice:
     """The fastest of several candidates, for `make` to build a strategy that nothing else is trained by.
 
-    A candidate that TensorFlow cannot run, such as a layer that XLA cannot compile, is left out.
+    They are timed by turns, so that what else the machine does slows all of them, and the best of each one's rounds
+    counts. A candidate that TensorFlow cannot run, such as a layer that XLA cannot compile, is left out.
 
     Raises:
         tf.errors.OpError: none of them runs.
     """
+    ready: dict[Execution, tuple[Strategy, Streams]] = {}
     rates: dict[Execution, float] = {}
     failures: dict[Execution, Exception] = {}
     for each in candidates:
         try:
-            rates[each] = _rate(*make(each), each.fused_steps, at_least=_HOPELESS * max(rates.values(), default=0.0))
+            ready[each] = made = make(each)
+            made[0].advance(made[1], 0, 1)  # traced, and compiled, by then
+            rates[each] = _rate(*made, 1)
         except tf.errors.OpError as error:
             failures[each] = error
     if not rates:
         raise next(iter(failures.values()))
+    hopeful = [each for each, rate in rates.items() if rate > _HOPELESS * max(rates.values())]
+    calls = {each: max(1, round(_SECONDS * rates[each] / each.fused_steps)) for each in hopeful}
+    for _ in range(_ROUNDS):
+        for each in hopeful:
+            rates[each] = max(rates[each], _rate(*ready[each], calls[each] * each.fused_steps))
     shown = [f"{_name(each)} {rate:.3g}" for each, rate in rates.items()]
     shown += [f"{_name(each)} does not run" for each in failures]
     return Choice(max(rates, key=lambda each: rates[each]), f"steps/s measured: {', '.join(shown)}")
@@ -66,20 +75,11 @@ def remembered(folder: Path, key: Mapping[str, Any], find: Callable[[], Choice])
     return choice
 
 
-def _rate(strategy: Strategy, streams: Streams, fused_steps: int, *, at_least: float) -> float:
-    """Steps per second in calls of `fused_steps`, or by the first step where that is hopeless."""
-    strategy.advance(streams, 0, 1)  # traced, and compiled, by then
-    alone = 1 / _seconds(strategy, streams, 1)
-    if alone < at_least:
-        return alone
-    calls = max(1, round(_SECONDS * alone / fused_steps))
-    return 1 / min(_seconds(strategy, streams, calls * fused_steps) for _ in range(_ROUNDS))
-
-
-def _seconds(strategy: Strategy, streams: Streams, steps: int) -> float:
+def _rate(strategy: Strategy, streams: Streams, steps: int) -> float:
+    """Steps per second."""
     began = perf_counter()
     strategy.advance(streams, 0, steps)
-    return (perf_counter() - began) / steps
+    return steps / (perf_counter() - began)
 
 
 def _name(execution: Execution) -> str:

@@ -1,0 +1,122 @@
+"""How cost grows with the batch, the side of the images, the size of the data and the number of runs in a sweep:
+
+    python benchmarks/growth.py [batch] [side] [data] [sweep]
+
+Prints a table for each; without a word, for all. Images are drawn at random, for a step costs the same whatever is on
+them. The largest data is a memory map that is larger than the machine's memory; its file is sparse, so it takes no room
+on the disk.
+"""
+
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import psutil
+from hydra import initialize_config_dir
+
+from ganfreeze.app.fastest import assembled
+from ganfreeze.app.study import ready, variant
+from ganfreeze.data import Dataset, Examples, Split
+
+ROOT = Path(__file__).parent.parent.resolve()
+_SECONDS = 2.0
+
+
+def main(wanted: list[str]) -> None:
+    """Print the tables."""
+    tables = {"batch": batch, "side": side, "data": data, "sweep": sweep}
+    for name in wanted or tables:
+        for line in tables[name]():
+            print(line, flush=True)
+        print()
+
+
+def batch() -> Iterator[str]:
+    """Of the mlp, on MNIST's shape."""
+    yield "| mlp 28x28, batch | steps/s | examples/s | how |\n| --- | --- | --- | --- |"
+    for size in (16, 32, 64, 128, 256, 512):
+        rate, how = _rate(_random(2000, 28), f"batch_size={size}")
+        yield f"| {size} | {rate:.1f} | {rate * size:.0f} | {how} |"
+
+
+def side() -> Iterator[str]:
+    """Of the dcgan, batches of 32."""
+    yield "| dcgan, batch 32, side | steps/s | how |\n| --- | --- | --- |"
+    for pixels in (8, 16, 28, 32, 64):
+        rate, how = _rate(_random(500, pixels), "architecture=dcgan", "batch_size=32")
+        yield f"| {pixels} | {rate:.2f} | {how} |"
+
+
+def data() -> Iterator[str]:
+    """In memory, and as memory maps, the last larger than memory; each image has an index of 8 bytes in an epoch's
+    permutation, two of which are kept."""
+    yield "| mlp 28x28, images | as | size | steps/s | largest memory |\n| --- | --- | --- | --- | --- |"
+    beyond = int(1.25 * psutil.virtual_memory().total) // 28**2
+    with tempfile.TemporaryDirectory(dir=ROOT) as folder:
+        for count, mapped in ((60_000, False), (60_000, True), (1_000_000, True), (beyond, True)):
+            images: Examples = _random(count, 28) if not mapped else _sparse(Path(folder) / f"{count}", count)
+            rate, _ = _rate(images, "jit=on", "fused_steps=20")
+            kind = "memory map" if mapped else "array"
+            yield f"| {count:,} | {kind} | {images.nbytes / 2**30:.2f} GiB | {rate:.1f} | {_megabytes():.0f} MB |"
+
+
+def sweep() -> Iterator[str]:
+    """Runs of 300 steps on the digits, one at a time and two."""
+    yield "| runs in a sweep | at a time | seconds | seconds a run |\n| --- | --- | --- | --- |"
+    for count, at_once in ((1, 1), (2, 1), (4, 1), (4, 2)):
+        with tempfile.TemporaryDirectory() as folder:
+            command = [sys.executable, str(ROOT / "src" / "train.py"), "-m", "steps=300", f"seed=range({count})"]
+            command += ["evaluator=none", f"hydra.launcher.n_jobs={at_once}", f"paths.mlruns={folder}/mlruns"]
+            command += [f"hydra.sweep.dir={folder}/sweep", f"paths.cache={folder}/cache"]
+            began = perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            seconds = perf_counter() - began
+        yield f"| {count} | {at_once} | {seconds:.1f} | {seconds / count:.1f} |"
+
+
+def _rate(images: Examples, *overrides: str) -> tuple[float, str]:
+    """Steps per second, the median of three turns, and how the steps were run."""
+    with tempfile.TemporaryDirectory() as cache, initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        chosen = variant("evaluator=none", "steps=100000", f"paths.cache={cache}", *overrides)
+        dataset = _of(images)
+        (_, strategy, streams), choice = assembled(chosen, dataset, lambda execution: ready(chosen, dataset, execution))
+    streams = streams._replace(images=images)
+    began = perf_counter()
+    strategy.advance(streams, 0, 5)
+    strategy.advance(streams, 5, 5)
+    steps = max(5, round(_SECONDS * 10 / (perf_counter() - began)))
+    seconds = []
+    for turn in range(3):
+        began = perf_counter()
+        strategy.advance(streams, 10 + turn * steps, steps)
+        seconds.append(perf_counter() - began)
+    jit, fused_steps = choice.execution
+    return steps / statistics.median(seconds), f"jit={'on' if jit else 'off'} fused_steps={fused_steps}"
+
+
+def _of(images: Examples) -> Dataset:
+    """A data set of this shape; what it holds is looked at, so only the first images are handed over."""
+    first = np.array(images[:100])
+    return Dataset.of("random", Split(first, None), Split(first, None), source="none")
+
+
+def _random(count: int, pixels: int) -> Examples:
+    return np.random.default_rng(0).integers(0, 256, (count, pixels, pixels, 1), np.uint8)
+
+
+def _sparse(file: Path, count: int) -> Examples:
+    return np.memmap(file, np.uint8, "w+", shape=(count, 28, 28, 1))
+
+
+def _megabytes() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
