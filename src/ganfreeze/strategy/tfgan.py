@@ -37,7 +37,8 @@ class Tfgan(Fused):
         super().__init__(game, learn=learn, fool=self._graph(self._fool))
 
     def _learn(self, real: Tensor, latent: Tensor, sides: Collection[str]) -> Scalars:
-        model = self._model(real, latent, self._game.update.fakes == "training", in_order=sides == BOTH)
+        training, both = self._game.update.fakes == "training", sides == BOTH
+        model = self._model(real, latent, training, in_order=both, together=both and self._game.networks.independent)
         logits = {"real": model.discriminator_real_outputs, "fake": model.discriminator_gen_outputs}
         accuracy = {"real": phases.accuracy_real, "fake": phases.accuracy_fake}
         return {
@@ -49,11 +50,15 @@ class Tfgan(Fused):
         model = self._model(real, latent, training=True, in_order=self._game.loss.couples)
         return {"generator_loss": self._train_ops(model, BOTH).generator_train_op}
 
-    def _model(self, real: Tensor, latent: Tensor, training: bool, *, in_order: bool) -> Any:
-        """The networks' calls as a GANModel, D(real) before D(fakes) where both are wanted."""
-        fakes, real_logits = self._generator(latent, training=training), self._discriminator(real, training=True)
-        with tf.control_dependencies([real_logits] if in_order else []):
-            fake_logits = self._discriminator(fakes, training=True)
+    def _model(self, real: Tensor, latent: Tensor, training: bool, *, in_order: bool, together: bool = False) -> Any:
+        """The networks' calls as a GANModel, D(real) before D(fakes) where both are wanted, or both in one batch."""
+        fakes = self._generator(latent, training=training)
+        if together:
+            real_logits, fake_logits = tf.split(self._discriminator(tf.concat([real, fakes], 0), training=True), 2)
+        else:
+            real_logits = self._discriminator(real, training=True)
+            with tf.control_dependencies([real_logits] if in_order else []):
+                fake_logits = self._discriminator(fakes, training=True)
         scope = tf.compat.v1.get_variable_scope()
         generator, discriminator = (self._optimizers[name].handles for name in ("generator", "discriminator"))
         return tfgan_shim.GANModel(
