@@ -25,25 +25,27 @@ class Batches:
     """
 
     def __init__(self, model: Any) -> None:
-        self._model, self._queue = model, None
+        self._model, self._begun, self._queue = model, False, None
 
     def train(self, examples: Any, labels: Any) -> None:
         """Train on one batch: tensors, or a list of them, and labels."""
-        if self._queue is None or tf.config.functions_run_eagerly():  # then flags count at every batch
+        if not self._begun or tf.config.functions_run_eagerly():  # then flags count at every batch
             self._model.train_on_batch(examples, labels, return_dict=True)
-            self._open(examples, labels)
+            self._begun = True
             return
+        if self._queue is None:
+            self._queue = self._open(examples, labels)
         self._queue.enqueue(tf.nest.flatten((examples, labels)))
         self._model.train_function(self._iterator)
 
-    def _open(self, examples: Any, labels: Any) -> None:
+    def _open(self, examples: Any, labels: Any) -> Any:
         batch = (tuple(examples) if isinstance(examples, list) else examples), labels
         tensors = tf.nest.flatten(batch)
-        self._queue = tf.queue.FIFOQueue(1, [each.dtype for each in tensors], [each.shape for each in tensors])
-        queue = self._queue
+        queue = tf.queue.FIFOQueue(1, [each.dtype for each in tensors], [each.shape for each in tensors])
         pushed = tf.data.Dataset.range(_FOREVER).map(
             lambda _: tf.nest.pack_sequence_as(batch, tf.nest.flatten(queue.dequeue()))
         )
         options = tf.data.Options()
         options.experimental_optimization.inject_prefetch = False  # it would wait for a batch that never comes
         self._iterator = iter(pushed.with_options(options))
+        return queue

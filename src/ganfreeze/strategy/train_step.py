@@ -29,7 +29,7 @@ class TrainStep(Strategy):
 
     def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
         draws = streams.draw(step, steps, self._update.noises(), room=steps)
-        data = tf.data.Dataset.from_tensor_slices((draws.examples[draws.indices], draws.noise))
+        data = tf.data.Dataset.from_tensor_slices((draws.examples[draws.indices], draws.noise)).prefetch(2)
         history = self._gan.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0).history
         return {name: float(history[name][-1]) for name in phases.SCALARS}
 
