@@ -38,13 +38,13 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(autouse=True)
 def settings_put_back():
-    """A variant may run eagerly or in double precision; the next test's networks do not."""
+    """A variant may run eagerly, or in another precision; the next test's networks do not."""
     yield
     if "tensorflow" not in sys.modules:
         return
     sys.modules["tensorflow"].config.run_functions_eagerly(False)
     for name in ("tf_keras", "keras"):
-        if (keras := sys.modules.get(name)) and keras.backend.floatx() != "float32":
+        if (keras := sys.modules.get(name)) and keras.mixed_precision.global_policy().name != "float32":
             keras.backend.set_floatx("float32")
             keras.mixed_precision.set_global_policy("float32")
 

@@ -63,7 +63,9 @@ def test_a_run_stops_at_the_audit_unless_it_is_told_otherwise(tmp_path):
 
 
 def test_a_run_under_watch_logs_that_nothing_moved(tmp_path):
-    done = run(tmp_path, "train", "strategy=toggle", "evaluator=none", "steps=30", "cadence.audit=7", *SMALL)
+    done = run(
+        tmp_path, "train", "strategy=toggle", "evaluator=none", "steps=30", "cadence.audit=7", "cadence.log=10", *SMALL
+    )
     assert done.returncode == 0, done.stderr
     client, (recorded,) = runs_of(tmp_path)
     history = client.get_metric_history(recorded.info.run_id, "frozen_weights_moved")
