@@ -4,12 +4,9 @@ All three by turns, in one process, from features to the figure; what each can k
 takes features only, so it counts them anew each time). Prints medians, ratios, and how far the figures are apart.
 """
 
-import platform
 import statistics
 import sys
 from collections.abc import Callable
-from os import sched_getaffinity
-from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -17,7 +14,7 @@ import scipy
 from scipy.linalg import sqrtm
 
 from ganfreeze import tensorflow as tf
-from ganfreeze import tfgan_shim
+from ganfreeze import machine, tfgan_shim
 from ganfreeze.metrics.frechet import Gaussian, Moments, RunningMoments
 
 BATCH = 250  # features come so many at a time
@@ -56,21 +53,14 @@ def main(samples: int = 10_000, dimensions: int = 2_048, rounds: int = 3) -> Non
             figures[name] = way()
             seconds[name].append(perf_counter() - began)
 
-    print(f"{samples:,} x {dimensions:,}, {rounds} rounds; {len(sched_getaffinity(0))} cores, {_processor()}")
+    described = machine.description()
+    print(f"{samples:,} x {dimensions:,}, {rounds} rounds; {described['cores']} cores, {described['processor']}")
     print(f"NumPy {np.__version__}, SciPy {scipy.__version__}, TensorFlow {tf.version.VERSION}")
     for name in ways:
         median = statistics.median(seconds[name])
         ratio = median / statistics.median(seconds["ganfreeze"])
         apart = figures["ganfreeze"] / figures[name] - 1
         print(f"{name:14} {median:6.2f} s  {ratio:5.1f} x  figure {figures[name]:.9g} ({apart:+.1e})")
-
-
-def _processor() -> str:
-    try:
-        with Path("/proc/cpuinfo").open() as lines:
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()
 
 
 if __name__ == "__main__":
