@@ -13,8 +13,8 @@ import numpy as np
 import scipy
 from scipy.linalg import sqrtm
 
-from ganfreeze import tensorflow as tf
 from ganfreeze import machine, tfgan_shim
+from ganfreeze import tensorflow as tf
 from ganfreeze.metrics.frechet import Gaussian, Moments, RunningMoments
 
 BATCH = 250  # features come so many at a time
