@@ -118,6 +118,8 @@ class Gan:
         self._noise_shape = (chosen.batch, protocol.LATENT)
         self._device, self._half = device, chosen.precision == "bfloat16"
         if chosen.mode == "compile":
+            # mode="max-autotune" gains nothing here (with the mlp 110 steps/s of 32 instead of 105, of 128 no more than
+            # eager), and the fused optimizer is faster than a compiled one.
             self._generate = torch.compile(self._generate)
             self._judge = torch.compile(self._judge)
             self._fool = torch.compile(self._fool)
