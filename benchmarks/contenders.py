@@ -20,7 +20,6 @@ class Contender(NamedTuple):
     name: str
     script: str
     mode: str
-    package: str = "tensorflow"  # that has to be installed
 
 
 class Setting(NamedTuple):
@@ -36,11 +35,10 @@ class Setting(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Steps per second of each round, the process's largest memory in MB, and what it said of itself."""
+    """Steps per second of each round, and the process's largest memory in MB."""
 
     rates: Sequence[float]
     megabytes: float
-    about: Mapping[str, Any]
 
     @property
     def median(self) -> float:
@@ -52,7 +50,7 @@ class Running:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self.about = self._answer()
+        self._answer()  # that it is ready
 
     def steps_per_second(self, steps: int) -> float:
         assert self._process.stdin
@@ -95,7 +93,7 @@ def compare(
         for _ in range(rounds):
             for name, up in running.items():
                 rates[name].append(up.steps_per_second(turns[name]))
-        return {name: Result(rates[name], up.megabytes(), up.about) for name, up in running.items()}
+        return {name: Result(rates[name], up.megabytes()) for name, up in running.items()}
 
 
 @contextmanager

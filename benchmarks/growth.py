@@ -21,7 +21,7 @@ import psutil
 from hydra import initialize_config_dir
 
 from ganfreeze.app.fastest import assembled
-from ganfreeze.app.study import ready, variant
+from ganfreeze.app.study import variant
 from ganfreeze.data import Dataset, Examples, Split
 
 ROOT = Path(__file__).parent.parent.resolve()
@@ -84,8 +84,7 @@ def _rate(images: Examples, *overrides: str) -> tuple[float, str]:
     """Steps per second, the median of three turns, and how the steps were run."""
     with tempfile.TemporaryDirectory() as cache, initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         chosen = variant("evaluator=none", "steps=100000", f"paths.cache={cache}", *overrides)
-        dataset = _of(images)
-        (_, strategy, streams), choice = assembled(chosen, dataset, lambda execution: ready(chosen, dataset, execution))
+        (_, strategy, streams), choice = assembled(chosen, _of(images))
     streams = streams._replace(images=images)
     began = perf_counter()
     strategy.advance(streams, 0, 5)

@@ -17,7 +17,7 @@ from hydra import initialize_config_dir
 
 from ganfreeze import events
 from ganfreeze.app.fastest import assembled
-from ganfreeze.app.study import ready, variant
+from ganfreeze.app.study import variant
 from ganfreeze.app.training import happenings
 from ganfreeze.app.variant import Variant
 from ganfreeze.cadence import Cadence
@@ -44,7 +44,7 @@ def main(overrides: list[str]) -> None:
 
 def _bare(chosen: Variant, dataset: Dataset) -> float:
     """Seconds that the spans of a run take with nothing between them, but for the first, which compiles."""
-    (_, strategy, streams), _ = assembled(chosen, dataset, lambda execution: ready(chosen, dataset, execution))
+    (_, strategy, streams), _ = assembled(chosen, dataset)
     settings, step = chosen.settings, 0
     began = perf_counter()
     for span in Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate).spans(0):

@@ -258,11 +258,10 @@ def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path, caplog):
 def fastest(check, digits, tmp_path):
     """The variant as a run makes it, and how it was chosen to be run."""
     from ganfreeze.app import fastest
-    from ganfreeze.app.study import ready
 
     def made(*overrides):
         variant = check("evaluator=none", "batch_size=16", f"paths.cache={tmp_path}", *overrides)
-        return fastest.assembled(variant, digits, lambda execution: ready(variant, digits, execution))
+        return fastest.assembled(variant, digits)
 
     return made
 

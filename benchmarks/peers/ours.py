@@ -14,7 +14,7 @@ from hydra import initialize_config_dir
 
 from ganfreeze import machine, provenance
 from ganfreeze.app import fastest
-from ganfreeze.app.study import ready, variant
+from ganfreeze.app.study import variant
 from ganfreeze.data import Dataset, Split
 
 ROOT = Path(__file__).parent.parent.parent.resolve()
@@ -39,7 +39,7 @@ def main() -> None:
             *(f"precision={PRECISIONS[chosen.precision]}", "evaluator=none", "steps=100000", f"paths.cache={cache}"),
         )
         data = Dataset.of("mnist", Split(chosen.images, None), Split(chosen.images[:1], None), source="--images")
-        assembled, choice = fastest.assembled(wanted, data, lambda execution: ready(wanted, data, execution))
+        assembled, choice = fastest.assembled(wanted, data)
     print(choice.why, file=sys.stderr)
     taken = 0
 

@@ -36,8 +36,8 @@ class Fused(Strategy, ABC):
         """`learn(real, latent)` and `fool(real, latent)` are the phases. Where `generate(latent)` is given, it runs the
         generator once for both, in the same trace, and each is given its result as a third argument."""
         jit, self._update, self._generate = game.execution.jit, game.update, generate
-        traced = [tf.function(each, autograph=False) for each in (learn, fool)]
-        self.phases = phases.of(game, learn=traced[0], fool=traced[1])
+        traced_learn, traced_fool = (tf.function(each, autograph=False) for each in (learn, fool))
+        self.phases = phases.of(game, learn=traced_learn, fool=traced_fool)
         self._inner = phases.of(game, learn=learn, fool=fool) if generate else self.phases
         self._capacity = game.execution.fused_steps
         self._many = tf.function(self._loop, autograph=False, jit_compile=jit)

@@ -1,12 +1,13 @@
 """How a variant's steps are run: as its config says, or, where that leaves it open, as is fastest on this machine."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra.utils import get_object
 
 from ganfreeze import audit, data, errors, machine, provenance, tuning, types, validation
+from ganfreeze.app.study import ready
 from ganfreeze.app.variant import Assembled, Variant, chosen
 from ganfreeze.snapshot import Snapshot
 
@@ -18,10 +19,8 @@ _DECISIVE = (  # what the speed of a step depends on, beside the data's shape
 )
 
 
-def assembled(
-    variant: Variant, dataset: data.Dataset, build: Callable[[types.Execution], Assembled]
-) -> tuple[Assembled, tuning.Choice]:
-    """The variant as `build` makes it for the execution that is chosen, untrained, and that choice.
+def assembled(variant: Variant, dataset: data.Dataset) -> tuple[Assembled, tuning.Choice]:
+    """The variant on this data set, ready to train and untrained, and how its steps are run.
 
     Every candidate is built anew, and trains what nothing else is trained by; what the fastest one changed is put back
     bit for bit.
@@ -29,11 +28,11 @@ def assembled(
     candidates = list(_candidates(variant))
     if len(candidates) == 1:
         why = "as configured, or the only way" if _is_worth_measuring(variant) else "too few steps to measure others"
-        return build(candidates[0]), tuning.Choice(candidates[0], why)
+        return ready(variant, dataset, candidates[0]), tuning.Choice(candidates[0], why)
     tried: dict[types.Execution, tuple[Assembled, Snapshot]] = {}
 
     def make(execution: types.Execution) -> tuple[types.Strategy, Any]:
-        made = build(execution)
+        made = ready(variant, dataset, execution)
         owned = audit.inventory(made.strategy, made.game)
         tried[execution] = made, Snapshot([*(each.variable for each in owned), *made.game.average.variables])
         return made.strategy, made.streams
@@ -41,7 +40,7 @@ def assembled(
     folder = Path(variant.settings.paths.cache) / "execution"
     choice = tuning.remembered(folder, _key(variant, dataset, candidates), lambda: tuning.choose(candidates, make))
     if choice.execution not in tried:
-        return build(choice.execution), choice
+        return ready(variant, dataset, choice.execution), choice
     made, start = tried[choice.execution]
     start.restore()
     return made, choice

@@ -13,7 +13,6 @@ from ganfreeze import audit as auditing
 from ganfreeze import checkpoint, data, events, movement, sampling, trainer, types
 from ganfreeze.app import evaluating, fastest
 from ganfreeze.app.plainly import plainly
-from ganfreeze.app.study import ready
 from ganfreeze.app.variant import WORDS, Assembled, Variant, check, chosen, described, make
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
@@ -45,7 +44,7 @@ def happenings(
     settings = variant.settings
     yield described(variant, dataset, name, tags=tags)
 
-    assembled, choice = fastest.assembled(variant, dataset, partial(ready, variant, dataset))
+    assembled, choice = fastest.assembled(variant, dataset)
     pair = assembled.game.networks
     jit, fused_steps = choice.execution
     yield events.Chosen({"execution.jit": jit, "execution.fused_steps": fused_steps}, choice.why)
