@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 PEERS = Path(__file__).parent / "peers"
 WARM_UP = 50  # steps that are not counted: tracing and compiling are in them
+TENS = 10  # a turn is a multiple of it: some contenders take so many in one call
 
 
 class Contender(NamedTuple):
@@ -85,7 +86,7 @@ def compare(
             try:
                 up = stack.enter_context(_up(each, setting, images))
                 up.steps_per_second(WARM_UP)
-                turns[each.name] = max(10, round(seconds * up.steps_per_second(WARM_UP)))
+                turns[each.name] = max(1, round(seconds * up.steps_per_second(WARM_UP) / TENS)) * TENS
                 running[each.name] = up
             except RuntimeError as error:
                 print(f"{each.name}, {setting}: left out: {error}", file=sys.stderr, flush=True)

@@ -11,15 +11,18 @@ from ganfreeze import tensorflow as tf
 from ganfreeze.streams import Draws, Streams, scaled
 from ganfreeze.types import Game, Scalars, Strategy, Tensor
 
+# Steps in the body of a compiled loop: with two of them XLA copies its state back for every other step only.
+_UNROLLED = 2
+
 
 class Fused(Strategy, ABC):
     """A strategy whose phases are tensors in, tensors out, so that whole steps can run without Python.
 
     Up to `execution.fused_steps` of them run in one call. What they need is drawn before by NumPy, as for single
     phases: the device gathers the batches by their indices from examples that lie there as uint8, and sums the scalars,
-    which are fetched once for all steps. The loop has room for `fused_steps` steps and is told how many to take, so it
-    is traced and compiled once, whatever a span's length. A phase by itself is not compiled: it runs now and then, to
-    be looked at.
+    which are fetched once for all steps. The loop has room for `fused_steps` steps and is told which to take, so it
+    is traced once, whatever a span's length; compiled, it takes two at a time, and is compiled again for one that is
+    left. A phase by itself is not compiled: it runs now and then, to be looked at.
 
     Nothing here is converted by AutoGraph, which takes longer than all of the tracing: a layer whose `call` branches on
     a tensor has to say `tf.cond`.
@@ -35,23 +38,32 @@ class Fused(Strategy, ABC):
     ) -> None:
         """`learn(real, latent)` and `fool(real, latent)` are the phases. Where `generate(latent)` is given, it runs the
         generator once for both, in the same trace, and each is given its result as a third argument."""
-        jit, self._update, self._generate = game.execution.jit, game.update, generate
+        self._update, self._generate = game.update, generate
         traced_learn, traced_fool = (tf.function(each, autograph=False) for each in (learn, fool))
         self.phases = phases.of(game, learn=traced_learn, fool=traced_fool)
         self._inner = phases.of(game, learn=learn, fool=fool) if generate else self.phases
-        self._capacity = game.execution.fused_steps
+        jit, self._capacity = game.execution
         self._many = tf.function(self._loop, autograph=False, jit_compile=jit)
+        self._unrolled = _UNROLLED if jit else 1
         self._examples: tuple[Any, Tensor] = None, None
 
     def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
         totals = []
         for first in range(step, step + steps, self._capacity):
             count = min(self._capacity, step + steps - first)
-            draws = streams.draw(first, count, self._update.noises(), room=self._capacity)
-            totals.append(self._many(*self._placed(draws), tf.constant(count)))
+            drawn = self._placed(streams.draw(first, count, self._update.noises(), room=self._capacity))
+            even = count - count % self._unrolled
+            if even:
+                totals.append(self._many(*drawn, tf.constant(0), tf.constant(even), self._unrolled))
+            if even < count:
+                totals.append(self._many(*drawn, tf.constant(even), tf.constant(count), 1))
         return {name: float(sum(total[name] for total in totals)) / steps for name in phases.SCALARS}
 
-    def _loop(self, examples: Tensor, indices: Tensor, noise: Tensor, count: Tensor) -> Mapping[str, Tensor]:
+    def _loop(
+        self, examples: Tensor, indices: Tensor, noise: Tensor, first: Tensor, end: Tensor, unrolled: int
+    ) -> Mapping[str, Tensor]:
+        """The sums of the scalars of the steps from `first` to `end`, a multiple of `unrolled` of them."""
+
         def run(number: Tensor, totals: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
             real = as_seen(tf.gather(examples, indices[number]), noise.dtype)
             inputs = phases.drawn(self._update, real, noise[number])
@@ -61,8 +73,13 @@ class Fused(Strategy, ABC):
             scalars = phases.run_step(self._inner, self._update, inputs)
             return number + 1, {name: totals[name] + _mean(scalars, name) for name in phases.SCALARS}
 
+        def run_several(*state: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
+            for _ in range(unrolled):
+                state = run(*state)
+            return state
+
         totals = {name: tf.zeros((), tf.float64) for name in phases.SCALARS}
-        return tf.while_loop(lambda number, _: number < count, run, (tf.constant(0), totals))[1]
+        return tf.while_loop(lambda number, _: number < end, run_several, (first, totals))[1]
 
     def _placed(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
         """On the device; examples that are there already are not moved again."""

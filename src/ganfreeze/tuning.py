@@ -14,7 +14,7 @@ from ganfreeze.types import Execution, Strategy
 
 _log = logging.getLogger(__name__)
 _SECONDS, _ROUNDS = 0.2, 3  # a round of a candidate takes about so long
-_HOPELESS = 0.3  # of the best rate of a single step: what is slower is not looked at any longer
+_HOPELESS = 0.3  # of the best rate of the first steps: what is slower is not looked at any longer
 
 
 class Choice(NamedTuple):
@@ -39,8 +39,9 @@ def choose(candidates: Sequence[Execution], make: Callable[[Execution], tuple[St
     for each in candidates:
         try:
             ready[each] = made = make(each)
-            made[0].advance(made[1], 0, 1)  # traced, and compiled, by then
-            rates[each] = _rate(*made, 1)
+            few = min(2, each.fused_steps)  # a compiled loop takes two at a time
+            made[0].advance(made[1], 0, few)  # traced, and compiled, by then
+            rates[each] = _rate(*made, few)
         except tf.errors.OpError as error:
             failures[each] = error
     if not rates:
