@@ -1,5 +1,6 @@
 """What the tests share: real data, one cache for the session, and variants put together by hand."""
 
+import gc
 import os
 import sys
 import warnings
@@ -42,6 +43,9 @@ def settings_put_back():
     yield
     if "tensorflow" not in sys.modules:
         return
+    if not gc.get_freeze_count():  # TensorFlow's own million objects need not be looked through again and again
+        gc.freeze()
+        gc.set_threshold(50_000)
     sys.modules["tensorflow"].config.run_functions_eagerly(False)
     for name in ("tf_keras", "keras"):
         if (keras := sys.modules.get(name)) and keras.mixed_precision.global_policy().name != "float32":

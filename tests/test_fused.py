@@ -272,7 +272,7 @@ def test_candidates_are_measured_on_copies(fastest):
     """What is chosen starts where a variant that nobody measured does, and goes where it goes."""
     assembled, choice = fastest("steps=2000")
     assert choice.why.startswith("steps/s measured: jit=off fused_steps=1 ")
-    assert "jit=on fused_steps=20 " in choice.why
+    assert "jit=on fused_steps=50 " in choice.why
     start = values(assembled.game.networks.generator)
     jit, fused_steps = ("on" if choice.execution.jit else "off"), choice.execution.fused_steps
     plain, told = fastest("steps=2000", f"jit={jit}", f"fused_steps={fused_steps}")
@@ -287,13 +287,13 @@ def test_candidates_are_measured_on_copies(fastest):
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ((), Execution(False, 20)),
+        ((), Execution(False, 50)),
         (("cadence.log=7",), Execution(False, 7)),
         (("fused_steps=3",), Execution(False, 3)),
         (("strategy=toggle",), Execution(False, 1)),
         (("strategy=toggle", "keras=keras3", "steps=2000"), Execution(False, 1)),
-        (("jit=on",), Execution(True, 20)),
-        (("eager=true",), Execution(False, 20)),
+        (("jit=on",), Execution(True, 50)),
+        (("eager=true",), Execution(False, 50)),
     ],
 )
 def test_short_runs_and_what_has_no_choice_are_not_measured(fastest, overrides, expected):

@@ -404,7 +404,7 @@ def test_a_failed_run_takes_no_other_with_it_and_keeps_its_traceback(tmp_path):
     client = client_of(tmp_path)
     trace = Path(client.download_artifacts(runs["1e+30"].info.run_id, "traceback.txt")).read_text()
     assert "Diverged: " in trace
-    assert "not finite between steps 0 and 20" in trace
+    assert "not finite between steps 0 and 30" in trace
     assert [line.split()[-1] for line in output.splitlines() if "optimizer.discriminator_rate=" in line][-2:] == [
         run.info.status for run in runs_of(tmp_path)
     ], "the table closes a failed sweep too"
@@ -454,6 +454,6 @@ def test_the_null_tracker_is_a_word_and_writes_nothing(tmp_path):
     code, output, errors = finish(start(tmp_path, TRAIN, "tracker=null", "evaluator=none", "steps=5"))
     assert code == 0, errors
     chosen, closing = output.splitlines()
-    assert chosen == "null none steps=5: execution.jit=false execution.fused_steps=20; too few steps to measure others"
+    assert chosen == "null none steps=5: execution.jit=false execution.fused_steps=50; too few steps to measure others"
     assert closing.startswith("null none steps=5: 5 steps")
     assert not (tmp_path / "mlruns").exists()
