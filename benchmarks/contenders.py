@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 PEERS = Path(__file__).parent / "peers"
@@ -16,11 +17,12 @@ TENS = 10  # a turn is a multiple of it: some contenders take so many in one cal
 
 
 class Contender(NamedTuple):
-    """A script in `peers/`, its mode, and what a table calls it."""
+    """A script in `peers/`, its mode, what a table calls it, and what is added to its environment."""
 
     name: str
     script: str
     mode: str
+    environment: Mapping[str, str] = MappingProxyType({})
 
 
 class Setting(NamedTuple):
@@ -105,7 +107,7 @@ def _up(contender: Contender, setting: Setting, images: Path) -> Iterator[Runnin
     log = Path(os.environ.get("TMPDIR", "/tmp")) / f"{contender.name} {setting}.log".replace(" ", "_")
     with log.open("w") as errors:
         pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors}
-        process = subprocess.Popen(command, text=True, **pipes)
+        process = subprocess.Popen(command, text=True, env=os.environ | contender.environment, **pipes)
         try:
             yield Running(process)
         except RuntimeError as error:

@@ -57,8 +57,7 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "mnist.npy"
-        data = _images()
-        np.save(images, data)
+        np.save(images, mnist())
         for setting, contenders in SETTINGS.items():
             results = compare(contenders, setting, images, rounds=given.rounds, seconds=given.seconds)
             sections.append("\n".join(_table(setting, results)))
@@ -66,7 +65,7 @@ def main() -> None:
             (given.output / "speed.md").write_text("\n".join(sections))  # so far
 
 
-def _images() -> np.ndarray:
+def mnist() -> np.ndarray:
     """MNIST's training images, where GANFREEZE_DATA has them or they can be fetched."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         return np.asarray(variant("dataset=mnist", "evaluator=none").source.load().train.images)

@@ -11,7 +11,7 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze.app.study import ready, variant
-from ganfreeze.types import Strategy
+from ganfreeze.strategies import Strategy
 from ganfreeze.watch import Watched
 
 EVERY, STEPS = 100, 300

@@ -13,8 +13,8 @@ from ganfreeze.app.variant import networks
 from ganfreeze.errors import Refused
 from ganfreeze.ledger import Violation
 from ganfreeze.snapshot import values
+from ganfreeze.strategies import Strategy
 from ganfreeze.tapes import Taped
-from ganfreeze.types import Strategy
 from ganfreeze.watch import Watched
 
 SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8")

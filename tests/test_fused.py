@@ -10,7 +10,8 @@ from conftest import values, words
 from ganfreeze import phases, tuning
 from ganfreeze.streams import Streams, scaled
 from ganfreeze.tuning import Choice
-from ganfreeze.types import Execution, Update
+from ganfreeze.types import Execution
+from ganfreeze.updates import Update
 
 FUSING = [(strategy, keras) for strategy in ("tape", "tfgan", "train_step") for keras in words("keras")]
 UPDATES = ["alternating", "seed", "simultaneous", "alternating update.noise=reused"]

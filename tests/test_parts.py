@@ -17,8 +17,9 @@ from ganfreeze.report import query, render
 from ganfreeze.schedule.constant import Constant
 from ganfreeze.schedule.cosine import Cosine
 from ganfreeze.schedule.linear import Linear
+from ganfreeze.strategies import Phase
 from ganfreeze.streams import sample_noise
-from ganfreeze.types import Phase, Update
+from ganfreeze.updates import Update
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 

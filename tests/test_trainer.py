@@ -7,8 +7,8 @@ import pytest
 
 from ganfreeze import events
 from ganfreeze.cadence import Cadence, Span
+from ganfreeze.strategies import Strategy
 from ganfreeze.trainer import Diverged, train
-from ganfreeze.types import Strategy
 
 
 class Counting(Strategy):

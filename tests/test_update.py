@@ -8,11 +8,12 @@ from conftest import words
 
 from ganfreeze.errors import BadInput
 from ganfreeze.keras import keras2, keras3
+from ganfreeze.optimizers import Optimizers
 from ganfreeze.phases import SCALARS
-from ganfreeze.types import Call, Optimizers, Update
 from ganfreeze.update.alternating import Alternating
 from ganfreeze.update.seed import Seed
 from ganfreeze.update.simultaneous import Simultaneous
+from ganfreeze.updates import Call, Update
 
 RATE = 0.2
 SOUND = [  # every mechanism that freezes what it should

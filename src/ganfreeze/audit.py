@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from ganfreeze import phases
 from ganfreeze.ledger import Entry, Kind, Ledger, Role
 from ganfreeze.snapshot import Snapshot, values
+from ganfreeze.strategies import Game, Strategy
 from ganfreeze.streams import Streams
-from ganfreeze.types import Game, PhaseName, Strategy, Variable
+from ganfreeze.types import PhaseName, Variable
 
 _NETWORKS: tuple[PhaseName, PhaseName] = ("generator", "discriminator")
 _TOLERANCE = 0.05  # of the way that a group goes in a step: room for rounding that Adam enlarges, not for a lost phase

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ganfreeze.errors import BadInput
 from ganfreeze.snapshot import Snapshot
+from ganfreeze.strategies import Game, Strategy
 from ganfreeze.streams import Streams
-from ganfreeze.types import Game, Networks, Strategy, Variable
+from ganfreeze.types import Networks, Variable
 
 STEPS = 500
 _RELATIVE = 0.01  # of a norm

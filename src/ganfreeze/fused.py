@@ -8,8 +8,9 @@ import numpy as np
 
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
+from ganfreeze.strategies import Game, Strategy
 from ganfreeze.streams import Draws, Streams, scaled
-from ganfreeze.types import Game, Scalars, Strategy, Tensor
+from ganfreeze.types import Scalars, Tensor
 
 # Steps in the body of a compiled loop: with two of them XLA copies its state back for every other step only.
 _UNROLLED = 2

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ganfreeze.types import Networks, Phase, PhaseName, Scalars
+from ganfreeze.strategies import Phase
+from ganfreeze.types import Networks, PhaseName, Scalars
 
 
 def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Callable[[], Scalars]:

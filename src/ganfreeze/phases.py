@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ganfreeze import tensorflow as tf
+from ganfreeze.strategies import Game, Phase, Strategy
 from ganfreeze.streams import Streams
-from ganfreeze.types import Game, Loss, Phase, PhaseName, Scalars, Strategy, Tensor, Update, Variable
+from ganfreeze.types import Loss, PhaseName, Scalars, Tensor, Variable
+from ganfreeze.updates import Update
 
 Run = Callable[..., Mapping[str, Any]]
 Inputs = Sequence[tuple[Any, ...]]  # for each call of a step, its real examples, its latent vectors, and what it shares

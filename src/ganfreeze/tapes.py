@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
-from ganfreeze.types import Game, PhaseName, Play, Tensor, Variable
+from ganfreeze.strategies import Game
+from ganfreeze.types import PhaseName, Play, Tensor, Variable
 
 
 class Pass(NamedTuple):

@@ -8,12 +8,13 @@ from time import perf_counter
 from ganfreeze import data, events, types
 from ganfreeze.cadence import Cadence
 from ganfreeze.errors import Diverged
+from ganfreeze.strategies import Strategy
 from ganfreeze.streams import Streams
 
 
 def train(
     *,
-    strategy: types.Strategy,  # how both networks are trained
+    strategy: Strategy,  # how both networks are trained
     streams: Streams,  # what they are trained on
     measures: Sequence[Callable[[], types.Scalars]],  # what is measured at each evaluation
     pictures: Mapping[str, Callable[[], data.Examples]],  # samples of the same latent vectors each time, by name

@@ -16,7 +16,8 @@ from typing import Any
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
 from ganfreeze.keras import keras2, keras3
-from ganfreeze.types import Game, Model, Tensor
+from ganfreeze.strategies import Game
+from ganfreeze.types import Model, Tensor
 
 LIMITS = {"regularizer": ["none", "weight_clip"], "fused_steps": ["auto", 1]}
 REFUSES = {"jit": ["on"], "keras": ["keras3"], "deterministic": [True]}  # Keras 3 would not compile it, with a warning

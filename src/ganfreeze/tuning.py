@@ -9,8 +9,9 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from ganfreeze import tensorflow as tf
+from ganfreeze.strategies import Strategy
 from ganfreeze.streams import Streams
-from ganfreeze.types import Execution, Strategy
+from ganfreeze.types import Execution
 
 _log = logging.getLogger(__name__)
 _SECONDS, _ROUNDS = 0.2, 3  # a round of a candidate takes about so long

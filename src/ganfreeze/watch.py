@@ -6,8 +6,9 @@ from typing import Any
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
 from ganfreeze.ledger import Violation
+from ganfreeze.strategies import Game, Phase, Strategy
 from ganfreeze.streams import Streams
-from ganfreeze.types import Game, Phase, PhaseName, Scalars, Strategy, Tensor, Variable
+from ganfreeze.types import PhaseName, Scalars, Tensor, Variable
 
 
 class Watched(Strategy):

@@ -15,7 +15,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -26,7 +25,6 @@ from datetime import datetime
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import NamedTuple
 from uuid import uuid4
 
 import cloudpickle
@@ -36,17 +34,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from ganfreeze import app, errors, machine, validation
+from ganfreeze import app, errors, shares, validation
 from ganfreeze.types import Count
 
 _PATIENCE = 60.0  # seconds for a job to end in order: an interruption raised inside a destructor is lost
-
-
-class Gpu(NamedTuple):
-    """A GPU by the name that CUDA_VISIBLE_DEVICES knows it by, and its memory, in MB, where that is known."""
-
-    name: str
-    memory: int | None
 
 
 class FreshProcessLauncher(Launcher):
@@ -69,13 +60,10 @@ class FreshProcessLauncher(Launcher):
         setup_globals()
         jobs = [self._job(number, list(each)) for number, each in enumerate(job_overrides, initial_job_idx)]
         _check(jobs, self._n_jobs)
-        for each in (
-            signal.SIGINT,
-            signal.SIGTERM,
-        ):  # SIGINT too: a shell starts what a script puts behind an & deaf to it
+        for each in (signal.SIGINT, signal.SIGTERM):  # of SIGINT a shell makes what a script puts behind an & deaf
             signal.signal(each, signal.default_int_handler)
-        os.environ |= _share_of_cores(self._n_jobs)
-        for share in _shares_of_gpus(self._n_jobs, _gpus()):
+        os.environ |= shares.of_cores(self._n_jobs)
+        for share in shares.of_gpus(self._n_jobs, shares.gpus()):
             self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
@@ -166,46 +154,6 @@ def _check(jobs: Sequence[DictConfig], n_jobs: int) -> None:
             app.check(config, words)
         except errors.BadInput as error:
             raise SystemExit(f"ganfreeze: nothing was started; {_name(job)}:\n{error}") from None
-
-
-def _share_of_cores(n_jobs: int) -> Mapping[str, str]:
-    """The environment that gives each of so many jobs its share of the cores."""
-    if n_jobs == 1:
-        return {}
-    threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return dict.fromkeys(threads, str(max(1, machine.cores() // n_jobs)))
-
-
-def _gpus() -> Sequence[Gpu]:
-    """The GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, or all that NVIDIA's own tool knows of."""
-    command = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
-    try:
-        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-    except (OSError, subprocess.CalledProcessError):
-        listed = []
-    rows = [[cell.strip() for cell in line.split(",")] for line in listed]
-    memory = {name: int(row[2]) for row in rows for name in row[:2]}
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [row[0] for row in rows] if visible is None else [name for name in visible.split(",") if name.strip()]
-    return [Gpu(name, memory.get(name)) for name in names]
-
-
-def _shares_of_gpus(n_jobs: int, gpus: Sequence[Gpu]) -> Sequence[Mapping[str, str]]:
-    """For each of so many jobs at a time, the environment that gives it a GPU, or its share of the memory of one.
-
-    A tenth of a shared GPU is left for what does not count as TensorFlow's, such as a CUDA context for each job.
-    """
-    if not gpus:
-        return [{}] * n_jobs
-    shares = []
-    for number in range(n_jobs):
-        gpu = gpus[number % len(gpus)]
-        sharing = len(range(number % len(gpus), n_jobs, len(gpus)))
-        share = {"CUDA_VISIBLE_DEVICES": gpu.name}
-        if sharing > 1 and gpu.memory:
-            share["GANFREEZE_GPU_MEMORY"] = str(gpu.memory * 9 // 10 // sharing)
-        shares.append(share)
-    return shares
 
 
 def _in_the_new_process(exchange: Path, share: Mapping[str, str], log: Path | None) -> None:

@@ -10,6 +10,7 @@ from ganfreeze import audit, data, errors, machine, provenance, tuning, types, v
 from ganfreeze.app.study import ready
 from ganfreeze.app.variant import Assembled, Variant, chosen
 from ganfreeze.snapshot import Snapshot
+from ganfreeze.strategies import Strategy
 
 _LEAST_STEPS = 2000  # in a shorter run XLA takes longer to compile, and both ways to be measured, than it saves
 _MOST_FUSED = 100
@@ -31,7 +32,7 @@ def assembled(variant: Variant, dataset: data.Dataset) -> tuple[Assembled, tunin
         return ready(variant, dataset, candidates[0]), tuning.Choice(candidates[0], why)
     tried: dict[types.Execution, tuple[Assembled, Snapshot]] = {}
 
-    def make(execution: types.Execution) -> tuple[types.Strategy, Any]:
+    def make(execution: types.Execution) -> tuple[Strategy, Any]:
         made = ready(variant, dataset, execution)
         owned = audit.inventory(made.strategy, made.game)
         tried[execution] = made, Snapshot([*(each.variable for each in owned), *made.game.average.variables])
@@ -79,7 +80,7 @@ def _is_worth_measuring(variant: Variant) -> bool:
     return variant.settings.steps >= _LEAST_STEPS
 
 
-def _strategy(variant: Variant) -> type[types.Strategy]:
+def _strategy(variant: Variant) -> type[Strategy]:
     return get_object(variant.cfg.strategy["_target_"])
 
 

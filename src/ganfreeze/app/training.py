@@ -17,6 +17,7 @@ from ganfreeze.app.variant import WORDS, Assembled, Variant, check, chosen, desc
 from ganfreeze.cadence import Cadence
 from ganfreeze.progress import Terminal
 from ganfreeze.report import query
+from ganfreeze.strategies import Strategy
 from ganfreeze.watch import Watched
 
 _GRID, _CLOUD = 64, 2500  # samples in a picture, of images and of points
@@ -82,7 +83,7 @@ def _audited(variant: Variant, assembled: Assembled) -> Iterator[events.Event]:
         ledger.require(variant.words["strategy"], assembled.strategy.diagnosis if known else "")
 
 
-def _watched(variant: Variant, assembled: Assembled) -> types.Strategy:
+def _watched(variant: Variant, assembled: Assembled) -> Strategy:
     every, tolerated = variant.settings.cadence.audit, variant.settings.audit != "error"
     return Watched(assembled.strategy, assembled.game, every, tolerated=tolerated) if every else assembled.strategy
 

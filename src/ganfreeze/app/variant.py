@@ -12,7 +12,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ganfreeze import architectures, averaging, data, errors, evaluation, events, machine, provenance, types, validation
 from ganfreeze import tensorflow as tf
+from ganfreeze.optimizers import OptimizerPair, Schedule
+from ganfreeze.strategies import Game, Strategy
 from ganfreeze.streams import Streams, weights_random
+from ganfreeze.updates import Update
 
 WORDS = (  # the config groups
     *("keras", "strategy", "update", "architecture", "freeze", "loss", "regularizer", "optimizer", "schedule"),
@@ -27,14 +30,14 @@ class Variant(NamedTuple):
     cfg: DictConfig
     words: Mapping[str, str]
     settings: validation.Settings
-    update: types.Update
+    update: Update
     loss: types.Loss
     regularizer: types.Regularizer
     freeze: types.Freeze
     source: data.Source
     architecture: architectures.Architecture
-    optimizer: types.OptimizerPair
-    schedule: types.Schedule
+    optimizer: OptimizerPair
+    schedule: Schedule
     evaluator: evaluation.Evaluator
     tracker: types.Tracker
 
@@ -42,8 +45,8 @@ class Variant(NamedTuple):
 class Assembled(NamedTuple):
     """A variant that is ready to train."""
 
-    game: types.Game
-    strategy: types.Strategy
+    game: Game
+    strategy: Strategy
     streams: Streams
 
 
@@ -136,7 +139,7 @@ def assemble(
     """
     settings, update = variant.settings, variant.update
     settle(settings)
-    game = types.Game(
+    game = Game(
         keras=keras,
         networks=variant.freeze.apply(networks),
         loss=variant.loss,

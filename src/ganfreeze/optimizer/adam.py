@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ganfreeze.types import Momentum, OptimizerPair, Rate
+from ganfreeze.optimizers import OptimizerPair
+from ganfreeze.types import Momentum, Rate
 
 
 @dataclass(frozen=True, kw_only=True)

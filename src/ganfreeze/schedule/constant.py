@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ganfreeze.types import Schedule
+from ganfreeze.optimizers import Schedule
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ganfreeze.types import Fraction, Schedule
+from ganfreeze.optimizers import Schedule
+from ganfreeze.types import Fraction
 
 
 @dataclass(frozen=True, kw_only=True)

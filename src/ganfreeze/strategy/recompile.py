@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from ganfreeze import trainers
 from ganfreeze.phases import PhaseByPhase
-from ganfreeze.types import Game, Tensor
+from ganfreeze.strategies import Game
+from ganfreeze.types import Tensor
 
 
 class Recompile(PhaseByPhase):

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from ganfreeze import trainers
 from ganfreeze.phases import PhaseByPhase
-from ganfreeze.types import Game, Limits
+from ganfreeze.strategies import Game
+from ganfreeze.types import Limits
 
 
 class Reverse(PhaseByPhase):

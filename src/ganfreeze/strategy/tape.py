@@ -1,8 +1,8 @@
 """`tf.GradientTape` and explicit variable lists: nothing is frozen, only the active network is handed gradients."""
 
 from ganfreeze.fused import Fused
+from ganfreeze.strategies import Game
 from ganfreeze.tapes import Taped
-from ganfreeze.types import Game
 
 
 class Tape(Fused):

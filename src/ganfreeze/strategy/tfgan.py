@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from ganfreeze import phases, tfgan_shim
 from ganfreeze import tensorflow as tf
 from ganfreeze.fused import Fused
-from ganfreeze.types import Game, Limits, Play, Tensor, Variable
+from ganfreeze.strategies import Game
+from ganfreeze.types import Limits, Play, Tensor, Variable
 
 Scalars = Mapping[str, Tensor]
 BOTH = ("real", "fake")

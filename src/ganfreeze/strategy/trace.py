@@ -5,7 +5,8 @@ from typing import ClassVar
 
 from ganfreeze import trainers
 from ganfreeze.phases import PhaseByPhase
-from ganfreeze.types import Game, Limits, Tensor
+from ganfreeze.strategies import Game
+from ganfreeze.types import Limits, Tensor
 
 
 class Trace(PhaseByPhase):

@@ -6,9 +6,10 @@ from typing import Any
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
 from ganfreeze.fused import as_seen
+from ganfreeze.strategies import Game, Strategy
 from ganfreeze.streams import Streams
 from ganfreeze.tapes import Taped
-from ganfreeze.types import Game, Scalars, Strategy, Tensor
+from ganfreeze.types import Scalars, Tensor
 
 
 class TrainStep(Strategy):

@@ -2,7 +2,7 @@
 
 from ganfreeze import trainers
 from ganfreeze.phases import PhaseByPhase
-from ganfreeze.types import Game
+from ganfreeze.strategies import Game
 
 
 class Unfrozen(PhaseByPhase):

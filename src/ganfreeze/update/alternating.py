@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ganfreeze.types import Update
+from ganfreeze.updates import Update
 
 
 @dataclass(frozen=True, kw_only=True)

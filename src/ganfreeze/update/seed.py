@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ganfreeze.types import Batches, Fakes, Update
+from ganfreeze.updates import Batches, Fakes, Update
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ganfreeze.types import Order, Update
+from ganfreeze.updates import Order, Update
 
 
 @dataclass(frozen=True, kw_only=True)
