@@ -4,6 +4,7 @@ Everything is drawn by NumPy from a generator seeded with (seed, kind, step, ...
 normal numbers differ between XLA and plain kernels, and its stateless shuffle cannot be compiled by XLA.
 """
 
+import mmap
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -46,6 +47,19 @@ def scaled(images: Examples) -> NDArray[np.float32]:
     return images if images.dtype == np.float32 else images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
+def _taken(examples: Examples, indices: NDArray[np.integer]) -> Examples:
+    """Those of the examples. Of a memory map no more is read than the pages that they lie on: the system would read
+    what is around each of them too, and where the map is larger than memory, throw it away again."""
+    pages = getattr(examples, "_mmap", None)
+    if pages is None or not hasattr(mmap, "MADV_RANDOM"):
+        return examples[indices]
+    pages.madvise(mmap.MADV_RANDOM)
+    try:
+        return np.asarray(examples[indices])
+    finally:
+        pages.madvise(mmap.MADV_NORMAL)
+
+
 class Draws(NamedTuple):
     """What several steps are to be trained on: the examples' indices (steps, draws, batch), int32, into `examples`, and
     noise (steps, noises, batch, latent_dim)."""
@@ -86,7 +100,7 @@ class Streams(NamedTuple):
 
     def batch(self, step: int, draw: int = 0) -> NDArray[np.floating]:
         """Real examples (batch, ...); images are scaled from 0..255 to [-1, 1]."""
-        return scaled(self.images[self.indices(step, draw)]).astype(self.dtype, copy=False)
+        return scaled(_taken(self.images, self.indices(step, draw))).astype(self.dtype, copy=False)
 
     def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.floating]:
         """Latent vectors (batch, latent_dim) from N(0, I), drawn anew for each phase and draw of each step."""
@@ -109,7 +123,7 @@ class Streams(NamedTuple):
         if self.is_resident:
             return Draws(self.images, indices, noise)
         in_order = np.arange(indices.size, dtype=np.int32).reshape(indices.shape)
-        return Draws(self.images[indices.ravel()], in_order, noise)
+        return Draws(_taken(self.images, indices.ravel()), in_order, noise)
 
     @property
     def is_resident(self) -> bool:
