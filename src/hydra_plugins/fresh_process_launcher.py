@@ -60,7 +60,7 @@ class FreshProcessLauncher(Launcher):
         setup_globals()
         jobs = [self._job(number, list(each)) for number, each in enumerate(job_overrides, initial_job_idx)]
         _check(jobs, self._n_jobs)
-        for each in (signal.SIGINT, signal.SIGTERM):  # of SIGINT a shell makes what a script puts behind an & deaf
+        for each in (signal.SIGINT, signal.SIGTERM):  # a shell makes what a script puts behind an & deaf to SIGINT
             signal.signal(each, signal.default_int_handler)
         os.environ |= shares.of_cores(self._n_jobs)
         for share in shares.of_gpus(self._n_jobs, shares.gpus()):
