@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ganfreeze.architectures import Architecture
+from ganfreeze.convolutions import double, halve
 from ganfreeze.errors import BadInput
 from ganfreeze.initial import normal
 from ganfreeze.types import Count, Tensor
@@ -51,14 +52,15 @@ class Dcgan(Architecture):
             x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
             x = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, **kernel)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-        return layers.Conv2DTranspose(image_shape[2], 4, 2, "same", activation="tanh", **kernel)(x)
+        return double(keras, image_shape[2], activation="tanh", **kernel)(x)
 
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
         layers = keras.layers
         kernel = {"kernel_initializer": normal(keras, random, 0.02)}
         x = examples
         for level, width in enumerate(self._widths(examples.shape[1:])):
-            x = layers.Conv2D(width, 4, 2, "same", **kernel)(x)
+            convolution = layers.Conv2D(width, 4, 2, "same", **kernel) if level else halve(keras, width, **kernel)
+            x = convolution(x)
             if self.batch_norm and level > 0:
                 x = layers.BatchNormalization(momentum=0.9)(x)
             x = layers.LeakyReLU(0.2)(x)

@@ -1,0 +1,69 @@
+"""The convolutions next to an image are those of Keras, with their derivatives, of the second order too."""
+
+import numpy as np
+import pytest
+
+from ganfreeze import convolutions
+from ganfreeze import tensorflow as tf
+from ganfreeze.initial import normal
+from ganfreeze.keras import keras2, keras3
+
+LOADS = {"keras2": keras2.load, "keras3": keras3.load}
+RANDOM = np.random.default_rng(0)
+
+
+def derivatives(layer, examples):
+    """What the layer makes of examples, and the gradients of a loss and of a penalty on gradients, as R1 is one."""
+    with tf.GradientTape() as outer:
+        outer.watch(examples)
+        with tf.GradientTape(persistent=True) as inner:
+            inner.watch(examples)
+            made = layer(examples)
+            loss = tf.reduce_sum(made**3)
+        penalty = tf.reduce_sum(inner.gradient(loss, examples) ** 2)
+        gradients = inner.gradient(loss, [examples, *layer.trainable_variables])
+    return [made, *gradients, *outer.gradient(penalty, [examples, *layer.trainable_variables])]
+
+
+def assert_same(keras, one, other, shape):
+    """From the same kernel, in double precision, where 1e-13 is rounding."""
+    examples = tf.constant(RANDOM.normal(size=shape))
+    one, other = (derivatives(make(normal(keras, np.random.default_rng(1), 0.5)), examples) for make in (one, other))
+    assert len(one) == 1 + 3 + 3, "a kernel and a bias have a gradient each"
+    for ours, theirs in zip(one, other, strict=True):
+        assert np.abs(theirs).max() > 1e-3
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13 * np.abs(theirs).max())
+
+
+@pytest.fixture(params=LOADS)
+def keras(request):
+    keras = LOADS[request.param]()
+    yield keras
+    keras.backend.set_floatx("float32")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_halving_is_conv2d(keras, channels):
+    assert_same(
+        keras,
+        lambda kernel: convolutions.halve(keras, 6, kernel_initializer=kernel, dtype="float64"),
+        lambda kernel: keras.layers.Conv2D(6, 4, 2, "same", kernel_initializer=kernel, dtype="float64"),
+        (2, 8, 12, channels),
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_doubling_is_conv2d_transpose(keras, channels):
+    options = {"activation": "tanh", "dtype": "float64"}
+    assert_same(
+        keras,
+        lambda kernel: convolutions.double(keras, channels, kernel_initializer=kernel, **options),
+        lambda kernel: keras.layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=kernel, **options),
+        (2, 4, 6, 5),
+    )
+
+
+def test_they_go_by_keras_names(keras):
+    """Which the audit and the certificates call variables by."""
+    layers = convolutions.halve(keras, 4), convolutions.double(keras, 1)
+    assert [type(layer).__name__ for layer in layers] == ["Conv2D", "Conv2DTranspose"]
