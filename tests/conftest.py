@@ -120,3 +120,11 @@ def trainable(model) -> list[bool]:
     """Which of a network's variables are weights, not BatchNormalization's averages."""
     kept = {id(variable) for variable in model.trainable_variables}
     return [id(variable) in kept for variable in model.weights]
+
+
+def bits(game) -> list[bytes]:
+    """All variables of both networks and of their optimizers."""
+    optimizers = {id(each): each for each in (game.optimizers.generator, game.optimizers.discriminator)}.values()
+    slots = [slot for optimizer in optimizers for slot in optimizer.variables]
+    weights = [*game.networks.generator.weights, *game.networks.discriminator.weights]
+    return [variable.numpy().tobytes() for variable in (*weights, *slots)]

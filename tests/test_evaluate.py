@@ -4,14 +4,13 @@ import json
 import math
 import os
 import statistics
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import CONF, ROOT
+from conftest import CONF
 from hydra import initialize_config_dir
 from mlflow import MlflowClient
+from programs import run
 
 from ganfreeze import events
 from ganfreeze.app import evaluating
@@ -21,12 +20,6 @@ from ganfreeze.report import query, render
 from ganfreeze.tracker.mlflow import Mlflow
 
 OPTIONS = ("strategy=tape", "steps=20", "batch_size=8", "ema=0.5", "packing=2", "evaluator.samples=100")
-
-
-def run(folder, program, *arguments, data=""):
-    command = [sys.executable, str(ROOT / "src" / f"{program}.py"), *arguments]
-    environment = os.environ | ({"GANFREEZE_DATA": data} if data else {})
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, env=environment)
 
 
 def recorded(folder):

@@ -4,7 +4,7 @@ import csv
 import io
 
 import pytest
-from conftest import words
+from conftest import bits, words
 
 from ganfreeze import audit
 from ganfreeze.errors import Refused
@@ -42,7 +42,11 @@ def test_a_cell(assemble, strategy, place):
             assemble(*overrides)
         return
     made, built, streams = assemble(*overrides, "architecture=dcgan", "architecture.filters=4")
+    before = bits(made)
     ledger = audit.audit(built, made, streams)
+    assert bits(made) == before, "everything is put back"
+    assert ledger.advance_error < 1e-4
+    assert not any(entry.role == "held" for entry in ledger.entries)
     found = tuple(
         tuple(ledger.moved(phase, "discriminator", kind) for kind in ("weights", "state"))
         for phase in ("discriminator", "generator")

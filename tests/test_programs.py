@@ -3,8 +3,6 @@
 import csv
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,16 +10,9 @@ import pytest
 from conftest import ROOT
 from mlflow import MlflowClient
 from PIL import Image
+from programs import Program, run
 
 SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8")
-
-
-def command(program, *arguments):
-    return [sys.executable, str(ROOT / "src" / f"{program}.py"), *arguments]
-
-
-def run(folder, program, *arguments):
-    return subprocess.run(command(program, *arguments), cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def runs_of(folder):
@@ -178,19 +169,17 @@ def test_mistakes_are_told_in_a_sentence(tmp_path, arguments, message):
 
 def test_an_interrupted_certificate_ends_in_order(tmp_path):
     sides = ("a=tape", "b=toggle", "steps=100000")
-    process = subprocess.Popen(
-        command("equivalence", *sides, *SMALL), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    program = Program(tmp_path, "equivalence", *sides, *SMALL)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "mlruns").glob("artifacts/*/artifacts/config.yaml")):
-        assert process.poll() is None, process.communicate()
+        assert not program.is_over(), program.end()
         assert time.monotonic() < deadline
-        time.sleep(1)
+        time.sleep(0.3)
     time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "ganfreeze: interrupted" in errors
-    assert "Traceback" not in errors
+    program.send(signal.SIGINT)
+    done = program.end(timeout=120)
+    assert done.returncode == 1
+    assert "ganfreeze: interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
     _, (recorded,) = runs_of(tmp_path)
     assert recorded.info.status == "KILLED"

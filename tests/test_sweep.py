@@ -13,6 +13,7 @@ from ast import literal_eval
 from pathlib import Path
 
 import numpy as np
+import programs
 import pytest
 from conftest import ROOT
 from filelock import FileLock
@@ -21,8 +22,8 @@ from PIL import Image
 
 from ganfreeze.card import FIELDS
 
-TRAIN, SAMPLE = ROOT / "src" / "train.py", ROOT / "src" / "sample.py"
-
+TRAIN = ROOT / "src" / "train.py"
+ENDLESS = ("evaluator=none", "steps=1000000", "jit=off")  # nothing is measured before it trains
 
 STARTED: list[subprocess.Popen[str]] = []
 
@@ -71,10 +72,11 @@ def pictures(client, run, step):
     return [path for path in artifacts(client, run, "images") if f"step+{step}+" in path and path.endswith(".png")]
 
 
-def wait_for(condition, process, seconds=120):
+def wait_for(condition, over, seconds=120):
+    """Until the condition holds, of a process that is not `over`: which returns a status, or whether it is."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.communicate()
+        assert over() in (None, False), "it ended before"
         assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.3)
 
@@ -215,7 +217,7 @@ def test_samples_come_from_the_recorded_weights(sweep):
     folder, _ = sweep
     client = client_of(folder)
     run = runs_of(folder)[0]
-    code, output, errors = finish(start(folder, SAMPLE, f"run={run.info.run_id}", "output=grid.png"))
+    code, output, errors = programs.run(folder, "sample", f"run={run.info.run_id}", "output=grid.png")
     assert code == 0, errors
     assert "64 samples" in output
     recorded = client.download_artifacts(run.info.run_id, *pictures(client, run, 50))
@@ -235,7 +237,7 @@ def test_samples_come_from_the_recorded_weights(sweep):
     ],
 )
 def test_sampling_refuses_in_a_sentence(sweep, arguments, message):
-    code, _, errors = finish(start(sweep[0], SAMPLE, *arguments))
+    code, _, errors = programs.run(sweep[0], "sample", *arguments)
     assert code != 0
     assert message in errors
     assert "Traceback" not in errors
@@ -244,7 +246,7 @@ def test_sampling_refuses_in_a_sentence(sweep, arguments, message):
 def test_a_run_repeats_bit_for_bit(sweep, tmp_path):
     folder, _ = sweep
     options = "strategy=tape", "steps=50", "cadence.log=5", "cadence.evaluate=25", "evaluator.samples=200"
-    assert finish(start(tmp_path, TRAIN, *options))[0] == 0
+    assert programs.run(tmp_path, "train", *options).returncode == 0
     (again,), (first, _) = runs_of(tmp_path), runs_of(folder)
     for name in ("discriminator_loss", "generator_loss", "classifier/fid", "generator_weight_change"):
         histories = [
@@ -262,7 +264,7 @@ def _enter_a_new_store(folder):
 
 
 def test_eight_processes_may_begin_on_a_new_store_at_once(tmp_path):
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     with context.Pool(8) as pool:
         experiments = pool.map(_enter_a_new_store, [tmp_path / "mlruns"] * 8, chunksize=1)
     assert len(set(experiments)) == 1
@@ -281,7 +283,7 @@ def server(tmp_path):
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
-    wait_for(lambda: _is_up(address), process)
+    wait_for(lambda: _is_up(address), process.poll)
     yield address
     process.terminate()
     process.wait()
@@ -306,7 +308,7 @@ def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
         assert run.info.status == "FINISHED"
         assert len(client.get_metric_history(run.info.run_id, "generator_loss")) == 2
         assert {"config.yaml", "images", "weights"} <= set(artifacts(client, run))
-    code, output, errors = finish(start(tmp_path, SAMPLE, f"run={run.info.run_id}", f"uri={server}", "count=4"))
+    code, _, errors = programs.run(tmp_path, "sample", f"run={run.info.run_id}", f"uri={server}", "count=4")
     assert code == 0, errors
     assert (tmp_path / "samples.png").exists()
 
@@ -413,10 +415,10 @@ def test_a_failed_run_takes_no_other_with_it_and_keeps_its_traceback(tmp_path):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_killed_with_what_it_had(tmp_path, how):
-    process = start(tmp_path, TRAIN, "evaluator=none", "steps=1000000")
-    wait_for(lambda: is_training(tmp_path), process)
-    process.send_signal(how)
-    code, _, errors = finish(process)
+    program = programs.Program(tmp_path, "train", *ENDLESS)
+    wait_for(lambda: is_training(tmp_path), program.is_over)
+    program.send(how)
+    code, _, errors = program.end()
     assert code != 0
     assert "interrupted" in errors
     assert "Traceback" not in errors
@@ -427,9 +429,8 @@ def test_an_interrupted_run_is_killed_with_what_it_had(tmp_path, how):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, how):
-    options = ("seed=0,1,2", "evaluator=none", "steps=1000000")
-    process = start(tmp_path, TRAIN, "-m", *options, preexec_fn=deaf_to_sigint)
-    wait_for(lambda: is_training(tmp_path), process)
+    process = start(tmp_path, TRAIN, "-m", "seed=0,1,2", *ENDLESS, preexec_fn=deaf_to_sigint)
+    wait_for(lambda: is_training(tmp_path), process.poll)
     process.send_signal(how)
     code, output, errors = finish(process)
     assert code != 0
@@ -441,17 +442,17 @@ def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, how):
 
 
 def test_a_run_that_died_without_a_word_is_ended_by_the_next(tmp_path):
-    process = start(tmp_path, TRAIN, "evaluator=none", "steps=1000000")
-    wait_for(lambda: is_training(tmp_path), process)
-    os.kill(process.pid, signal.SIGKILL)
-    finish(process)
+    program = programs.Program(tmp_path, "train", *ENDLESS)
+    wait_for(lambda: is_training(tmp_path), program.is_over)
+    program.send(signal.SIGKILL)
+    assert program.end().returncode == -signal.SIGKILL
     assert [run.info.status for run in runs_of(tmp_path)] == ["RUNNING"]
-    assert finish(start(tmp_path, TRAIN, "evaluator=none", "steps=5"))[0] == 0
+    assert programs.run(tmp_path, "train", "evaluator=none", "steps=5").returncode == 0
     assert [run.info.status for run in runs_of(tmp_path)] == ["KILLED", "FINISHED"]
 
 
 def test_the_null_tracker_is_a_word_and_writes_nothing(tmp_path):
-    code, output, errors = finish(start(tmp_path, TRAIN, "tracker=null", "evaluator=none", "steps=5"))
+    code, output, errors = programs.run(tmp_path, "train", "tracker=null", "evaluator=none", "steps=5")
     assert code == 0, errors
     chosen, closing = output.splitlines()
     assert chosen == "null none steps=5: execution.jit=false execution.fused_steps=50; too few steps to measure others"

@@ -46,7 +46,9 @@ class Batches:
             lambda _: tf.nest.pack_sequence_as(batch, tf.nest.flatten(queue.dequeue()))
         )
         options = tf.data.Options()
-        options.autotune.enabled = False  # its thread sleeps for up to a minute, and whoever lets go of the iterator waits
+        options.autotune.enabled = (
+            False  # its thread sleeps for up to a minute, and whoever lets go of the iterator waits
+        )
         options.experimental_optimization.inject_prefetch = False  # it would wait for a batch that never comes
         self._iterator = iter(pushed.with_options(options))
         return queue
