@@ -25,7 +25,7 @@ def main(overrides: list[str]) -> None:
     dataset = chosen.source.load()
     chosen.evaluator.check(dataset)
     game, strategy, streams = ready(chosen, dataset)
-    evaluation, draw = chosen.evaluator.prepare(dataset), sampling.stream(game.networks.generator)
+    evaluation, draw = chosen.evaluator.prepare(dataset), sampling.Sampler(game.networks.generator).stream
     every = chosen.settings.cadence.evaluate
 
     def evaluated(samples: int) -> float:

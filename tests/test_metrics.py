@@ -145,7 +145,7 @@ def test_what_must_not_change_it(random):
         assert running.moments().count == 300
         assert gaussian.distance(running.moments()) == pytest.approx(expected, rel=1e-10)
     left, right = Moments.of(fake[:100]) + Moments.of(fake[100:150]), Moments.of(fake[150:])
-    assert gaussian.distance(left + right) == pytest.approx(gaussian.distance(right + left), rel=1e-12)
+    assert gaussian.distance(left + right) == pytest.approx(gaussian.distance(right + left), rel=1e-10)
     renumbered = random.permutation(48)
     assert frechet(real[:, renumbered], fake[:, renumbered]) == pytest.approx(expected, rel=1e-10)
     assert frechet(real + 1e4, fake + 1e4) == pytest.approx(expected, rel=1e-8)

@@ -161,7 +161,7 @@ def test_each_network_has_its_own_rate_and_decay(composed, word, keras_word):
 def test_samples_are_quantised_images_and_independent_of_their_batch(keras):
     networks = build(Mlp(), keras)
     latent = np.random.default_rng(0).standard_normal((sampling.BATCH + 7, 100), np.float32)
-    sample = sampling.sampler(networks.generator)
+    sample = sampling.Sampler(networks.generator)
     images = sample(latent)
     assert (images.dtype, images.shape) == (np.uint8, (len(latent), 8, 8, 1))
     exact = (networks.generator(latent, training=False).numpy() + 1) * 127.5
@@ -174,15 +174,15 @@ def test_samples_that_are_no_numbers_are_refused(keras):
     kernel = networks.generator.weights[0]
     kernel.assign(np.full(kernel.shape, np.nan))
     with pytest.raises(Diverged, match="the generator's samples are not finite"):
-        sampling.sampler(networks.generator)(np.zeros((2, 100), np.float32))
+        sampling.Sampler(networks.generator)(np.zeros((2, 100), np.float32))
 
 
 def test_a_stream_of_samples_is_the_samples(keras):
     networks = build(Mlp(), keras)
     count = 2 * sampling.BATCH + 7
-    batches = list(sampling.stream(networks.generator)(3, count))
+    batches = list(sampling.Sampler(networks.generator).stream(3, count))
     assert [len(batch) for batch in batches] == [sampling.BATCH, sampling.BATCH, 7]
-    expected = sampling.sampler(networks.generator)(sample_noise(3, count, 100))
+    expected = sampling.Sampler(networks.generator)(sample_noise(3, count, 100))
     np.testing.assert_array_equal(np.concatenate(batches), expected)
 
 
@@ -243,7 +243,7 @@ def test_images_are_shown_in_a_grid():
 def test_samples_of_points_are_what_the_generator_makes(tmp_path, keras, architecture):
     networks = build(architecture, keras, (1,))
     latent = np.random.default_rng(0).standard_normal((sampling.BATCH + 7, networks.latent_dim), np.float32)
-    points = sampling.sampler(networks.generator)(latent)
+    points = sampling.Sampler(networks.generator)(latent)
     assert (points.dtype, points.shape) == (np.float32, (len(latent), 1))
     np.testing.assert_allclose(points, networks.generator(latent, training=False), rtol=1e-5, atol=1e-7)
     sampling.write(points, tmp_path / "cloud.png")

@@ -1,8 +1,11 @@
 """How far each network has gone from where it began: the plainest sign of whether it trains at all."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganfreeze.strategies import Phase
 from ganfreeze.types import Networks, PhaseName, Scalars
@@ -19,13 +22,18 @@ def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Call
         "discriminator_weight_change": [*phases["discriminator"].trains, *networks.held_weights],
     }
     start = {name: [variable.numpy().copy() for variable in variables] for name, variables in weights.items()}
+    lengths = {name: _length(origins) for name, origins in start.items()}
 
     def measure() -> Scalars:
         change = {}
         for name, variables in weights.items():
-            pairs = [(variable.numpy(), origin) for variable, origin in zip(variables, start[name], strict=True)]
-            moved = sum(float(np.sum(np.square(now - origin))) for now, origin in pairs)
-            change[name] = float(np.sqrt(moved / sum(float(np.sum(np.square(origin))) for _, origin in pairs)))
+            pairs = zip(variables, start[name], strict=True)
+            change[name] = _length([variable.numpy() - origin for variable, origin in pairs]) / lengths[name]
         return change
 
     return measure
+
+
+def _length(arrays: Sequence[NDArray[Any]]) -> float:
+    """Of all elements together."""
+    return math.sqrt(sum(float(np.vdot(each, each)) for each in arrays))

@@ -1,6 +1,6 @@
 """Samples as images: what the generator makes, quantised as real images are, and the grids people look at."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,34 +15,40 @@ from ganfreeze.types import Model
 BATCH = 250
 
 
-def sampler(generator: Model) -> Callable[[NDArray[np.float32]], Examples]:
-    """A function from latent vectors (n, latent_dim) to uint8 images (n, height, width, channels), or to points.
+class Sampler:
+    """Latent vectors (n, latent_dim) to uint8 images (n, height, width, channels), or to points; of any n.
 
-    The generator runs in inference mode, so that a sample depends on no other; of images [-1, 1] is rounded to 0..255.
-    The function raises Diverged where a sample is no number, which rounding would hide.
+    The generator runs in inference mode, so that a sample depends on no other, with the weights that it has by then; of
+    images [-1, 1] is rounded to 0..255.
+
+    Raises:
+        Diverged: a sample is no number, which rounding would hide.
     """
-    images = len(generator.output_shape) == 4
-    infer = tf.function(lambda latent: generator(latent, training=False), autograph=False, reduce_retracing=True)
 
-    def sample(latent: NDArray[np.float32]) -> Examples:
-        samples = np.concatenate([infer(latent[start : start + BATCH]) for start in range(0, len(latent), BATCH)])
+    def __init__(self, generator: Model) -> None:
+        self._images, self._latent_dim = len(generator.output_shape) == 4, generator.input_shape[-1]
+        self._infer = tf.function(
+            lambda latent: generator(latent, training=False),
+            autograph=False,
+            input_signature=[tf.TensorSpec((None, self._latent_dim), tf.float32)],
+        )
+
+    def __call__(self, latent: NDArray[np.float32]) -> Examples:
+        starts = range(0, len(latent), BATCH)
+        samples = np.concatenate([self._infer(latent[start : start + BATCH]) for start in starts])
         if not np.isfinite(samples).all():
             raise Diverged("the generator's samples are not finite")
-        return _quantised(samples) if images else samples.astype(np.float32)
+        return _quantised(samples) if self._images else samples.astype(np.float32)
 
-    return sample
-
-
-def stream(generator: Model) -> Callable[[int, int], Iterator[Examples]]:
-    """A function from a seed and a count to that many samples, a batch at a time; those of `sampler` and
-    `sample_noise`, in memory that does not grow with their number."""
-    sample = sampler(generator)
-    latent_dim = generator.input_shape[-1]
-    return lambda seed, count: map(sample, sample_batches(seed, count, latent_dim, BATCH))
+    def stream(self, seed: int, count: int) -> Iterator[Examples]:
+        """The samples of `sample_noise`, a batch at a time, in memory that does not grow with their number."""
+        return map(self, sample_batches(seed, count, self._latent_dim, BATCH))
 
 
 def _quantised(images: NDArray[np.floating]) -> Images:
-    return np.rint((images + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    scaled = images + 1
+    scaled *= 127.5
+    return np.clip(np.rint(scaled, out=scaled), 0, 255, out=scaled).astype(np.uint8)
 
 
 def write(examples: Examples, path: Path) -> None:

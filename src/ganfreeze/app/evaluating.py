@@ -30,23 +30,17 @@ class Subject(NamedTuple):
 
 
 def subjects(
-    evaluation: Evaluation,
-    generator: types.Model,
-    average: types.Model | None,
-    decay: float | None,
-    seeds: Sequence[int],
+    evaluation: Evaluation, samplers: Mapping[str, sampling.Sampler], decay: float | None, seeds: Sequence[int]
 ) -> Iterator[Subject]:
-    """The generator, and beside it the average of its weights where there is one; neither where nothing is measured."""
+    """What is measured of the generator, "", and beside it of the average of its weights, "_ema", where there is one;
+    nothing where the evaluator wants no samples."""
     if not evaluation.samples:
         return
-    for suffix, ema, model in (("", "none", generator), ("_ema", decay, average)):
-        if model is None:
-            continue
-        draw = sampling.stream(model)
+    for suffix, sampler in samplers.items():
         yield Subject(
             name=evaluation.name + suffix,
-            card={**evaluation.card, "seeds": list(seeds), "ema": ema},
-            figures=lambda seed, draw=draw: evaluation.evaluate(draw(seed, evaluation.samples)),
+            card={**evaluation.card, "seeds": list(seeds), "ema": decay if suffix else "none"},
+            figures=lambda seed, sampler=sampler: evaluation.evaluate(sampler.stream(seed, evaluation.samples)),
         )
 
 
@@ -99,13 +93,14 @@ def _evaluated(variant: Variant, dataset: Dataset, found: query.Recorded, count:
     keras = make(variant.cfg.keras)
     pair = networks(variant, dataset, keras)
     checkpoint.restore(pair, found.weights)
-    average = None
+    samplers = {"": sampling.Sampler(pair.generator)}
     if checkpoint.has_average(found.weights):
         average = another_generator(variant, dataset, keras)
         checkpoint.restore_average(average, found.weights)
+        samplers["_ema"] = sampling.Sampler(average)
     evaluation = variant.evaluator.prepare(dataset)
     seeds = range(evaluation.seed, evaluation.seed + count)
-    for subject in subjects(evaluation, pair.generator, average, variant.settings.ema, seeds):
+    for subject in subjects(evaluation, samplers, variant.settings.ema, seeds):
         by_seed = [subject.figures(seed) for seed in seeds]
         protocol = {"card": subject.card, "figures": sorted(by_seed[0])}
         digest = sha256(json.dumps(protocol, sort_keys=True).encode()).hexdigest()

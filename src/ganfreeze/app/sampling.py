@@ -19,7 +19,7 @@ def sample(cfg: DictConfig) -> None:
         networks = load(settings.run, query.tracking_uri(settings.uri, settings.mlruns))
         latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
         try:
-            samples = sampling.sampler(networks.generator)(latent)
+            samples = sampling.Sampler(networks.generator)(latent)
         except errors.Diverged as error:
             raise errors.BadInput(f"run={settings.run}: {error}") from error
         sampling.write(samples, Path(settings.output))

@@ -53,23 +53,22 @@ def happenings(
     yield from _audited(variant, assembled)
 
     evaluation, average = variant.evaluator.prepare(dataset), assembled.game.average.generator
-    subjects = list(evaluating.subjects(evaluation, pair.generator, average, settings.ema, [evaluation.seed]))
+    samplers = {"": sampling.Sampler(pair.generator)} | ({"_ema": sampling.Sampler(average)} if average else {})
+    subjects = list(evaluating.subjects(evaluation, samplers, settings.ema, [evaluation.seed]))
     yield events.Prepared(evaluation.facts, {subject.name: subject.card for subject in subjects})
     yield from trainer.train(
         strategy=_watched(variant, assembled),
         streams=assembled.streams,
         measures=[weight_change, *(partial(evaluating.named, subject, evaluation.seed) for subject in subjects)],
-        pictures={"samples": _picture(assembled, pair.generator)}
-        | ({"samples_ema": _picture(assembled, average)} if average else {}),
+        pictures={f"samples{suffix}": _picture(dataset, assembled, each) for suffix, each in samplers.items()},
         save=lambda: checkpoint.save(pair, folder / "weights", average),
         cadence=Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate),
     )
 
 
-def _picture(assembled: Assembled, generator: types.Model) -> Callable[[], data.Examples]:
-    generate = sampling.sampler(generator)
-    count = _GRID if len(generator.output_shape) == 4 else _CLOUD
-    return lambda: generate(assembled.streams.samples(count))
+def _picture(dataset: data.Dataset, assembled: Assembled, sampler: sampling.Sampler) -> Callable[[], data.Examples]:
+    count = _GRID if len(dataset.image_shape) == 3 else _CLOUD
+    return lambda: sampler(assembled.streams.samples(count))
 
 
 def _audited(variant: Variant, assembled: Assembled) -> Iterator[events.Event]:

@@ -76,7 +76,7 @@ class Mlflow(Tracker):
         status = "FINISHED" if error is None else "FAILED" if isinstance(error, Exception) else "KILLED"
         try:
             if self._monitor:
-                self._monitor.finish()
+                self._end_monitor()
             self._flush()
             if status == "FAILED":
                 lines = traceback.format_exception(kind, error, trace)
@@ -176,6 +176,12 @@ class Mlflow(Tracker):
             self._run, sampling_interval=_SYSTEM_METRICS_SECONDS, tracking_uri=self._uri
         )
         self._monitor.start()
+
+    def _end_monitor(self) -> None:
+        """With its last sample, which `finish` drops: of a run of two seconds it is the only one."""
+        self._monitor.finish()
+        self._monitor.publish_metrics(self._monitor.aggregate_metrics())
+        self._monitor.mlflow_logger.flush()
 
     def _log_parameters(self, values: Mapping[str, Any]) -> None:
         from mlflow.entities import Param
