@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganfreeze import audit as auditing
-from ganfreeze import checkpoint, data, events, movement, sampling, trainer, types
+from ganfreeze import checkpoint, data, events, movement, sampling, trainer
 from ganfreeze.app import evaluating, fastest
 from ganfreeze.app.plainly import plainly
 from ganfreeze.app.variant import WORDS, Assembled, Variant, check, chosen, described, make
