@@ -1,10 +1,11 @@
-"""The convolutions next to an image are those of Keras, with their derivatives, of the second order too."""
+"""Our convolutions and activations are those of Keras, with their derivatives, of the second order too."""
 
 import numpy as np
 import pytest
 
 from ganfreeze import convolutions
 from ganfreeze import tensorflow as tf
+from ganfreeze.activations import leaky_relu
 from ganfreeze.initial import normal
 from ganfreeze.keras import keras2, keras3
 
@@ -42,7 +43,7 @@ def keras(request):
     keras.backend.set_floatx("float32")
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 16])
 def test_halving_is_conv2d(keras, channels):
     assert_same(
         keras,
@@ -52,7 +53,7 @@ def test_halving_is_conv2d(keras, channels):
     )
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels", [1, 3, 16])
 def test_doubling_is_conv2d_transpose(keras, channels):
     options = {"activation": "tanh", "dtype": "float64"}
     assert_same(
@@ -61,6 +62,50 @@ def test_doubling_is_conv2d_transpose(keras, channels):
         lambda kernel: keras.layers.Conv2DTranspose(channels, 4, 2, "same", kernel_initializer=kernel, **options),
         (2, 4, 6, 5),
     )
+
+
+def test_a_kernels_gradient_is_the_same_by_products():
+    """They take the library's place in half precision, and are held to it in double."""
+    images, upstream = (tf.constant(RANDOM.normal(size=shape)) for shape in ((3, 8, 12, 5), (3, 4, 6, 7)))
+    kernel = tf.zeros((4, 4, 5, 7), tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(kernel)
+        made = tf.reduce_sum(upstream * tf.nn.conv2d(images, kernel, 2, "SAME"))
+    ours, theirs = convolutions._of_kernel_by_products(images, upstream), tape.gradient(made, kernel)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-13 * np.abs(theirs).max())
+
+
+@pytest.mark.parametrize("layer", ["halve", "double"])
+def test_half_precision_is_single_precision_rounded(keras, layer):
+    """bfloat16 has eight bits: each of the numbers summed is off by a 256th at the most."""
+    examples = tf.constant(RANDOM.normal(size=(2, 8, 8, 16)), tf.float32)
+    ends = []
+    for precision in ("float32", "mixed_bfloat16"):
+        options = {"kernel_initializer": normal(keras, np.random.default_rng(1), 0.5), "use_bias": False}
+        made = getattr(convolutions, layer)(keras, 16, **options, dtype=precision)
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(tf.cast(made(examples), tf.float32))
+        (gradient,) = tape.gradient(loss, made.trainable_variables)
+        assert gradient.dtype == tf.float32
+        ends.append(gradient)
+    assert 0 < np.abs(ends[0] - ends[1]).max() < np.abs(ends[0]).max() / 64
+
+
+@pytest.mark.parametrize("slope", [0.2, 0.01])
+def test_leaky_relu_is_keras(keras, slope):
+    """With a gradient of its gradient, which is 0 but at 0."""
+    examples = tf.constant(RANDOM.normal(size=(40, 3)))
+    names = {"keras": "negative_slope", "tf_keras": "alpha"}
+    keras.backend.set_floatx("float64")
+    layers = leaky_relu(keras, slope), keras.layers.LeakyReLU(**{names[keras.__name__]: slope})
+    for ours, theirs in zip(*(derivatives(layer, examples) for layer in layers), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_on_a_gpu_they_are_keras(keras, monkeypatch):
+    monkeypatch.setattr(convolutions.machine, "gpus", lambda: ["GPU:0"])
+    assert type(convolutions.halve(keras, 4)) is keras.layers.Conv2D
+    assert type(convolutions.double(keras, 4)) is keras.layers.Conv2DTranspose
 
 
 def test_they_go_by_keras_names(keras):

@@ -2,6 +2,8 @@
 
 import time
 from collections import Counter
+from threading import current_thread, main_thread
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from conftest import values, words
 
 from ganfreeze import audit, phases, tuning
 from ganfreeze.snapshot import Snapshot
-from ganfreeze.streams import Streams, scaled
+from ganfreeze.streams import Ahead, Streams, scaled
 from ganfreeze.tuning import Choice
 from ganfreeze.types import Execution
 from ganfreeze.updates import Update
@@ -116,14 +118,39 @@ def test_a_memory_map_trains_as_what_is_in_memory(assemble, digits, tmp_path):
 def test_draws_are_the_batches_and_noises_of_single_steps(digits):
     update = Update(discriminator_steps=2, noise="reused")
     streams = Streams(digits.train.images, seed=3, batch_size=8, latent_dim=5, draws=2)
-    draws = streams.draw(4, 3, update.noises(), room=5)
-    assert (draws.indices.shape, draws.noise.shape) == ((5, 2, 8), (5, 2, 8, 5))
-    assert not draws.noise[3:].any()
+    draws = streams.draw(4, 3, update.noises())
+    assert (draws.indices.shape, draws.noise.shape) == ((3, 2, 8), (3, 2, 8, 5))
     for number in range(3):
         real, noise = scaled(draws.examples[draws.indices[number]]), draws.noise[number]
         for (one, other), call in zip(phases.drawn(update, real, noise), update.calls(), strict=True):
             np.testing.assert_array_equal(one, streams.batch(4 + number, call.real))
             np.testing.assert_array_equal(other, streams.noise(4 + number, *call.noise))
+
+
+class Recorded(Streams):
+    """Streams that note which step they are asked for, and whether that is done while nobody waits for it."""
+
+    asked: ClassVar[list[tuple[int, bool]]] = []
+
+    def draw(self, step, steps, noises):
+        self.asked.append((step, current_thread() is not main_thread()))
+        return super().draw(step, steps, noises)
+
+
+def test_the_next_draws_are_made_ahead(digits):
+    noises = Update().noises()
+    plain, streams = (kind(digits.train.images, 3, batch_size=8, latent_dim=5) for kind in (Streams, Recorded))
+    ahead = Ahead(4, noises)
+    for step, then in ((0, 4), (4, 8), (8, 10), (10, 14), (2, 6)):
+        drawn, expected = ahead.draw(streams, step, then), plain.draw(step, 4, noises)
+        np.testing.assert_array_equal(drawn.indices, expected.indices)
+        np.testing.assert_array_equal(drawn.noise, expected.noise)
+    other = plain._replace(seed=4)
+    np.testing.assert_array_equal(ahead.draw(other, 6, 10).noise, other.draw(6, 4, noises).noise)
+    assert sorted(streams.asked) == [
+        *((0, False), (2, False)),  # nobody could know
+        *((4, True), (6, True), (8, True), (10, True), (14, True)),
+    ]
 
 
 @pytest.mark.parametrize("jit", [False, True])
@@ -160,7 +187,7 @@ def test_frozen_weights_have_no_gradients(assemble, keras):
     from ganfreeze import tensorflow as tf
     from ganfreeze.tapes import Taped
 
-    game, _, streams = assemble("architecture=dcgan", "architecture.filters=8", f"keras={keras}", "batch_size=16")
+    game, _, streams = assemble("architecture=dcgan", "architecture.filters=16", f"keras={keras}", "batch_size=16")
     taped, batch = Taped(game), (streams.batch(0), streams.noise(0, "generator"))
     learn, fool = (
         operations(tf.function(each, autograph=False), *map(tf.constant, batch)) for each in (taped.learn, taped.fool)

@@ -9,7 +9,7 @@ import numpy as np
 from ganfreeze import phases
 from ganfreeze import tensorflow as tf
 from ganfreeze.strategies import Game, Strategy
-from ganfreeze.streams import Draws, Streams, scaled
+from ganfreeze.streams import Ahead, Draws, Streams, scaled
 from ganfreeze.types import Scalars, Tensor
 
 # Steps in the body of a compiled loop: with two of them XLA copies its state back for every other step only.
@@ -42,17 +42,18 @@ class Fused(Strategy, ABC):
         self._update, self._generate = game.update, generate
         traced_learn, traced_fool = (tf.function(each, autograph=False) for each in (learn, fool))
         self.phases = phases.of(game, learn=traced_learn, fool=traced_fool)
-        self._inner = phases.of(game, learn=learn, fool=fool) if generate else self.phases
+        self._inner = phases.of(game, learn=learn, fool=fool)
         jit, self._capacity = game.execution
         self._many = tf.function(self._loop, autograph=False, jit_compile=jit)
         self._unrolled = _UNROLLED if jit else 1
+        self._ahead = Ahead(self._capacity, game.update.noises())
         self._examples: tuple[Any, Tensor] = None, None
 
     def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
         totals = []
         for first in range(step, step + steps, self._capacity):
             count = min(self._capacity, step + steps - first)
-            drawn = self._placed(streams.draw(first, count, self._update.noises(), room=self._capacity))
+            drawn = self._placed(self._ahead.draw(streams, first, then=first + count))
             even = count - count % self._unrolled
             if even:
                 totals.append(self._many(*drawn, tf.constant(0), tf.constant(even), self._unrolled))

@@ -6,6 +6,7 @@ normal numbers differ between XLA and plain kernels, and its stateless shuffle c
 
 import mmap
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -108,15 +109,14 @@ class Streams(NamedTuple):
         latent = random.standard_normal((self.batch_size, self.latent_dim), np.float32)
         return latent.astype(self.dtype, copy=False)
 
-    def draw(self, step: int, steps: int, noises: Sequence[tuple[PhaseName, int]], *, room: int) -> Draws:
-        """The batches of the steps from `step` on, and for each these noises, by phase and draw; zeros follow, up to
-        `room` steps.
+    def draw(self, step: int, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> Draws:
+        """The batches of the steps from `step` on, and for each these noises, by phase and draw.
 
         Data that should not lie in a device's memory, memory maps and what is larger than 1 GiB, are looked up here:
         then `examples` are those of these steps only, in order, and else all there are.
         """
-        indices = np.zeros((room, self.draws, self.batch_size), np.int32)
-        noise = np.zeros((room, len(noises), self.batch_size, self.latent_dim), self.dtype)
+        indices = np.empty((steps, self.draws, self.batch_size), np.int32)
+        noise = np.empty((steps, len(noises), self.batch_size, self.latent_dim), self.dtype)
         for now in range(steps):
             indices[now] = [self.indices(step + now, draw) for draw in range(self.draws)]
             noise[now] = [self.noise(step + now, *each) for each in noises]
@@ -133,3 +133,20 @@ class Streams(NamedTuple):
     def samples(self, count: int) -> NDArray[np.float32]:
         """Latent vectors (count, latent_dim) to draw pictures with, the same at every step."""
         return sample_noise(self.seed, count, self.latent_dim)
+
+
+class Ahead:
+    """`Streams.draw` of so many steps at a time, which makes the next draws while the last are trained on."""
+
+    def __init__(self, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> None:
+        self._steps, self._noises = steps, noises
+        self._thread = ThreadPoolExecutor(1)
+        self._expected: tuple[Streams, int] | None = None
+
+    def draw(self, streams: Streams, step: int, then: int) -> Draws:
+        """The draws of the steps from `step` on; those that are asked for next are expected to begin at `then`."""
+        expected = self._expected is not None and self._expected[0] is streams and self._expected[1] == step
+        draws = self._coming.result() if expected else streams.draw(step, self._steps, self._noises)
+        self._coming = self._thread.submit(streams.draw, then, self._steps, self._noises)
+        self._expected = streams, then
+        return draws

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ganfreeze.activations import leaky_relu
 from ganfreeze.architectures import Architecture
 from ganfreeze.convolutions import double, halve
 from ganfreeze.errors import BadInput
@@ -50,7 +51,7 @@ class Dcgan(Architecture):
         x = layers.Reshape((base, base, widths[-1]))(x)
         for width in reversed(widths[:-1]):
             x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-            x = layers.Conv2DTranspose(width, 4, 2, "same", use_bias=False, **kernel)(x)
+            x = double(keras, width, use_bias=False, **kernel)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
         return double(keras, image_shape[2], activation="tanh", **kernel)(x)
 
@@ -59,11 +60,10 @@ class Dcgan(Architecture):
         kernel = {"kernel_initializer": normal(keras, random, 0.02)}
         x = examples
         for level, width in enumerate(self._widths(examples.shape[1:])):
-            convolution = layers.Conv2D(width, 4, 2, "same", **kernel) if level else halve(keras, width, **kernel)
-            x = convolution(x)
+            x = halve(keras, width, **kernel)(x)
             if self.batch_norm and level > 0:
                 x = layers.BatchNormalization(momentum=0.9)(x)
-            x = layers.LeakyReLU(0.2)(x)
+            x = leaky_relu(keras, 0.2)(x)
         return layers.Dense(1, **kernel)(layers.Flatten()(x))
 
     def _widths(self, image_shape: Sequence[int]) -> Sequence[int]:

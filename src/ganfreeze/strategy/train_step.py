@@ -29,7 +29,7 @@ class TrainStep(Strategy):
         )
 
     def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
-        draws = streams.draw(step, steps, self._update.noises(), room=steps)
+        draws = streams.draw(step, steps, self._update.noises())
         options = tf.data.Options()
         options.autotune.enabled = False  # `fit` would end only when the tuner's thread wakes, seconds later
         data = tf.data.Dataset.from_tensor_slices((draws.examples[draws.indices], draws.noise)).prefetch(2)
