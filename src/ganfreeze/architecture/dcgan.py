@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ganfreeze.activations import leaky_relu
 from ganfreeze.architectures import Architecture
-from ganfreeze.convolutions import double, halve
 from ganfreeze.errors import BadInput
 from ganfreeze.initial import normal
+from ganfreeze.layers.convolutions import double, halve
+from ganfreeze.layers.leaky_relu import leaky_relu
 from ganfreeze.types import Count, Tensor
 
 

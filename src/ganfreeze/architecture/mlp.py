@@ -7,6 +7,8 @@ import numpy as np
 
 from ganfreeze.architectures import Architecture
 from ganfreeze.initial import glorot_uniform
+from ganfreeze.layers.dense import dense
+from ganfreeze.layers.leaky_relu import leaky_relu
 from ganfreeze.types import Count, Tensor
 
 
@@ -33,16 +35,16 @@ class Mlp(Architecture):
         x = latent
         for units in (256, 512, 1024):
             x = _dense(keras, random, units)(x)
-            x = keras.layers.BatchNormalization(momentum=0.8)(keras.layers.LeakyReLU(0.2)(x))
+            x = keras.layers.BatchNormalization(momentum=0.8)(leaky_relu(keras, 0.2)(x))
         x = _dense(keras, random, int(np.prod(image_shape)), "tanh")(x)
         return keras.layers.Reshape(image_shape)(x)
 
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
         x = keras.layers.Flatten()(examples)
         for units in (512, 256):
-            x = keras.layers.LeakyReLU(0.2)(_dense(keras, random, units)(x))
+            x = leaky_relu(keras, 0.2)(_dense(keras, random, units)(x))
         return _dense(keras, random, 1)(x)
 
 
 def _dense(keras: Any, random: np.random.Generator, units: int, activation: str | None = None) -> Any:
-    return keras.layers.Dense(units, activation=activation, kernel_initializer=glorot_uniform(keras, random))
+    return dense(keras, units, activation=activation, kernel_initializer=glorot_uniform(keras, random))

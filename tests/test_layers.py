@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from ganfreeze import convolutions
 from ganfreeze import tensorflow as tf
-from ganfreeze.activations import leaky_relu
 from ganfreeze.initial import normal
 from ganfreeze.keras import keras2, keras3
+from ganfreeze.layers import convolutions
+from ganfreeze.layers.dense import back, dense
+from ganfreeze.layers.leaky_relu import leaky_relu
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 RANDOM = np.random.default_rng(0)
@@ -64,6 +65,32 @@ def test_doubling_is_conv2d_transpose(keras, channels):
     )
 
 
+def test_dense_is_keras(keras):
+    """To the last bit or two: a product's rows and columns may be summed in another order."""
+    options = {"activation": "tanh", "dtype": "float64"}
+    assert_same(
+        keras,
+        lambda kernel: dense(keras, 6, kernel_initializer=kernel, **options),
+        lambda kernel: keras.layers.Dense(6, kernel_initializer=kernel, **options),
+        (8, 5),
+    )
+
+
+def test_xla_transposes_no_kernel():
+    """Of the gradient's two transpositions the kernel is in neither, in what XLA makes of them in the end."""
+    upstream, kernel = tf.zeros((32, 1024)), tf.zeros((512, 1024))
+    compiled = tf.function(back, autograph=False, jit_compile=True)
+    hlo = compiled.experimental_get_compiler_ir(upstream, kernel)(stage="optimized_hlo")
+    (product,) = [line for line in hlo.splitlines() if " dot(" in line]
+    assert "f32[512,32]" in product.partition(" dot(")[0], "f32[32,512] would be the product with the transposed kernel"
+
+
+def test_a_product_out_of_half_precisions_range_stays_infinite():
+    """The scale of a loss is found by it."""
+    upstream, kernel = tf.constant([[-60000.0, -60000.0]], tf.float16), tf.ones((1, 2), tf.float16)
+    np.testing.assert_array_equal(back(upstream, kernel), [[-np.inf]])
+
+
 def test_a_kernels_gradient_is_the_same_by_products():
     """They take the library's place in half precision, and are held to it in double."""
     images, upstream = (tf.constant(RANDOM.normal(size=shape)) for shape in ((3, 8, 12, 5), (3, 4, 6, 7)))
@@ -106,9 +133,10 @@ def test_on_a_gpu_they_are_keras(keras, monkeypatch):
     monkeypatch.setattr(convolutions.machine, "gpus", lambda: ["GPU:0"])
     assert type(convolutions.halve(keras, 4)) is keras.layers.Conv2D
     assert type(convolutions.double(keras, 4)) is keras.layers.Conv2DTranspose
+    assert type(dense(keras, 4)) is keras.layers.Dense
 
 
 def test_they_go_by_keras_names(keras):
     """Which the audit and the certificates call variables by."""
-    layers = convolutions.halve(keras, 4), convolutions.double(keras, 1)
-    assert [type(layer).__name__ for layer in layers] == ["Conv2D", "Conv2DTranspose"]
+    layers = convolutions.halve(keras, 4), convolutions.double(keras, 1), dense(keras, 4)
+    assert [type(layer).__name__ for layer in layers] == ["Conv2D", "Conv2DTranspose", "Dense"]
