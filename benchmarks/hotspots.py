@@ -1,4 +1,4 @@
-"""Where the time of a step goes: python benchmarks/profile.py [any word or option of train.py]
+"""Where the time of a step goes: python benchmarks/hotspots.py [any word or option of train.py]
 
 Without XLA, TensorFlow's profiler tells the share of each kind of operation in the time that threads spend in
 operations; one that runs on several threads counts on the one that started it. What XLA compiled (jit=on) has no
