@@ -28,9 +28,19 @@ THREADS = {
     "one thread to an operation": {"TF_NUM_INTRAOP_THREADS": "1"},
     "four threads to an operation": {"TF_NUM_INTRAOP_THREADS": "4"},
 }
+ONEDNN = {
+    "oneDNN on the thread that calls it": {"TF_ONEDNN_THREADPOOL_USE_CALLER_THREAD": "1"},
+    "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"},
+}
+TENSORFLOW = {
+    "all but products and convolutions by XLA": {
+        "TF_XLA_FLAGS": "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit --tf_xla_ops_to_cluster=FUSIBLE"
+    },
+    "memory from TensorFlow's own allocator": {"TF_CPU_ALLOCATOR_USE_BFC": "1"},
+}
 TRIED = {
     Setting("mlp", 32): {name: {"XLA_FLAGS": flags} for name, flags in XLA.items()} | THREADS,
-    Setting("dcgan", 64): {**THREADS, "without oneDNN": {"TF_ENABLE_ONEDNN_OPTS": "0"}},
+    Setting("dcgan", 64): {**THREADS, **ONEDNN, **TENSORFLOW},
 }
 
 
