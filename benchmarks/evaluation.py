@@ -1,7 +1,8 @@
 """What evaluation costs in training: python benchmarks/evaluation.py dataset=mnist [any word or option of train.py]
 
-Trains as many steps as lie between two evaluations and evaluates, by turns, in one process; prints the medians, the
-share of the time that evaluation takes, and the process's largest memory before and after ten times as many samples.
+Trains as many steps as lie between two evaluations, run as is fastest, and evaluates, by turns, in one process; prints
+the medians, the share of the time that evaluation takes, and the process's largest memory before and after ten times as
+many samples.
 """
 
 import resource
@@ -13,7 +14,8 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze import sampling
-from ganfreeze.app.study import ready, variant
+from ganfreeze.app.fastest import assembled
+from ganfreeze.app.study import variant
 
 ROUNDS = 5
 
@@ -21,10 +23,10 @@ ROUNDS = 5
 def main(overrides: list[str]) -> None:
     """Print two lines."""
     with initialize_config_dir(str(Path(__file__).parent.parent.resolve() / "conf"), version_base="1.3"):
-        chosen = variant(*overrides)
+        chosen = variant("steps=10000", *overrides)
     dataset = chosen.source.load()
     chosen.evaluator.check(dataset)
-    game, strategy, streams = ready(chosen, dataset)
+    (game, strategy, streams), _ = assembled(chosen, dataset)
     evaluation, draw = chosen.evaluator.prepare(dataset), sampling.Sampler(game.networks.generator).stream
     every = chosen.settings.cadence.evaluate
 
@@ -38,7 +40,7 @@ def main(overrides: list[str]) -> None:
         strategy.advance(streams, step, every)
         return perf_counter() - began
 
-    strategy.advance(streams, 0, 20)  # traced by then
+    strategy.advance(streams, 0, 100)  # traced by then
     evaluated(evaluation.samples)
     rounds = [(trained(every * number), evaluated(evaluation.samples)) for number in range(ROUNDS)]
     training, evaluating = (statistics.median(column) for column in zip(*rounds, strict=True))
