@@ -147,6 +147,7 @@ def test_the_next_draws_are_made_ahead(digits):
         np.testing.assert_array_equal(drawn.noise, expected.noise)
     other = plain._replace(seed=4)
     np.testing.assert_array_equal(ahead.draw(other, 6, 10).noise, other.draw(6, 4, noises).noise)
+    ahead._thread.shutdown()  # when it has done all that it was asked
     assert sorted(streams.asked) == [
         *((0, False), (2, False)),  # nobody could know
         *((4, True), (6, True), (8, True), (10, True), (14, True)),

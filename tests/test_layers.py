@@ -134,9 +134,10 @@ def test_on_a_gpu_they_are_keras(keras, monkeypatch):
     assert type(convolutions.halve(keras, 4)) is keras.layers.Conv2D
     assert type(convolutions.double(keras, 4)) is keras.layers.Conv2DTranspose
     assert type(dense(keras, 4)) is keras.layers.Dense
+    assert type(leaky_relu(keras, 0.2)) is keras.layers.LeakyReLU
 
 
 def test_they_go_by_keras_names(keras):
     """Which the audit and the certificates call variables by."""
-    layers = convolutions.halve(keras, 4), convolutions.double(keras, 1), dense(keras, 4)
-    assert [type(layer).__name__ for layer in layers] == ["Conv2D", "Conv2DTranspose", "Dense"]
+    layers = convolutions.halve(keras, 4), convolutions.double(keras, 1), dense(keras, 4), leaky_relu(keras, 0.2)
+    assert [type(layer).__name__ for layer in layers] == ["Conv2D", "Conv2DTranspose", "Dense", "LeakyReLU"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from ganfreeze import machine
 from ganfreeze import tensorflow as tf
 from ganfreeze.types import Tensor
 
@@ -14,8 +15,12 @@ def leaky_relu(keras: Any, slope: float) -> Any:
     convolution or a product, its bias and this can be one operation, and there is less to keep.
     """
 
-    def activation(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    def activate(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         result = tf.nn.leaky_relu(x, slope)
         return result, lambda upstream: tf.raw_ops.LeakyReluGrad(gradients=upstream, features=result, alpha=slope)
 
-    return keras.layers.Activation(tf.custom_gradient(activation))
+    class LeakyReLU(keras.layers.LeakyReLU):
+        def call(self, inputs: Tensor) -> Tensor:
+            return tf.custom_gradient(activate)(tf.convert_to_tensor(inputs))
+
+    return (keras.layers.LeakyReLU if machine.gpus() else LeakyReLU)(slope)

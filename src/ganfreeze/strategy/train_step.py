@@ -21,6 +21,7 @@ class TrainStep(Strategy):
         self._update, taped, jit = game.update, Taped(game), game.execution.jit
         learn, fool = (tf.function(each, autograph=False) for each in (taped.learn, taped.fool))
         self.phases = phases.of(game, learn=learn, fool=fool)
+        self._inner = phases.of(game, learn=taped.learn, fool=taped.fool)  # traced with the step
         self._gan = _gan(game.keras, tf.function(self._step, autograph=False, jit_compile=jit))
         self._gan.compile(
             optimizer=game.optimizers.generator,  # which `train_step` does not use
@@ -38,7 +39,7 @@ class TrainStep(Strategy):
 
     def _step(self, examples: Tensor, noise: Tensor) -> Sequence[Mapping[str, Tensor]]:
         inputs = phases.drawn(self._update, as_seen(examples, noise.dtype), noise)
-        return phases.run_step(self.phases, self._update, inputs)
+        return phases.run_step(self._inner, self._update, inputs)
 
 
 def _gan(keras: Any, step: Callable[[Tensor, Tensor], Sequence[Mapping[str, Tensor]]]) -> Any:
