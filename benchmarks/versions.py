@@ -43,7 +43,8 @@ def main() -> None:
 @contextmanager
 def _checked_out(commit: str, folder: Path) -> Iterator[Path]:
     git = ["git", "-C", str(ROOT), "worktree"]
-    subprocess.run([*git, "add", "--quiet", "--detach", str(folder), commit], check=True)
+    if subprocess.run([*git, "add", "--quiet", "--detach", str(folder), commit], check=False).returncode:
+        raise SystemExit(f"{commit}: must be a commit of this repository")
     try:
         yield folder
     finally:
