@@ -40,10 +40,15 @@ def variant(found: query.Recorded, overrides: Sequence[str]) -> Variant:
 
 
 def _lay_over(cfg: DictConfig, theirs: DictConfig, skip: Collection[str], prefix: str = "") -> None:
-    """Set what was recorded, but for keys to skip, and values that come from elsewhere in the config."""
+    """Set what was recorded, except keys to skip and values that come from elsewhere in the config.
+
+    Of our own parts the word decides, not the module that it named when the run was recorded: modules move.
+    """
     for key in theirs:
         path = f"{prefix}{key}"
         if path in skip or (key in cfg and OmegaConf.is_interpolation(cfg, str(key))):
+            continue
+        if key == "_target_" and str(theirs[key]).startswith("ganfreeze."):
             continue
         if isinstance(theirs[key], DictConfig) and isinstance(cfg.get(key), DictConfig):
             _lay_over(cfg[key], theirs[key], skip, f"{path}.")

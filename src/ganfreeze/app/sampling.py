@@ -1,11 +1,11 @@
 """Samples from a finished run."""
 
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from ganfreeze import checkpoint, errors, sampling, types, validation
+from ganfreeze.app import recorded
 from ganfreeze.app.plainly import plainly
 from ganfreeze.app.variant import make
 from ganfreeze.report import query
@@ -32,13 +32,13 @@ def load(run: str, uri: str) -> types.Networks:
     Raises:
         BadInput: there is no such run at this tracking URI, or it did not get as far as saving its weights.
     """
-    cfg: Any = OmegaConf.load(query.artifacts(uri, run, "config.yaml"))
-    folder = query.artifacts(uri, run, "weights")
-    networks = make(cfg["architecture"]).build(
-        keras=make(cfg["keras"]),
-        image_shape=checkpoint.image_shape(folder),
+    found = query.recorded(uri, run)
+    variant = recorded.variant(found, [])
+    networks = variant.architecture.build(
+        keras=make(variant.cfg.keras),
+        image_shape=checkpoint.image_shape(found.weights),
         random=weights_random(0),
-        packing=cfg.get("packing", 1),
+        packing=variant.settings.packing,
     )
-    checkpoint.restore(networks, folder)
+    checkpoint.restore(networks, found.weights)
     return networks
