@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from ganfreeze import tensorflow as tf
+from ganfreeze.backend import tensorflow as tf
 
 _SIDE = 2048  # of the matrices whose product is the measured peak
 

@@ -13,9 +13,9 @@ from time import perf_counter
 
 from hydra import initialize_config_dir
 
-from ganfreeze import sampling
-from ganfreeze.app.fastest import assembled
+from ganfreeze.app.execution import assembled
 from ganfreeze.app.study import variant
+from ganfreeze.evaluation import sampler
 
 ROUNDS = 5
 
@@ -27,7 +27,7 @@ def main(overrides: list[str]) -> None:
     dataset = chosen.source.load()
     chosen.evaluator.check(dataset)
     (game, strategy, streams), _ = assembled(chosen, dataset)
-    evaluation, draw = chosen.evaluator.prepare(dataset), sampling.Sampler(game.networks.generator).stream
+    evaluation, draw = chosen.evaluator.prepare(dataset), sampler.Sampler(game.networks.generator).stream
     every = chosen.settings.cadence.evaluate
 
     def evaluated(samples: int) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 import scipy
 from scipy.linalg import sqrtm
 
-from ganfreeze import machine, tfgan_shim
-from ganfreeze import tensorflow as tf
-from ganfreeze.metrics.frechet import Gaussian, Moments, RunningMoments
+from ganfreeze.backend import machine, tfgan
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.evaluation.metrics.frechet import Gaussian, Moments, RunningMoments
 
 BATCH = 250  # features come so many at a time
 
@@ -42,7 +42,7 @@ def main(samples: int = 10_000, dimensions: int = 2_048, rounds: int = 3) -> Non
         return float(np.square(mean - mean_).sum() + np.trace(covariance + covariance_ - 2 * root))
 
     def tf_gan() -> float:
-        return float(tfgan_shim.evaluation.frechet_classifier_distance_from_activations(real, fake))
+        return float(tfgan.evaluation.frechet_classifier_distance_from_activations(real, fake))
 
     ways: dict[str, Callable[[], float]] = {"ganfreeze": ours, "pytorch-fid's": pytorch_fid, "TF-GAN's": tf_gan}
     seconds: dict[str, list[float]] = {name: [] for name in ways}

@@ -19,9 +19,9 @@ import numpy as np
 import psutil
 from hydra import initialize_config_dir
 
-from ganfreeze.app.fastest import assembled
+from ganfreeze.app.execution import assembled
 from ganfreeze.app.study import variant
-from ganfreeze.data import Dataset, Examples, Split
+from ganfreeze.data.dataset.base import Dataset, Examples, Split
 
 ROOT = Path(__file__).parent.parent.resolve()
 _SECONDS, _FEW = 2.0, 10

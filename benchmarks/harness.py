@@ -15,13 +15,13 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze import events
-from ganfreeze.app.fastest import assembled
+from ganfreeze.app.config import Variant
+from ganfreeze.app.execution import assembled
 from ganfreeze.app.study import variant
-from ganfreeze.app.training import happenings
-from ganfreeze.app.variant import Variant
-from ganfreeze.cadence import Cadence
-from ganfreeze.data import Dataset
-from ganfreeze.progress import Terminal
+from ganfreeze.app.train import happenings
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.loop import Cadence
+from ganfreeze.record.terminal import Terminal
 
 ROUNDS = 5
 

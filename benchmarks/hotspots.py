@@ -19,8 +19,8 @@ from time import perf_counter, sleep
 
 from hydra import initialize_config_dir
 
-from ganfreeze import tensorflow as tf
 from ganfreeze.app.study import ready, variant
+from ganfreeze.backend import tensorflow as tf
 
 STEPS, CALLS, SHOWN = 20, 20, 16
 _WAITING = ("While", "PartitionedCall", "StatefulPartitionedCall")

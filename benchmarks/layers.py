@@ -12,9 +12,9 @@ from time import perf_counter
 
 import arithmetic
 
-from ganfreeze import tensorflow as tf
-from ganfreeze.layers import convolutions
-from ganfreeze.layers.dense import back
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.gan.layers import convolutions
+from ganfreeze.gan.layers.dense import back
 
 CONVOLUTIONS = ((28, 1, 64), (14, 64, 128))  # side, channels and filters of MNIST's discriminator
 DENSE = ((256, 512), (512, 1024), (1024, 784), (784, 512), (512, 256))  # inputs and units, in both networks

@@ -16,8 +16,8 @@ import numpy as np
 from contenders import Contender, Result, Setting, compare
 from hydra import initialize_config_dir
 
-from ganfreeze import machine
 from ganfreeze.app.study import ready, variant
+from ganfreeze.backend import machine
 
 ROOT = Path(__file__).parent.parent.resolve()
 OURS = Contender("ganfreeze tape", "ours.py", "tape")

@@ -17,7 +17,7 @@ TRAIN = Path(__file__).parent.parent.resolve() / "src" / "train.py"
 UNTIL_THE_FIRST_STEP = """
 import os, runpy, sys
 from ganfreeze import events
-from ganfreeze.progress import Terminal
+from ganfreeze.record.terminal import Terminal
 
 write = Terminal.write
 

@@ -11,8 +11,8 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze.app.study import ready, variant
-from ganfreeze.strategies import Strategy
-from ganfreeze.watch import Watched
+from ganfreeze.proof.watch import Watched
+from ganfreeze.strategy.base import Strategy
 
 EVERY, STEPS = 100, 300
 

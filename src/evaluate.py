@@ -3,12 +3,12 @@
 import hydra
 from omegaconf import DictConfig
 
-from ganfreeze.app import evaluating
+from ganfreeze.app import evaluate
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
-    evaluating.run(cfg)
+    evaluate.run(cfg)
 
 
 if __name__ == "__main__":

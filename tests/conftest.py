@@ -55,7 +55,7 @@ def settings_put_back():
 
 @pytest.fixture(scope="session")
 def digits():
-    return import_module("ganfreeze.dataset.digits").Digits().load()
+    return import_module("ganfreeze.data.dataset.digits").Digits().load()
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +90,7 @@ def assemble(check):
     """Put a variant together as a run does: the parts that are joined to train."""
     from hydra.utils import instantiate
 
-    from ganfreeze.app.variant import assemble, networks
+    from ganfreeze.app.config import assemble, networks
 
     def made(*overrides: str):
         chosen = check(*overrides)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from conftest import ROOT
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["ganfreeze.preloaded"])
+_FORKS.set_forkserver_preload(["ganfreeze.app.preload"])
 
 
 class Ended(NamedTuple):

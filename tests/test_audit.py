@@ -7,15 +7,16 @@ import pytest
 from conftest import bits, words
 from hydra.utils import instantiate
 
-from ganfreeze import audit, phases
-from ganfreeze.app.variant import assemble as join
-from ganfreeze.app.variant import networks
+from ganfreeze.app.config import assemble as join
+from ganfreeze.app.config import networks
 from ganfreeze.errors import Refused
-from ganfreeze.ledger import Violation
-from ganfreeze.snapshot import values
-from ganfreeze.strategies import Strategy
-from ganfreeze.tapes import Taped
-from ganfreeze.watch import Watched
+from ganfreeze.proof import audit
+from ganfreeze.proof.ledger import Violation
+from ganfreeze.proof.snapshot import values
+from ganfreeze.proof.watch import Watched
+from ganfreeze.strategy.base import Strategy
+from ganfreeze.strategy.engine import phases
+from ganfreeze.strategy.engine.tapes import Taped
 
 SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8")
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from conftest import trainable, values, words
 
-from ganfreeze import checkpoint
-from ganfreeze.audit import audit
-from ganfreeze.averaging import Exponential
+from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
-from ganfreeze.keras import keras2, keras3
+from ganfreeze.gan.averaging import Exponential
+from ganfreeze.proof.audit import audit
+from ganfreeze.record import checkpoints
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 DECAY = 0.3
@@ -127,16 +127,16 @@ def test_the_audit_leaves_it_as_it_was(assemble, keras):
 def test_it_is_kept_with_the_weights(assemble, tmp_path, keras):
     game, made, streams = assemble(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
     made.advance(streams, 0, 2)
-    folder = checkpoint.save(game.networks, tmp_path / "weights", game.average.generator)
-    assert checkpoint.has_average(folder)
+    folder = checkpoints.save(game.networks, tmp_path / "weights", game.average.generator)
+    assert checkpoints.has_average(folder)
     fresh, _, _ = assemble(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
-    checkpoint.restore_average(fresh.average.generator, folder)
+    checkpoints.restore_average(fresh.average.generator, folder)
     for a, b in zip(values(fresh.average.generator), values(game.average.generator), strict=True):
         np.testing.assert_array_equal(a, b)
-    checkpoint.save(game.networks, tmp_path / "plain")
-    assert not checkpoint.has_average(tmp_path / "plain")
+    checkpoints.save(game.networks, tmp_path / "plain")
+    assert not checkpoints.has_average(tmp_path / "plain")
     with pytest.raises(BadInput, match="does not hold the weights of this generator"):
-        checkpoint.restore_average(fresh.average.generator, tmp_path / "plain")
+        checkpoints.restore_average(fresh.average.generator, tmp_path / "plain")
 
 
 def test_no_average_is_a_word_and_a_decay_a_number(check):

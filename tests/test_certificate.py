@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from conftest import words
 
-from ganfreeze import certificate
-from ganfreeze.certificate import Certificate, Difference
-from ganfreeze.report import certificate as render
-from ganfreeze.snapshot import values
+from ganfreeze.proof import certificate
+from ganfreeze.proof.certificate import Certificate, Difference
+from ganfreeze.proof.snapshot import values
+from ganfreeze.record.report import certificate_tables
 
 NAMES = ["generator/Dense_1/kernel", "generator/Dense_1/bias"]
 
@@ -96,18 +96,18 @@ def test_the_fused_kernel_of_keras_2_corrects_the_moving_variance(trained):
 
 def test_a_certificate_as_text_table_and_plot(tmp_path):
     pair = [made(1e-7, 1e-2), made(0.0, 1e-12, precision="float64")]
-    row = render.markdown([pair]).splitlines()[2]
+    row = certificate_tables.markdown([pair]).splitlines()[2]
     assert row == "| a | b | **equal to rounding** | 1.0e-02 | 1.0e-12 | float32: step 2, `v`, 1.0e-02 |"
-    rows = list(csv.DictReader(io.StringIO(render.table(pair))))
+    rows = list(csv.DictReader(io.StringIO(certificate_tables.table(pair))))
     assert [(each["precision"], each["step"], each["relative"]) for each in rows] == [
         ("float32", "1", "1e-07"),
         ("float32", "2", "0.01"),
         ("float64", "1", "0"),
         ("float64", "2", "1e-12"),
     ]
-    largest = list(csv.DictReader(io.StringIO(render.by_step([pair, pair]))))
+    largest = list(csv.DictReader(io.StringIO(certificate_tables.by_step([pair, pair]))))
     assert [(each["step"], each["relative"]) for each in largest] == 2 * [(r["step"], r["relative"]) for r in rows]
-    render.plot([pair, pair], tmp_path / "plot.png", "title")
+    certificate_tables.plot([pair, pair], tmp_path / "plot.png", "title")
     from PIL import Image
 
     with Image.open(tmp_path / "plot.png") as picture:

@@ -15,16 +15,16 @@ import pytest
 from conftest import SHARED_DATA
 from PIL import Image
 
-from ganfreeze import download, idx
-from ganfreeze.data import Dataset, Split
-from ganfreeze.dataset import cifar10 as cifar10_module
-from ganfreeze.dataset import mnist as mnist_module
-from ganfreeze.dataset.cifar10 import Cifar10
-from ganfreeze.dataset.dirac import Dirac
-from ganfreeze.dataset.fashion_mnist import FashionMnist
-from ganfreeze.dataset.image_folder import ImageFolder
-from ganfreeze.dataset.mnist import Mnist
-from ganfreeze.dataset.npz import Npz
+from ganfreeze.data import download, idx
+from ganfreeze.data.dataset import cifar10 as cifar10_module
+from ganfreeze.data.dataset import mnist as mnist_module
+from ganfreeze.data.dataset.base import Dataset, Split
+from ganfreeze.data.dataset.cifar10 import Cifar10
+from ganfreeze.data.dataset.dirac import Dirac
+from ganfreeze.data.dataset.fashion_mnist import FashionMnist
+from ganfreeze.data.dataset.image_folder import ImageFolder
+from ganfreeze.data.dataset.mnist import Mnist
+from ganfreeze.data.dataset.npz import Npz
 from ganfreeze.errors import BadInput
 
 NOWHERE = "http://127.0.0.1:9"

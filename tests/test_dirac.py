@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from conftest import ROOT, words
 
-from ganfreeze import dirac
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.report import conformance
+from ganfreeze.proof import dynamics
+from ganfreeze.record.report import dynamics_table
 
 PUBLISHED = ROOT / "experiments" / "freezing" / "published.csv"
-ANCHORS = dirac.read(PUBLISHED)
+ANCHORS = dynamics.read(PUBLISHED)
 RADII = [anchor for anchor in ANCHORS if anchor.quantity == "spectral_radius"]
 NORMS = [anchor for anchor in ANCHORS if anchor.quantity == "norm_after_500"]
 
@@ -43,7 +43,7 @@ def test_the_shared_anchors_are_these():
     """Where the published figures lie beside the repository, they are the ones that it holds."""
     shared = ROOT.parent / "shared" / "anchors" / "dirac.csv"
     rows = list(csv.DictReader((shared if shared.exists() else PUBLISHED).open()))
-    assert [dirac.Anchor(**row) for row in rows] == ANCHORS
+    assert [dynamics.Anchor(**row) for row in rows] == ANCHORS
     assert len(RADII) == 15
     assert len(NORMS) == 14
 
@@ -56,7 +56,7 @@ def test_the_published_radii_are_the_closed_forms(anchor):
 
 def measured(assemble, anchor, *chosen):
     game, strategy, streams = assemble("precision=float64", *anchor.overrides(), *chosen)
-    return dirac.measure(anchor.quantity, strategy, game, streams)
+    return dynamics.measure(anchor.quantity, strategy, game, streams)
 
 
 @pytest.mark.parametrize("keras", words("keras"))
@@ -97,33 +97,33 @@ def test_the_start_has_the_papers_sign(assemble):
 
 
 def test_figures_agree_within_their_printed_digits():
-    rounded = dirac.Anchor("gan+r1(0.3)", "simultaneous", "norm_after_500", "2.6e-6", "")
+    rounded = dynamics.Anchor("gan+r1(0.3)", "simultaneous", "norm_after_500", "2.6e-6", "")
     assert rounded.agrees(2.6427e-6), "1.6% more, and the same two digits"
     assert not rounded.agrees(2.66e-6)
-    assert not dirac.Anchor("gan", "simultaneous", "norm_after_500", "3.097", "").agrees(3.13)
+    assert not dynamics.Anchor("gan", "simultaneous", "norm_after_500", "3.097", "").agrees(3.13)
 
 
 def test_bad_anchors_are_refused(tmp_path):
     with pytest.raises(BadInput, match="a CSV file with the columns variant, update"):
-        dirac.read(tmp_path / "none.csv")
+        dynamics.read(tmp_path / "none.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(BadInput, match="a CSV file with the columns"):
-        dirac.read(tmp_path / "other.csv")
+        dynamics.read(tmp_path / "other.csv")
     with pytest.raises(BadInput, match="no Dirac-GAN that is known"):
-        dirac.Anchor("began", "simultaneous", "spectral_radius", "1", "").overrides()
+        dynamics.Anchor("began", "simultaneous", "spectral_radius", "1", "").overrides()
 
 
 def test_the_table():
     place = ("gan", "simultaneous", "spectral_radius")
     rows = [
-        conformance.Row(*place, "tape", "keras2", "1.004988", 1.0049876, True, ""),
-        conformance.Row(*place, "compile", "keras3", "1.004988", 1.0, False, ""),
-        conformance.Row(*place, "tfgan", "keras3", "1.004988", None, None, "does not go with"),
+        dynamics_table.Row(*place, "tape", "keras2", "1.004988", 1.0049876, True, ""),
+        dynamics_table.Row(*place, "compile", "keras3", "1.004988", 1.0, False, ""),
+        dynamics_table.Row(*place, "tfgan", "keras3", "1.004988", None, None, "does not go with"),
     ]
-    assert conformance.markdown(rows).splitlines()[2] == (
+    assert dynamics_table.markdown(rows).splitlines()[2] == (
         "| gan | simultaneous | spectral_radius | 1.004988 | 1.00499 | **1** | refused |"
     )
-    assert len(conformance.table(rows).splitlines()) == 4
+    assert len(dynamics_table.table(rows).splitlines()) == 4
 
 
 def test_nothing_of_this_is_far_from_the_root():

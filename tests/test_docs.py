@@ -6,8 +6,8 @@ from conftest import ROOT, words
 from test_freeze_matrix import MATRIX, PLACES
 
 from ganfreeze.app import WORDS
-from ganfreeze.report import matrix
-from ganfreeze.report.matrix import Cell
+from ganfreeze.record.report import freeze_matrix
+from ganfreeze.record.report.freeze_matrix import Cell
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = re.findall(r"```sh\n(python3 -m venv .*)\n```", README)
@@ -34,7 +34,7 @@ def test_the_matrix_shown_is_the_matrix_asserted():
         for strategy in words("strategy")
         for place in PLACES
     ]
-    assert set(matrix.markdown(cells).splitlines()[2:]) <= set(README.splitlines())
+    assert set(freeze_matrix.markdown(cells).splitlines()[2:]) <= set(README.splitlines())
 
 
 def test_every_link_and_picture_is_there():

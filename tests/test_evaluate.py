@@ -13,11 +13,12 @@ from mlflow import MlflowClient
 from programs import run
 
 from ganfreeze import events
-from ganfreeze.app import evaluating
-from ganfreeze.app.recorded import variant as recorded_variant
+from ganfreeze.app import evaluate
+from ganfreeze.app.recorded_runs import variant as recorded_variant
 from ganfreeze.errors import BadInput
-from ganfreeze.report import query, render
-from ganfreeze.tracker.mlflow import Mlflow
+from ganfreeze.record import mlflow_store
+from ganfreeze.record.report import run_tables
+from ganfreeze.record.tracker.mlflow import Mlflow
 
 OPTIONS = ("strategy=tape", "steps=20", "batch_size=8", "ema=0.5", "packing=2", "evaluator.samples=100")
 
@@ -136,7 +137,7 @@ def test_what_is_there_is_not_written_again(trained, again):
 @pytest.fixture(scope="module")
 def kept(trained):
     folder, _, _, found = trained
-    return query.recorded(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", found.info.run_id)
+    return mlflow_store.recorded(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", found.info.run_id)
 
 
 def variant(kept, *overrides):
@@ -193,18 +194,18 @@ def test_what_cannot_be_evaluated_is_told(trained):
 
 def test_a_run_is_held_against_the_data_it_was_trained_on(kept, digits):
     """A recorded digest that is not the data's, as after a file was replaced."""
-    evaluating.require_data(digits, kept)
+    evaluate.require_data(digits, kept)
     with pytest.raises(BadInput, match="was trained on data of another content: dataset=digits has the SHA-256 a65"):
-        evaluating.require_data(digits, kept._replace(digest="f" * 64))
+        evaluate.require_data(digits, kept._replace(digest="f" * 64))
 
 
 def test_a_run_that_goes_on_is_not_evaluated(trained):
     folder, _, client, found = trained
     uri = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
-    query.require_over(uri, found.info.run_id)
+    mlflow_store.require_over(uri, found.info.run_id)
     going_on = client.create_run(found.info.experiment_id)
     with pytest.raises(BadInput, match="is still running: it can be evaluated when it is over"):
-        query.require_over(uri, going_on.info.run_id)
+        mlflow_store.require_over(uri, going_on.info.run_id)
     client.delete_run(going_on.info.run_id)
 
 
@@ -213,21 +214,21 @@ def test_a_run_that_goes_on_is_not_evaluated(trained):
 
 def a_run(number, samples, **metrics):
     cards = {"classifier": {"samples": samples, "split": "train"}} if samples else {}
-    return query.Run(f"id{number}", "1", f"variant{number}", "FINISHED", metrics, cards=cards)
+    return mlflow_store.Run(f"id{number}", "1", f"variant{number}", "FINISHED", metrics, cards=cards)
 
 
 def test_a_sweeps_table_refuses_figures_that_were_not_measured_alike():
     figures = {"classifier/fid": 1.0, "classifier/kid": 0.0012, "steps_per_second": 9.0}
-    alike = render.sweep_table([a_run(1, 1000, **figures), a_run(2, 1000, **figures)])
+    alike = run_tables.sweep_table([a_run(1, 1000, **figures), a_run(2, 1000, **figures)])
     assert "refused" not in alike
     assert "0.0012" in alike
-    apart = render.sweep_table([a_run(1, 1000, **figures), a_run(2, 500, **figures)])
+    apart = run_tables.sweep_table([a_run(1, 1000, **figures), a_run(2, 500, **figures)])
     rows = [line.split() for line in apart.splitlines() if line.startswith("variant")]
     assert rows[1:] == [[f"variant{each}", "refused", "refused", "9.000", "-", "FINISHED"] for each in (1, 2)]
     assert apart.endswith(
         "\nclassifier/fid, classifier/kid: not compared, for not measured alike: samples: 1000, 500\n"
     )
-    unknown = render.sweep_table([a_run(1, 1000, **figures), a_run(2, None, **figures)])
+    unknown = run_tables.sweep_table([a_run(1, 1000, **figures), a_run(2, None, **figures)])
     assert "samples: 1000, not said; split: train, not said" in unknown
 
 
@@ -236,13 +237,13 @@ def test_a_table_of_an_evaluation_refuses_the_figure_of_training_where_it_must()
     card = {"samples": 1000, "split": "train"}
     evaluated = events.Evaluated(9, "classifier", "classifier-1000x2-abc", card, by_seed)
     assert evaluated.summary() == {"fid": (2.0, pytest.approx(2**0.5))}
-    shown = render.evaluation_table(a_run(1, 1000, **{"classifier/fid": 7.5}), evaluated).splitlines()
+    shown = run_tables.evaluation_table(a_run(1, 1000, **{"classifier/fid": 7.5}), evaluated).splitlines()
     assert shown[1].split() == ["fid", "2.000", "1.414", "7.500"]
-    refused = render.evaluation_table(a_run(1, 500, **{"classifier/fid": 7.5}), evaluated).splitlines()
+    refused = run_tables.evaluation_table(a_run(1, 500, **{"classifier/fid": 7.5}), evaluated).splitlines()
     assert refused[1].split() == ["fid", "2.000", "1.414", "refused"]
     assert refused[2].endswith("samples: 1000, 500")
-    older = render.evaluation_table(a_run(1, None, **{"classifier/fid": 7.5}), evaluated).splitlines()
+    older = run_tables.evaluation_table(a_run(1, None, **{"classifier/fid": 7.5}), evaluated).splitlines()
     assert older[1].split() == ["fid", "2.000", "1.414", "refused"]
     assert older[2].endswith("samples: 1000, not said; split: train, not said")
-    nothing = render.evaluation_table(a_run(1, None), evaluated).splitlines()
+    nothing = run_tables.evaluation_table(a_run(1, None), evaluated).splitlines()
     assert [line.split() for line in nothing[1:]] == [["fid", "2.000", "1.414", "-"]]

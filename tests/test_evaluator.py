@@ -13,14 +13,16 @@ import pytest
 from conftest import SHARED_DATA
 from scipy.ndimage import gaussian_filter
 
-from ganfreeze import cache, card, classifier, image_metrics, tfgan_shim
-from ganfreeze.data import Dataset, Split
+from ganfreeze.backend import tfgan
+from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation import Extractor, Features
-from ganfreeze.evaluator.classifier import Classifier
-from ganfreeze.metrics.kernel import kernel_distance
-from ganfreeze.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
-from ganfreeze.reference import Reference
+from ganfreeze.evaluation import cache, image_metrics, protocol_card
+from ganfreeze.evaluation.evaluator.classifier import Classifier
+from ganfreeze.evaluation.extractor import classifier
+from ganfreeze.evaluation.extractor.base import Extractor, Features
+from ganfreeze.evaluation.metrics.kernel import kernel_distance
+from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
+from ganfreeze.evaluation.reference import Reference
 
 EVERY = (
     *("fid", "inception_score", "kid", "precision_recall", "density_coverage"),
@@ -79,7 +81,7 @@ def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, sessi
     held_out = extractor.extract(digits.test.images[np.random.default_rng(0).permutation(360)[:200]]).vectors
     training = extractor.extract(digits.train.images).vectors
     expected = {
-        "fid": tfgan_shim.evaluation.frechet_classifier_distance_from_activations(
+        "fid": tfgan.evaluation.frechet_classifier_distance_from_activations(
             training.astype(np.float64), fake.astype(np.float64)
         ),
         "kid": kernel_distance(real, fake[:200], blocks=10).value,
@@ -94,8 +96,7 @@ def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, sessi
         {name: float(value) for name, value in expected.items()}, rel=1e-4, abs=1e-6
     )
     scores = [
-        float(tfgan_shim.evaluation.classifier_score_from_logits(part.astype(np.float64)))
-        for part in np.split(logits, 3)
+        float(tfgan.evaluation.classifier_score_from_logits(part.astype(np.float64))) for part in np.split(logits, 3)
     ]
     assert figures["inception_score"] == pytest.approx(np.mean(scores), rel=1e-5)
     assert figures["inception_score_deviation"] == pytest.approx(np.std(scores), rel=1e-3)
@@ -105,10 +106,10 @@ def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, sessi
 def mnist(session_cache):
     """Real MNIST where it lies beside the checkout, else digits enlarged to its size."""
     if (SHARED_DATA / "mnist").is_dir():
-        from ganfreeze.dataset.mnist import Mnist
+        from ganfreeze.data.dataset.mnist import Mnist
 
         return Mnist(data=str(SHARED_DATA), cache=str(session_cache), mirror="").load()
-    from ganfreeze.dataset.digits import Digits
+    from ganfreeze.data.dataset.digits import Digits
 
     digits = Digits().load()
     enlarged = (Split(each.images.repeat(3, 1).repeat(3, 2), each.labels) for each in (digits.train, digits.test))
@@ -275,7 +276,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 def test_a_card_says_all_of_the_protocol(digits, session_cache):
     said = Classifier(cache=str(session_cache), samples=500, split="test").prepare(digits).card
-    assert set(card.FIELDS) - {"seeds", "ema"} <= set(said), "these two the run knows"
+    assert set(protocol_card.FIELDS) - {"seeds", "ema"} <= set(said), "these two the run knows"
     assert said["dataset"] == f"digits {digits.digest[:16]}"
     assert (said["samples"], said["split"], said["quantisation"]) == (500, "test", "uint8")
     assert len(said["weights"]) == 64
@@ -286,13 +287,13 @@ def test_figures_with_different_cards_are_refused_with_the_fields_named():
     one = {"samples": 1000, "split": "train", "weights": "0" * 64}
     others = [one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}]
     names = "classifier/fid", "classifier/kid", "classifier/ms_ssim"
-    found = card.refusals(dict(zip(names, ([one, *others], [one, dict(one)], [one, *others]), strict=True)))
+    found = protocol_card.refusals(dict(zip(names, ([one, *others], [one, dict(one)], [one, *others]), strict=True)))
     assert set(found) == {"classifier/fid", "classifier/ms_ssim"}
-    assert card.told(found) == (
+    assert protocol_card.told(found) == (
         "classifier/fid, classifier/ms_ssim: not compared, for not measured alike: samples: 1000, 500; "
         "split: train, test, not said; weights: 000000000000..., not said\n"
     )
-    assert card.told({}) == ""
+    assert protocol_card.told({}) == ""
 
 
 def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
@@ -303,12 +304,14 @@ def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
         .card
         for splits, subset in ((1, 200), (4, 300))
     )
-    refused = card.refusals({f"classifier/{figure}": [few, many] for figure in (*FIGURES, "fid_spread", "kid_spread")})
+    refused = protocol_card.refusals(
+        {f"classifier/{figure}": [few, many] for figure in (*FIGURES, "fid_spread", "kid_spread")}
+    )
     assert {name.partition("/")[2] for name in refused} == FIGURES - {"fid", "ms_ssim"} | {"kid_spread"}
     assert refused["classifier/inception_score"] == "splits: 1, 4"
     assert refused["classifier/kid_spread"] == "samples: 200, 300"
-    assert card.of(few, "precision")["neighbours"] == 5
-    assert card.of(few, "memorization")["samples"] == 200
+    assert protocol_card.of(few, "precision")["neighbours"] == 5
+    assert protocol_card.of(few, "memorization")["samples"] == 200
 
 
 def test_it_refuses_what_it_cannot_learn(digits, evaluator):

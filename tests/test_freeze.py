@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from conftest import values, words
 
-from ganfreeze.architecture.dcgan import Dcgan
-from ganfreeze.architecture.dirac import Dirac
-from ganfreeze.architecture.mlp import Mlp
+from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
-from ganfreeze.freeze.lower import Lower
-from ganfreeze.freeze.none import Nothing
-from ganfreeze.keras import keras2, keras3
+from ganfreeze.gan.architecture.dcgan import Dcgan
+from ganfreeze.gan.architecture.dirac import Dirac
+from ganfreeze.gan.architecture.mlp import Mlp
+from ganfreeze.gan.freeze.lower import Lower
+from ganfreeze.gan.freeze.none import Nothing
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 

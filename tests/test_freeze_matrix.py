@@ -6,9 +6,9 @@ import io
 import pytest
 from conftest import bits, words
 
-from ganfreeze import audit
 from ganfreeze.errors import Refused
-from ganfreeze.report import matrix
+from ganfreeze.proof import audit
+from ganfreeze.record.report import freeze_matrix
 
 MOVES, STILL, LEAKS = (True, True), (False, False), (False, True)
 
@@ -56,22 +56,24 @@ def test_a_cell(assemble, strategy, place):
 
 
 CELLS = [
-    matrix.Cell("tape", "keras2", "graph", True, True, False, True, "state leaks"),
-    matrix.Cell("tape", "keras3", "graph", False, False, True, False, "violation"),
-    matrix.Cell("tfgan", "keras2", "graph", True, False, False, False, "clean"),
-    matrix.Cell("tfgan", "keras3", "graph", None, None, None, None, "refused", "strategy=tfgan does not go with ..."),
+    freeze_matrix.Cell("tape", "keras2", "graph", True, True, False, True, "state leaks"),
+    freeze_matrix.Cell("tape", "keras3", "graph", False, False, True, False, "violation"),
+    freeze_matrix.Cell("tfgan", "keras2", "graph", True, False, False, False, "clean"),
+    freeze_matrix.Cell(
+        "tfgan", "keras3", "graph", None, None, None, None, "refused", "strategy=tfgan does not go with ..."
+    ),
 ]
 
 
 def test_the_matrix_as_markdown():
-    rows = [line.strip("| ").split(" | ") for line in matrix.markdown(CELLS).splitlines()]
+    rows = [line.strip("| ").split(" | ") for line in freeze_matrix.markdown(CELLS).splitlines()]
     assert rows[0][1:] == [f"{keras} graph: {phase} phase" for keras in ("keras2", "keras3") for phase in "DG"]
     assert rows[2] == ["`tape`", "w, bn move", "bn moves", "**still**", "**w move**"]
     assert rows[3] == ["`tfgan`", "w move", "still", "refused", "refused"]
 
 
 def test_the_matrix_as_csv():
-    rows = list(csv.DictReader(io.StringIO(matrix.table(CELLS))))
+    rows = list(csv.DictReader(io.StringIO(freeze_matrix.table(CELLS))))
     assert [row["mechanism"] for row in rows] == ["tape", "tape", "tfgan", "tfgan"]
     assert rows[3]["refused"].startswith("strategy=tfgan")
     assert (rows[0]["generator_phase_weights"], rows[0]["generator_phase_state"]) == ("False", "True")

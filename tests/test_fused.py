@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from conftest import values, words
 
-from ganfreeze import audit, phases, tuning
-from ganfreeze.snapshot import Snapshot
-from ganfreeze.streams import Ahead, Streams, scaled
-from ganfreeze.tuning import Choice
-from ganfreeze.types import Execution
-from ganfreeze.updates import Update
+from ganfreeze.data.streams import Ahead, Streams, scaled
+from ganfreeze.gan.update.base import Update
+from ganfreeze.proof import audit
+from ganfreeze.proof.snapshot import Snapshot
+from ganfreeze.strategy.base import Execution
+from ganfreeze.strategy.engine import phases, tuning
+from ganfreeze.strategy.engine.tuning import Choice
 
 FUSING = [(strategy, keras) for strategy in ("tape", "tfgan", "train_step") for keras in words("keras")]
 UPDATES = ["alternating", "seed", "simultaneous", "alternating update.noise=reused"]
@@ -156,8 +157,8 @@ def test_the_next_draws_are_made_ahead(digits):
 
 @pytest.mark.parametrize("jit", [False, True])
 def test_bytes_are_scaled_on_the_device_as_numpy_scales_them(jit):
-    from ganfreeze import tensorflow as tf
-    from ganfreeze.fused import as_seen
+    from ganfreeze.backend import tensorflow as tf
+    from ganfreeze.strategy.engine.fused import as_seen
 
     every = np.arange(256, dtype=np.uint8)
     seen = tf.function(lambda each: as_seen(each, tf.float32), autograph=False, jit_compile=jit)
@@ -185,8 +186,8 @@ def test_frozen_weights_have_no_gradients(assemble, keras):
     """A convolution's kernel has a Conv2DBackpropFilter for each pass that it learns from: here two convolutions of the
     discriminator by real examples and fakes, and one of the generator. The discriminator's own in the generator phase
     would be two more. What `convolutions` does instead, on the way to an image, ends with a DepthToSpace."""
-    from ganfreeze import tensorflow as tf
-    from ganfreeze.tapes import Taped
+    from ganfreeze.backend import tensorflow as tf
+    from ganfreeze.strategy.engine.tapes import Taped
 
     game, _, streams = assemble("architecture=dcgan", "architecture.filters=16", f"keras={keras}", "batch_size=16")
     taped, batch = Taped(game), (streams.batch(0), streams.noise(0, "generator"))
@@ -258,7 +259,7 @@ def test_the_fastest_is_chosen_and_the_hopeless_left_early():
 
 
 def test_what_does_not_run_is_left_out():
-    from ganfreeze import tensorflow as tf
+    from ganfreeze.backend import tensorflow as tf
 
     def make(execution):
         if execution.jit:
@@ -298,11 +299,11 @@ def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path, caplog):
 @pytest.fixture
 def fastest(check, digits, tmp_path):
     """The variant as a run makes it, and how it was chosen to be run."""
-    from ganfreeze.app import fastest
+    from ganfreeze.app import execution
 
     def made(*overrides):
         variant = check("evaluator=none", "batch_size=16", f"paths.cache={tmp_path}", *overrides)
-        return fastest.assembled(variant, digits)
+        return execution.assembled(variant, digits)
 
     return made
 

@@ -4,18 +4,18 @@ import numpy as np
 import pytest
 from conftest import SHARED_DATA, values
 
-from ganfreeze import idx
-from ganfreeze.architecture.dcgan import Dcgan
-from ganfreeze.architecture.maxout import Maxout
-from ganfreeze.architecture.mlp import Mlp
-from ganfreeze.card import FIELDS
-from ganfreeze.dataset.grid import Grid
-from ganfreeze.dataset.ring import Ring
-from ganfreeze.dataset.stacked_mnist import StackedMnist
+from ganfreeze.backend.keras import keras2, keras3
+from ganfreeze.data import idx
+from ganfreeze.data.dataset.grid import Grid
+from ganfreeze.data.dataset.ring import Ring
+from ganfreeze.data.dataset.stacked_mnist import StackedMnist
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluator.mixture import Mixture
-from ganfreeze.evaluator.stacked import Stacked
-from ganfreeze.keras import keras2, keras3
+from ganfreeze.evaluation.evaluator.mixture import Mixture
+from ganfreeze.evaluation.evaluator.stacked import Stacked
+from ganfreeze.evaluation.protocol_card import FIELDS
+from ganfreeze.gan.architecture.dcgan import Dcgan
+from ganfreeze.gan.architecture.maxout import Maxout
+from ganfreeze.gan.architecture.mlp import Mlp
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
@@ -79,7 +79,7 @@ def stacked_files(tmp_path_factory, session_cache):
     """MNIST's files where they lie beside the checkout, else digits in its format."""
     if (SHARED_DATA / "mnist").is_dir():
         return SHARED_DATA
-    from ganfreeze.dataset.digits import Digits
+    from ganfreeze.data.dataset.digits import Digits
 
     folder = tmp_path_factory.mktemp("data") / "mnist"
     folder.mkdir()
@@ -194,10 +194,11 @@ def test_penalties_are_of_packs(variant, regularizer):
 
 def test_penalties_of_a_pack_take_its_whole_gradient():
     """D(x1, x2) = a.x1 + b.x2 has the gradient (a, b) everywhere, with |a|^2 + |b|^2."""
-    from ganfreeze import tensorflow as tf
-    from ganfreeze.regularizer.gradient_penalty import GradientPenalty
-    from ganfreeze.regularizer.r1 import R1
-    from ganfreeze.types import Networks, Play
+    from ganfreeze.backend import tensorflow as tf
+    from ganfreeze.gan.networks import Networks
+    from ganfreeze.gan.regularizer.base import Play
+    from ganfreeze.gan.regularizer.gradient_penalty import GradientPenalty
+    from ganfreeze.gan.regularizer.r1 import R1
 
     a, b = np.array([[1.0], [2.0]], np.float32), np.array([[3.0], [0.5]], np.float32)
 

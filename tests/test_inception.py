@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganfreeze import inception, tfgan_shim
-from ganfreeze import tensorflow as tf
-from ganfreeze.data import Dataset, Split
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend import tfgan
+from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluator.inception import Inception
+from ganfreeze.evaluation.evaluator.inception import Inception
+from ganfreeze.evaluation.extractor import inception
 
 HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"
 
@@ -54,8 +55,8 @@ def colours():
 def by_tf_gan(images, folder):
     """What TF-GAN's examples do: scale to [-1, 1], resize, and run the module from TF-Hub."""
     resized = tf.image.resize(images / np.float32(127.5) - 1, (299, 299), method=tf.image.ResizeMethod.BILINEAR)
-    classifier_fn = tfgan_shim.evaluation.classifier_fn_from_tfhub(str(folder), None)
-    return tfgan_shim.evaluation.run_inception(resized, classifier_fn=classifier_fn)
+    classifier_fn = tfgan.evaluation.classifier_fn_from_tfhub(str(folder), None)
+    return tfgan.evaluation.run_inception(resized, classifier_fn=classifier_fn)
 
 
 def test_the_figures_are_tf_gans_end_to_end(weights, colours, tmp_path):
@@ -68,7 +69,7 @@ def test_the_figures_are_tf_gans_end_to_end(weights, colours, tmp_path):
     figures = evaluation.evaluate([samples[:50], samples[50:]])
 
     real, fake = (by_tf_gan(images, weights) for images in (colours.train.images, samples))
-    functions = tfgan_shim.evaluation
+    functions = tfgan.evaluation
     fid = functions.frechet_classifier_distance_from_activations(real["pool_3"], fake["pool_3"])
     assert figures["fid"] == pytest.approx(float(fid), rel=1e-4)
     assert figures["fid"] > 0.01

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from ganfreeze import tensorflow as tf
-from ganfreeze.initial import normal
-from ganfreeze.keras import keras2, keras3
-from ganfreeze.layers import convolutions
-from ganfreeze.layers.dense import back, dense
-from ganfreeze.layers.leaky_relu import leaky_relu
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend.keras import keras2, keras3
+from ganfreeze.gan.initializers import normal
+from ganfreeze.gan.layers import convolutions
+from ganfreeze.gan.layers.dense import back, dense
+from ganfreeze.gan.layers.leaky_relu import leaky_relu
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 RANDOM = np.random.default_rng(0)

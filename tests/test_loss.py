@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from conftest import words
 
-from ganfreeze import tensorflow as tf
-from ganfreeze import tfgan_shim
-from ganfreeze.loss.hinge import Hinge
-from ganfreeze.loss.least_squares import LeastSquares
-from ganfreeze.loss.minimax import Minimax
-from ganfreeze.loss.nonsaturating import Nonsaturating
-from ganfreeze.loss.relativistic import Relativistic
-from ganfreeze.loss.wasserstein import Wasserstein
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend import tfgan
+from ganfreeze.gan.loss.hinge import Hinge
+from ganfreeze.gan.loss.least_squares import LeastSquares
+from ganfreeze.gan.loss.minimax import Minimax
+from ganfreeze.gan.loss.nonsaturating import Nonsaturating
+from ganfreeze.gan.loss.relativistic import Relativistic
+from ganfreeze.gan.loss.wasserstein import Wasserstein
 
 REAL = np.array([[0.3], [-1.2], [2.0], [0.1]], np.float32)
 FAKE = np.array([[-0.7], [0.4], [1.5], [-2.5]], np.float32)
@@ -79,7 +79,7 @@ def test_minimax_has_the_gradient_of_its_equation():
 
 
 def test_label_smoothing_is_tf_gans():
-    expected = tfgan_shim.losses.modified_discriminator_loss(REAL, FAKE, label_smoothing=0.2)
+    expected = tfgan.losses.modified_discriminator_loss(REAL, FAKE, label_smoothing=0.2)
     assert float(Nonsaturating(label_smoothing=0.2).discriminator(REAL, FAKE)) == float(expected)
     smooth = 0.9 * softplus(-REAL).mean() + 0.1 * softplus(REAL).mean() + softplus(FAKE).mean()
     assert float(expected) == pytest.approx(smooth, rel=1e-6)

@@ -7,14 +7,15 @@ import prdc
 import pytest
 from scipy.linalg import sqrtm
 
-from ganfreeze import image_metrics, tfgan_shim
-from ganfreeze import tensorflow as tf
-from ganfreeze.metrics import neighbours as of_neighbours
-from ganfreeze.metrics.frechet import Gaussian, Moments, RunningMoments
-from ganfreeze.metrics.inception_score import InceptionScore
-from ganfreeze.metrics.kernel import kernel_distance
-from ganfreeze.metrics.modes import divergence, nearest_modes, recovered
-from ganfreeze.metrics.neighbours import Manifold, memorization, nearest
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend import tfgan
+from ganfreeze.evaluation import image_metrics
+from ganfreeze.evaluation.metrics import neighbours as of_neighbours
+from ganfreeze.evaluation.metrics.frechet import Gaussian, Moments, RunningMoments
+from ganfreeze.evaluation.metrics.inception_score import InceptionScore
+from ganfreeze.evaluation.metrics.kernel import kernel_distance
+from ganfreeze.evaluation.metrics.modes import divergence, nearest_modes, recovered
+from ganfreeze.evaluation.metrics.neighbours import Manifold, memorization, nearest
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_it_agrees_with_references_to_a_millionth(random, case, rectified):
 def test_it_agrees_with_tf_gan_within_single_precision(random):
     real, fake = correlated(random, 500, 32), correlated(random, 300, 32, shift=0.5)
     real, fake = real.astype(np.float32), fake.astype(np.float32)
-    expected = tfgan_shim.evaluation.frechet_classifier_distance(
+    expected = tfgan.evaluation.frechet_classifier_distance(
         tf.constant(real), tf.constant(fake), classifier_fn=lambda features: features
     )
     assert frechet(real, fake) == pytest.approx(float(expected), rel=1e-5)
@@ -183,7 +184,7 @@ def test_uniform_logits_score_one_and_sure_ones_the_number_of_their_classes():
 
 def test_the_score_is_tf_gans(random):
     logits = random.normal(size=(203, 10)).astype(np.float32) * 3
-    expected = tfgan_shim.evaluation.classifier_score_from_logits(logits.astype(np.float64))
+    expected = tfgan.evaluation.classifier_score_from_logits(logits.astype(np.float64))
     assert inception_score(logits) == pytest.approx([float(expected)], rel=1e-10)
 
 
@@ -201,7 +202,7 @@ def test_splits_are_scored_one_by_one_whatever_the_batches(random):
 def test_kid_and_its_standard_error_are_tf_gans(random):
     real, fake = random.normal(size=(250, 16)), random.normal(0.2, 1.1, size=(230, 16))
     for blocks in (1, 5, 10):
-        expected = tfgan_shim.evaluation.kernel_classifier_distance_and_std_from_activations(
+        expected = tfgan.evaluation.kernel_classifier_distance_and_std_from_activations(
             tf.constant(real), tf.constant(fake), max_block_size=250 // blocks
         )
         found = kernel_distance(real, fake, blocks=blocks)

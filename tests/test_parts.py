@@ -7,19 +7,21 @@ import pytest
 from conftest import values, words
 from PIL import Image
 
-from ganfreeze import checkpoint, movement, sampling
-from ganfreeze.architecture.dcgan import Dcgan
-from ganfreeze.architecture.dirac import Dirac
-from ganfreeze.architecture.mlp import Mlp
+from ganfreeze.backend.keras import keras2, keras3
+from ganfreeze.data.streams import sample_noise
 from ganfreeze.errors import BadInput, Diverged
-from ganfreeze.keras import keras2, keras3
-from ganfreeze.report import query, render
-from ganfreeze.schedule.constant import Constant
-from ganfreeze.schedule.cosine import Cosine
-from ganfreeze.schedule.linear import Linear
-from ganfreeze.strategies import Phase
-from ganfreeze.streams import sample_noise
-from ganfreeze.updates import Update
+from ganfreeze.evaluation import sampler
+from ganfreeze.gan.architecture.dcgan import Dcgan
+from ganfreeze.gan.architecture.dirac import Dirac
+from ganfreeze.gan.architecture.mlp import Mlp
+from ganfreeze.gan.schedule.constant import Constant
+from ganfreeze.gan.schedule.cosine import Cosine
+from ganfreeze.gan.schedule.linear import Linear
+from ganfreeze.gan.update.base import Update
+from ganfreeze.proof.weight_change import weight_change
+from ganfreeze.record import checkpoints, mlflow_store, pictures
+from ganfreeze.record.report import run_tables
+from ganfreeze.strategy.base import Phase
 
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
@@ -160,8 +162,8 @@ def test_each_network_has_its_own_rate_and_decay(composed, word, keras_word):
 
 def test_samples_are_quantised_images_and_independent_of_their_batch(keras):
     networks = build(Mlp(), keras)
-    latent = np.random.default_rng(0).standard_normal((sampling.BATCH + 7, 100), np.float32)
-    sample = sampling.Sampler(networks.generator)
+    latent = np.random.default_rng(0).standard_normal((sampler.BATCH + 7, 100), np.float32)
+    sample = sampler.Sampler(networks.generator)
     images = sample(latent)
     assert (images.dtype, images.shape) == (np.uint8, (len(latent), 8, 8, 1))
     exact = (networks.generator(latent, training=False).numpy() + 1) * 127.5
@@ -174,15 +176,15 @@ def test_samples_that_are_no_numbers_are_refused(keras):
     kernel = networks.generator.weights[0]
     kernel.assign(np.full(kernel.shape, np.nan))
     with pytest.raises(Diverged, match="the generator's samples are not finite"):
-        sampling.Sampler(networks.generator)(np.zeros((2, 100), np.float32))
+        sampler.Sampler(networks.generator)(np.zeros((2, 100), np.float32))
 
 
 def test_a_stream_of_samples_is_the_samples(keras):
     networks = build(Mlp(), keras)
-    count = 2 * sampling.BATCH + 7
-    batches = list(sampling.Sampler(networks.generator).stream(3, count))
-    assert [len(batch) for batch in batches] == [sampling.BATCH, sampling.BATCH, 7]
-    expected = sampling.Sampler(networks.generator)(sample_noise(3, count, 100))
+    count = 2 * sampler.BATCH + 7
+    batches = list(sampler.Sampler(networks.generator).stream(3, count))
+    assert [len(batch) for batch in batches] == [sampler.BATCH, sampler.BATCH, 7]
+    expected = sampler.Sampler(networks.generator)(sample_noise(3, count, 100))
     np.testing.assert_array_equal(np.concatenate(batches), expected)
 
 
@@ -190,17 +192,17 @@ def test_a_stream_of_samples_is_the_samples(keras):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_grid_shows_images_row_by_row(count, side, channels):
     images = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1) * np.ones((1, 4, 4, channels), np.uint8)
-    picture = sampling.grid(images, side=4 * side)
+    picture = pictures.grid(images, side=4 * side)
     assert picture.shape == (4 * side, 4 * side, 3)
     shown = picture[::4, ::4, 0].ravel()
     np.testing.assert_array_equal(shown[:count], np.arange(count))
     assert not shown[count:].any()
-    assert sampling.grid(images, side=8 * side).shape == (8 * side, 8 * side, 3)
+    assert pictures.grid(images, side=8 * side).shape == (8 * side, 8 * side, 3)
 
 
 def test_a_picture_is_written(tmp_path):
     images = np.full((4, 8, 8, 1), 200, np.uint8)
-    sampling.write(images, tmp_path / "new" / "grid.png")
+    pictures.write(images, tmp_path / "new" / "grid.png")
     with Image.open(tmp_path / "new" / "grid.png") as picture:
         assert picture.size == (512, 512)
         assert picture.getpixel((0, 0)) == (200, 200, 200)
@@ -218,66 +220,66 @@ def middles(picture):
 
 def test_points_are_shown_as_a_cloud():
     points = np.array([[-1, 5], [3, 9]], np.float32)
-    picture = sampling.picture(points)
+    picture = pictures.picture(points)
     assert (picture.dtype, picture.shape) == (np.uint8, (512, 512, 3))
-    assert sampling.scatter(points, side=256).shape == (256, 256, 3)
+    assert pictures.scatter(points, side=256).shape == (256, 256, 3)
     (low, left), (high, right) = middles(picture)
     assert low - high > 300, "y points upwards"
     assert right - left > 300
-    (_, left_), (_, right_) = middles(sampling.picture(points * [1, -1]))
+    (_, left_), (_, right_) = middles(pictures.picture(points * [1, -1]))
     assert (left, right) == pytest.approx((left_, right_), abs=1)
 
 
 def test_points_on_a_line_lie_on_a_line():
-    (first, left), (second, right) = middles(sampling.picture(np.array([[-2.0], [2.0]], np.float32)))
+    (first, left), (second, right) = middles(pictures.picture(np.array([[-2.0], [2.0]], np.float32)))
     assert first == second
     assert right - left > 300
 
 
 def test_images_are_shown_in_a_grid():
     images = np.full((4, 8, 8, 1), 200, np.uint8)
-    np.testing.assert_array_equal(sampling.picture(images), sampling.grid(images))
+    np.testing.assert_array_equal(pictures.picture(images), pictures.grid(images))
 
 
 @pytest.mark.parametrize("architecture", [Dirac(theta=1.7), Mlp()])
 def test_samples_of_points_are_what_the_generator_makes(tmp_path, keras, architecture):
     networks = build(architecture, keras, (1,))
-    latent = np.random.default_rng(0).standard_normal((sampling.BATCH + 7, networks.latent_dim), np.float32)
-    points = sampling.Sampler(networks.generator)(latent)
+    latent = np.random.default_rng(0).standard_normal((sampler.BATCH + 7, networks.latent_dim), np.float32)
+    points = sampler.Sampler(networks.generator)(latent)
     assert (points.dtype, points.shape) == (np.float32, (len(latent), 1))
     np.testing.assert_allclose(points, networks.generator(latent, training=False), rtol=1e-5, atol=1e-7)
-    sampling.write(points, tmp_path / "cloud.png")
+    pictures.write(points, tmp_path / "cloud.png")
     with Image.open(tmp_path / "cloud.png") as picture:
         assert picture.size == (512, 512)
 
 
 def test_weights_of_points_come_back(tmp_path, keras):
     saved, fresh = build(Dirac(theta=0.1, psi=0.2), keras, (1,)), build(Dirac(), keras, (1,))
-    folder = checkpoint.save(saved, tmp_path / "weights")
-    assert checkpoint.image_shape(folder) == (1,)
-    checkpoint.restore(fresh, folder)
+    folder = checkpoints.save(saved, tmp_path / "weights")
+    assert checkpoints.image_shape(folder) == (1,)
+    checkpoints.restore(fresh, folder)
     assert values(fresh.generator) == [np.float32(0.1)]
     assert values(fresh.discriminator) == [np.float32(0.2)]
 
 
 def test_weights_come_back(tmp_path, keras):
     saved, fresh = build(Dcgan(), keras, seed=1), build(Dcgan(), keras, seed=2)
-    folder = checkpoint.save(saved, tmp_path / "weights")
-    assert checkpoint.image_shape(folder) == (8, 8, 1)
-    checkpoint.restore(fresh, folder)
+    folder = checkpoints.save(saved, tmp_path / "weights")
+    assert checkpoints.image_shape(folder) == (8, 8, 1)
+    checkpoints.restore(fresh, folder)
     for network in ("generator", "discriminator"):
         for a, b in zip(values(getattr(saved, network)), values(getattr(fresh, network)), strict=True):
             np.testing.assert_array_equal(a, b)
     with pytest.raises(BadInput, match="does not hold the weights of this generator"):
-        checkpoint.restore(build(Mlp(), keras), folder)
+        checkpoints.restore(build(Mlp(), keras), folder)
     with pytest.raises(BadInput, match="does not hold the weights"):
-        checkpoint.restore(fresh, tmp_path)
+        checkpoints.restore(fresh, tmp_path)
 
 
 def test_weight_change_is_relative_and_knows_stillness(keras):
     networks = build(Mlp(), keras)
     pair = {name: getattr(networks, name).trainable_variables for name in ("generator", "discriminator")}
-    measure = movement.weight_change(networks, {name: Phase(name, weights, None) for name, weights in pair.items()})
+    measure = weight_change(networks, {name: Phase(name, weights, None) for name, weights in pair.items()})
     networks.discriminator.trainable = False
     assert measure() == {"generator_weight_change": 0.0, "discriminator_weight_change": 0.0}
     for variable in networks.discriminator.weights:
@@ -289,7 +291,7 @@ def test_weight_change_is_relative_and_knows_stillness(keras):
 
 
 def a_run(number, name, status="FINISHED", **metrics):
-    return query.Run(f"id{number}", "1", name, status, metrics, audit="clean" if number == 1 else "")
+    return mlflow_store.Run(f"id{number}", "1", name, status, metrics, audit="clean" if number == 1 else "")
 
 
 RUNS = [
@@ -299,22 +301,24 @@ RUNS = [
 
 
 def test_the_table_names_what_tells_runs_apart():
-    lines = render.sweep_table(RUNS).splitlines()
+    lines = run_tables.sweep_table(RUNS).splitlines()
     assert lines[0].split() == ["variant", "classifier/fid", "steps/s", "audit", "status"]
     assert lines[1].split() == ["tape", "12.3", "110.0", "clean", "FINISHED"]
     assert lines[2].split() == ["compile", "1.500", "-", "-", "FAILED"]
-    assert "tape steps=9" in render.sweep_table(RUNS[:1])
+    assert "tape steps=9" in run_tables.sweep_table(RUNS[:1])
 
 
 def test_the_address_of_the_compare_page():
-    assert render.compare_page(RUNS) == ("#/compare-runs?runs=%5B%22id1%22%2C%22id2%22%5D&experiments=%5B%221%22%5D")
+    assert run_tables.compare_page(RUNS) == (
+        "#/compare-runs?runs=%5B%22id1%22%2C%22id2%22%5D&experiments=%5B%221%22%5D"
+    )
 
 
 def test_links_lead_to_the_other_runs():
-    note = render.links(RUNS[0], RUNS)
+    note = run_tables.links(RUNS[0], RUNS)
     assert "[compile steps=9](#/experiments/1/runs/id2)" in note
     assert "runs/id1" not in note
-    assert render.compare_page(RUNS) in note
+    assert run_tables.compare_page(RUNS) in note
 
 
 # ------------------------------------------------------------------------------------------------------------- GPUs
@@ -324,7 +328,7 @@ class Gpus:
     """What TensorFlow is told of two GPUs."""
 
     def __init__(self, monkeypatch, error=None):
-        from ganfreeze import tensorflow as tf
+        from ganfreeze.backend import tensorflow as tf
 
         self.growing, self.limits, self._error = [], {}, error
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu0", "gpu1"])
@@ -343,7 +347,7 @@ class Gpus:
 
 
 def test_a_gpu_is_taken_as_it_is_needed_or_to_its_share(monkeypatch):
-    from ganfreeze import machine
+    from ganfreeze.backend import machine
 
     gpus = Gpus(monkeypatch)
     for _ in range(2):
@@ -359,7 +363,7 @@ def test_a_gpu_is_taken_as_it_is_needed_or_to_its_share(monkeypatch):
 
 
 def test_the_machine_is_described():
-    from ganfreeze import machine
+    from ganfreeze.backend import machine
 
     described = machine.description()
     assert set(described) == {"processor", "cores", "threads", "memory", "gpus", "system", "tensorflow"}

@@ -5,15 +5,16 @@ import pytest
 from conftest import values, words
 from scipy.stats import kstest
 
-from ganfreeze import tensorflow as tf
+from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
-from ganfreeze.loss.minimax import Minimax
-from ganfreeze.regularizer.consensus import Consensus
-from ganfreeze.regularizer.gradient_penalty import GradientPenalty
-from ganfreeze.regularizer.none import Nothing
-from ganfreeze.regularizer.r1 import R1
-from ganfreeze.regularizer.weight_clip import WeightClip
-from ganfreeze.types import Networks, Play
+from ganfreeze.gan.loss.minimax import Minimax
+from ganfreeze.gan.networks import Networks
+from ganfreeze.gan.regularizer.base import Play
+from ganfreeze.gan.regularizer.consensus import Consensus
+from ganfreeze.gan.regularizer.gradient_penalty import GradientPenalty
+from ganfreeze.gan.regularizer.none import Nothing
+from ganfreeze.gan.regularizer.r1 import R1
+from ganfreeze.gan.regularizer.weight_clip import WeightClip
 
 TAPED = ("tape", "train_step")
 RANDOM = np.random.default_rng(0)

@@ -132,7 +132,7 @@ def test_discriminator_steps_are_updates_on_batches_of_their_own(variant):
 
 def test_seed_update_is_the_question_s_own_algorithm(variant, digits):
     """Against Keras-GAN's gan.py as it is written: sigmoid, binary cross-entropy, `predict`, three batches."""
-    from ganfreeze.keras import keras2
+    from ganfreeze.backend.keras import keras2
 
     keras = keras2.load()
     networks, strategy, streams = variant("strategy=compile", "update=seed", "optimizer=sgd")

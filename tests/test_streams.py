@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ganfreeze.streams import Streams, _permutation, sample_noise, scaled, weights_random
+from ganfreeze.data.streams import Streams, _permutation, sample_noise, scaled, weights_random
 
 IMAGES = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
 

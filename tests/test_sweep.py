@@ -20,7 +20,7 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from PIL import Image
 
-from ganfreeze.card import FIELDS
+from ganfreeze.evaluation.protocol_card import FIELDS
 
 TRAIN = ROOT / "src" / "train.py"
 ENDLESS = ("evaluator=none", "steps=1000000", "jit=off")  # nothing is measured before it trains
@@ -257,7 +257,7 @@ def test_a_run_repeats_bit_for_bit(sweep, tmp_path):
 
 
 def _enter_a_new_store(folder):
-    from ganfreeze.tracker.mlflow import Mlflow
+    from ganfreeze.record.tracker.mlflow import Mlflow
 
     with Mlflow(store=str(folder)) as tracker:
         return tracker._experiment_id
@@ -314,7 +314,7 @@ def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
 
 
 def test_jobs_share_the_cores_out():
-    from ganfreeze.shares import of_cores
+    from ganfreeze.backend.job_shares import of_cores
 
     cores = len(os.sched_getaffinity(0))
     assert of_cores(1) == {}
@@ -342,7 +342,7 @@ def nvidia_smi(folder, *gpus):
 )
 def test_jobs_share_the_gpus_out(monkeypatch, tmp_path, visible, n_jobs, expected):
     """One after the other, and the memory of one where several have to share it, nine tenths in all."""
-    from ganfreeze.shares import gpus, of_gpus
+    from ganfreeze.backend.job_shares import gpus, of_gpus
 
     nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
@@ -354,7 +354,7 @@ def test_jobs_share_the_gpus_out(monkeypatch, tmp_path, visible, n_jobs, expecte
 
 
 def test_without_gpus_nothing_is_shared_out(monkeypatch):
-    from ganfreeze.shares import gpus, of_gpus
+    from ganfreeze.backend.job_shares import gpus, of_gpus
 
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

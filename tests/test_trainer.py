@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from ganfreeze import events
-from ganfreeze.cadence import Cadence, Span
-from ganfreeze.strategies import Strategy
-from ganfreeze.trainer import Diverged, train
+from ganfreeze.loop import Cadence, Diverged, Span, train
+from ganfreeze.strategy.base import Strategy
 
 
 class Counting(Strategy):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from conftest import words
 
+from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
-from ganfreeze.keras import keras2, keras3
-from ganfreeze.optimizers import Optimizers
-from ganfreeze.phases import SCALARS
-from ganfreeze.update.alternating import Alternating
-from ganfreeze.update.seed import Seed
-from ganfreeze.update.simultaneous import Simultaneous
-from ganfreeze.updates import Call, Update
+from ganfreeze.gan.optimizer.base import Optimizers
+from ganfreeze.gan.update.alternating import Alternating
+from ganfreeze.gan.update.base import Call, Update
+from ganfreeze.gan.update.seed import Seed
+from ganfreeze.gan.update.simultaneous import Simultaneous
+from ganfreeze.strategy.engine.phases import SCALARS
 
 RATE = 0.2
 SOUND = [  # every mechanism that freezes what it should

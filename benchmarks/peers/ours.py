@@ -12,10 +12,11 @@ from types import MappingProxyType
 import protocol
 from hydra import initialize_config_dir
 
-from ganfreeze import machine, provenance
-from ganfreeze.app import fastest
+from ganfreeze.app import execution
 from ganfreeze.app.study import variant
-from ganfreeze.data import Dataset, Split
+from ganfreeze.backend import machine
+from ganfreeze.data.dataset.base import Dataset, Split
+from ganfreeze.record import provenance
 
 ROOT = Path(__file__).parent.parent.parent.resolve()
 MODES = MappingProxyType(
@@ -39,7 +40,7 @@ def main() -> None:
             *(f"precision={PRECISIONS[chosen.precision]}", "evaluator=none", "steps=100000", f"paths.cache={cache}"),
         )
         data = Dataset.of("mnist", Split(chosen.images, None), Split(chosen.images[:1], None), source="--images")
-        assembled, choice = fastest.assembled(wanted, data)
+        assembled, choice = execution.assembled(wanted, data)
     print(choice.why, file=sys.stderr)
     taken = 0
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ganfreeze import data
-from ganfreeze.card import Card
+from ganfreeze.data.dataset.base import Dataset, Examples
+from ganfreeze.evaluation.protocol_card import Card
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Described:
     config: str
     tags: Mapping[str, str]
     versions: Mapping[str, str]
-    dataset: data.Dataset
+    dataset: Dataset
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Images:
 
     step: int
     name: str
-    images: data.Examples
+    images: Examples
 
 
 @dataclass(frozen=True)

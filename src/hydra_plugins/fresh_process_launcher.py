@@ -34,7 +34,9 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from ganfreeze import app, errors, shares, validation
+from ganfreeze import app, errors
+from ganfreeze.app import validation
+from ganfreeze.backend import job_shares
 from ganfreeze.types import Count
 
 _PATIENCE = 60.0  # seconds for a job to end in order: an interruption raised inside a destructor is lost
@@ -50,7 +52,7 @@ class FreshProcessLauncher(Launcher):
         self._stopping = False
         self._lock = threading.Lock()
         self._forks = multiprocessing.get_context("forkserver")
-        self._forks.set_forkserver_preload(["ganfreeze.preloaded"])
+        self._forks.set_forkserver_preload(["ganfreeze.app.preload"])
         self._shares: queue.SimpleQueue[Mapping[str, str]] = queue.SimpleQueue()
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -62,8 +64,8 @@ class FreshProcessLauncher(Launcher):
         _check(jobs, self._n_jobs)
         for each in (signal.SIGINT, signal.SIGTERM):  # a shell makes what a script puts behind an & deaf to SIGINT
             signal.signal(each, signal.default_int_handler)
-        os.environ |= shares.of_cores(self._n_jobs)
-        for share in shares.of_gpus(self._n_jobs, shares.gpus()):
+        os.environ |= job_shares.of_cores(self._n_jobs)
+        for share in job_shares.of_gpus(self._n_jobs, job_shares.gpus()):
             self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:

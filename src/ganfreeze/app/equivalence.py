@@ -8,15 +8,16 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from ganfreeze import certificate, errors, events
-from ganfreeze import tensorflow as tf
-from ganfreeze.app.plainly import plainly
+from ganfreeze import errors, events
+from ganfreeze.app.config import Assembled, Variant, described
+from ganfreeze.app.exits import plainly
 from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
-from ganfreeze.app.variant import Assembled, Variant, described
-from ganfreeze.certificate import Certificate, Difference
-from ganfreeze.data import Dataset
-from ganfreeze.report import certificate as render
-from ganfreeze.snapshot import values
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.proof import certificate
+from ganfreeze.proof.certificate import Certificate, Difference
+from ganfreeze.proof.snapshot import values
+from ganfreeze.record.report import certificate_tables
 
 _OWN = ("a", "b", "precisions", "tolerance", "steps", "output")
 
@@ -45,12 +46,12 @@ def run(cfg: DictConfig) -> None:
             found.append(_certify(cfg, pair, output))
             print(f"{_against(pair)}: {certificate.verdict(found[-1])}", file=sys.stderr, flush=True)
         print(
-            f"{render.markdown(found)}\n{output}: certificates.md, divergence.png and .csv, and a folder for each pair"
+            f"{certificate_tables.markdown(found)}\n{output}: certificates.md, divergence.png and .csv, and a folder for each pair"
         )
-        (output / "certificates.md").write_text(render.markdown(found))
-        (output / "divergence.csv").write_text(render.by_step(found))
+        (output / "certificates.md").write_text(certificate_tables.markdown(found))
+        (output / "divergence.csv").write_text(certificate_tables.by_step(found))
         set_apart = [each for each in overrides(_OWN) if not each.startswith(("tracker", "paths"))]
-        render.plot(found, output / "divergence.png", " ".join(set_apart) or "mlp on digits")
+        certificate_tables.plot(found, output / "divergence.png", " ".join(set_apart) or "mlp on digits")
 
 
 def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
@@ -126,9 +127,9 @@ def _certify(cfg: DictConfig, pair: Pair, output: Path) -> list[Certificate]:
                 differences += each
             tolerance = cfg.tolerance or certificate.TOLERANCES[precision]
             found.append(Certificate(pair.a.name, pair.b.name, precision, tolerance, differences))
-        (evidence / "differences.csv").write_text(render.table(found))
-        (evidence / "certificate.md").write_text(render.markdown([found]))
-        render.plot([found], evidence / "divergence.png", _against(pair))
+        (evidence / "differences.csv").write_text(certificate_tables.table(found))
+        (evidence / "certificate.md").write_text(certificate_tables.markdown([found]))
+        certificate_tables.plot([found], evidence / "divergence.png", _against(pair))
         tracker.write(events.Certified({"equivalence": certificate.verdict(found)}, evidence))
     return found
 

@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 from omegaconf import DictConfig
 
-from ganfreeze import audit, errors, provenance
-from ganfreeze.app.plainly import plainly
+from ganfreeze import errors
+from ganfreeze.app.exits import plainly
 from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
-from ganfreeze.report import matrix
+from ganfreeze.proof import audit
+from ganfreeze.record import provenance
+from ganfreeze.record.report import freeze_matrix
 
 MODES = {"graph": "false", "eager": "true"}
 _OWN = ("strategies", "keras_versions", "modes", "output")
@@ -22,10 +24,10 @@ def run(cfg: DictConfig) -> None:
         if all(cell.refused for cell in cells):
             raise errors.BadInput(cells[0].refused)
         versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
-        text = f"{matrix.markdown(cells)}\n{_LEGEND}\n\nMeasured with {versions}.\n"
+        text = f"{freeze_matrix.markdown(cells)}\n{_LEGEND}\n\nMeasured with {versions}.\n"
         print(f"{text}\n{output / 'freeze_matrix.md'}, {output / 'freeze_matrix.csv'}")
         (output / "freeze_matrix.md").write_text(text)
-        (output / "freeze_matrix.csv").write_text(matrix.table(cells))
+        (output / "freeze_matrix.csv").write_text(freeze_matrix.table(cells))
 
 
 _LEGEND = (
@@ -34,7 +36,7 @@ _LEGEND = (
 )
 
 
-def _cells(cfg: DictConfig) -> Iterator[matrix.Cell]:
+def _cells(cfg: DictConfig) -> Iterator[freeze_matrix.Cell]:
     strategies = one_of(cfg, "strategies", words("strategy"))
     places = [
         (keras, mode)
@@ -48,7 +50,7 @@ def _cells(cfg: DictConfig) -> Iterator[matrix.Cell]:
             yield cell
 
 
-def _cell(strategy: str, keras: str, mode: str) -> matrix.Cell:
+def _cell(strategy: str, keras: str, mode: str) -> freeze_matrix.Cell:
     own = [f"strategy={strategy}", f"keras={keras}", f"eager={MODES[mode]}"]
     given = overrides(_OWN)
     if not any(each.startswith("architecture=") for each in given):
@@ -56,11 +58,11 @@ def _cell(strategy: str, keras: str, mode: str) -> matrix.Cell:
     try:
         chosen = variant("batch_size=16", *given, *own)
     except errors.Refused as error:
-        return matrix.Cell(strategy, keras, mode, None, None, None, None, "refused", str(error))
+        return freeze_matrix.Cell(strategy, keras, mode, None, None, None, None, "refused", str(error))
     with quiet():
         assembled = ready(chosen, chosen.source.load())
         ledger = audit.audit(assembled.strategy, assembled.game, assembled.streams)
-    return matrix.Cell(
+    return freeze_matrix.Cell(
         strategy,
         keras,
         mode,

@@ -14,10 +14,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, open_dict
 
 from ganfreeze import errors
-from ganfreeze import tensorflow as tf
-from ganfreeze.app.variant import Assembled, Variant, assemble, check, make, networks
-from ganfreeze.data import Dataset
-from ganfreeze.types import Execution
+from ganfreeze.app.config import Assembled, Variant, assemble, check, make, networks
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.strategy.base import Execution
 
 
 def variant(*overrides: str) -> Variant:

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from ganfreeze import trainers
-from ganfreeze.phases import PhaseByPhase
-from ganfreeze.strategies import Game
+from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.engine import keras_models
+from ganfreeze.strategy.engine.phases import PhaseByPhase
 from ganfreeze.types import Limits
 
 
@@ -15,7 +15,7 @@ class Compile(PhaseByPhase):
     frozen everywhere, and it never trains.
     """
 
-    limits, refuses = trainers.LIMITS, trainers.REFUSES
+    limits, refuses = keras_models.LIMITS, keras_models.REFUSES
     fails: ClassVar[Limits] = {"keras": ["keras3"]}
     diagnosis = (
         "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "
@@ -24,7 +24,7 @@ class Compile(PhaseByPhase):
     )
 
     def __init__(self, game: Game) -> None:
-        discriminator, combined = trainers.pair(game)
+        discriminator, combined = keras_models.pair(game)
         super().__init__(game, learn=discriminator.run, fool=combined.run)
         discriminator.compile()
         game.networks.discriminator.trainable = False

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from ganfreeze import trainers
-from ganfreeze.phases import PhaseByPhase
-from ganfreeze.strategies import Game
+from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.engine import keras_models
+from ganfreeze.strategy.engine.phases import PhaseByPhase
 from ganfreeze.types import Tensor
 
 
@@ -13,11 +13,11 @@ class Recompile(PhaseByPhase):
     phase of each step is traced again.
     """
 
-    limits, refuses = trainers.LIMITS, trainers.REFUSES
+    limits, refuses = keras_models.LIMITS, keras_models.REFUSES
 
     def __init__(self, game: Game) -> None:
         self._networks = game.networks
-        self._discriminator, self._combined = trainers.pair(game)
+        self._discriminator, self._combined = keras_models.pair(game)
         super().__init__(game, learn=self._learn, fool=self._fool)
 
     def _learn(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:

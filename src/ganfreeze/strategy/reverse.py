@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from ganfreeze import trainers
-from ganfreeze.phases import PhaseByPhase
-from ganfreeze.strategies import Game
+from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.engine import keras_models
+from ganfreeze.strategy.engine.phases import PhaseByPhase
 from ganfreeze.types import Limits
 
 
@@ -15,7 +15,7 @@ class Reverse(PhaseByPhase):
     thawed everywhere by the time that the combined model is traced, and the generator phase trains it too.
     """
 
-    limits, refuses = trainers.LIMITS, trainers.REFUSES
+    limits, refuses = keras_models.LIMITS, keras_models.REFUSES
     fails: ClassVar[Limits] = {"keras": ["keras3"]}
     diagnosis = (
         "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "
@@ -24,7 +24,7 @@ class Reverse(PhaseByPhase):
     )
 
     def __init__(self, game: Game) -> None:
-        discriminator, combined = trainers.pair(game, combined_trains_both=True)
+        discriminator, combined = keras_models.pair(game, combined_trains_both=True)
         super().__init__(game, learn=discriminator.run, fool=combined.run)
         game.networks.discriminator.trainable = False
         combined.compile()

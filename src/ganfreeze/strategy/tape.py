@@ -1,8 +1,8 @@
 """`tf.GradientTape` and explicit variable lists: nothing is frozen, only the active network is handed gradients."""
 
-from ganfreeze.fused import Fused
-from ganfreeze.strategies import Game
-from ganfreeze.tapes import Taped
+from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.engine.fused import Fused
+from ganfreeze.strategy.engine.tapes import Taped
 
 
 class Tape(Fused):

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from ganfreeze import phases, tfgan_shim
-from ganfreeze import tensorflow as tf
-from ganfreeze.fused import Fused
-from ganfreeze.strategies import Game
-from ganfreeze.types import Limits, Play, Tensor, Variable
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend import tfgan
+from ganfreeze.gan.regularizer.base import Play
+from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.engine import phases
+from ganfreeze.strategy.engine.fused import Fused
+from ganfreeze.types import Limits, Tensor, Variable
 
 Scalars = Mapping[str, Tensor]
 BOTH = ("real", "fake")
@@ -62,7 +64,7 @@ class Tfgan(Fused):
                 fake_logits = self._discriminator(fakes, training=True)
         scope = tf.compat.v1.get_variable_scope()
         generator, discriminator = (self._optimizers[name].handles for name in ("generator", "discriminator"))
-        return tfgan_shim.GANModel(
+        return tfgan.GANModel(
             latent, fakes, generator, scope, None, real, real_logits, fake_logits, discriminator, scope, None
         )
 
@@ -84,7 +86,7 @@ class Tfgan(Fused):
             return _single(loss.generator(real_logits, fake_logits)) + _single(regularizer.penalty("generator", play))
 
         judged = real_logits if "real" in sides else fake_logits, fake_logits if "fake" in sides else real_logits
-        return tfgan_shim.train_ops(
+        return tfgan.train_ops(
             model,
             generator_loss=lambda model: fool(real_logits if loss.couples else None, fake_logits),
             discriminator_loss=lambda model: learn(*judged),

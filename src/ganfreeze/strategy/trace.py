@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from ganfreeze import trainers
-from ganfreeze.phases import PhaseByPhase
-from ganfreeze.strategies import Game
+from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.engine import keras_models
+from ganfreeze.strategy.engine.phases import PhaseByPhase
 from ganfreeze.types import Limits, Tensor
 
 
@@ -17,7 +17,7 @@ class Trace(PhaseByPhase):
     function traced anew, Keras 3 looks again, and the discriminator stops training without a word.
     """
 
-    limits, refuses = trainers.LIMITS, trainers.REFUSES
+    limits, refuses = keras_models.LIMITS, keras_models.REFUSES
     fails: ClassVar[Limits] = {"keras": ["keras3"], "eager": [True]}
     diagnosis = (
         "Run eagerly, Keras 3 reads `trainable` at every batch, so what was traced before the flag flipped does not "
@@ -26,7 +26,7 @@ class Trace(PhaseByPhase):
 
     def __init__(self, game: Game) -> None:
         self._networks, self._traced = game.networks, False
-        self._discriminator, self._combined = trainers.pair(game)
+        self._discriminator, self._combined = keras_models.pair(game)
         super().__init__(game, learn=self._learn, fool=self._fool)
         self._discriminator.compile()
         game.networks.discriminator.trainable = False

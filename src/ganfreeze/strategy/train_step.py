@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ganfreeze import phases
-from ganfreeze import tensorflow as tf
-from ganfreeze.fused import as_seen
-from ganfreeze.strategies import Game, Strategy
-from ganfreeze.streams import Streams
-from ganfreeze.tapes import Taped
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.data.streams import Streams
+from ganfreeze.strategy.base import Game, Strategy
+from ganfreeze.strategy.engine import phases
+from ganfreeze.strategy.engine.fused import as_seen
+from ganfreeze.strategy.engine.tapes import Taped
 from ganfreeze.types import Scalars, Tensor
 
 

@@ -1,8 +1,8 @@
 """The negative control: nothing is frozen in the combined model."""
 
-from ganfreeze import trainers
-from ganfreeze.phases import PhaseByPhase
-from ganfreeze.strategies import Game
+from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.engine import keras_models
+from ganfreeze.strategy.engine.phases import PhaseByPhase
 
 
 class Unfrozen(PhaseByPhase):
@@ -11,14 +11,14 @@ class Unfrozen(PhaseByPhase):
     The line `discriminator.trainable = False` is left out; the rest is `compile`. The audit must catch it.
     """
 
-    limits, refuses = trainers.LIMITS, trainers.REFUSES
+    limits, refuses = keras_models.LIMITS, keras_models.REFUSES
     diagnosis = (
         "strategy=unfrozen is the negative control: nothing is frozen in the combined model, and the generator phase "
         "teaches the discriminator to be fooled. Any other strategy freezes it; audit=record lets this one run."
     )
 
     def __init__(self, game: Game) -> None:
-        discriminator, combined = trainers.pair(game, combined_trains_both=True)
+        discriminator, combined = keras_models.pair(game, combined_trains_both=True)
         super().__init__(game, learn=discriminator.run, fool=combined.run)
         discriminator.compile()
         combined.compile()

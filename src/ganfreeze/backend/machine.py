@@ -1,0 +1,60 @@
+"""The machine that something was measured on, in words."""
+
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from ganfreeze.backend import tensorflow as tf
+
+_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+
+
+def description() -> Mapping[str, str]:
+    """The processor, the cores that this process may use, how many threads it was told to, memory, GPUs, and the
+    versions that speed depends on."""
+    return {
+        "processor": _processor(),
+        "cores": str(cores()),
+        "threads": " ".join(f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ) or "as many",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
+        "gpus": ", ".join(tf.config.experimental.get_device_details(gpu)["device_name"] for gpu in gpus()) or "none",
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "tensorflow": tf.version.VERSION,
+    }
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus() -> list[object]:
+    """The GPUs that TensorFlow sees."""
+    return tf.config.list_physical_devices("GPU")
+
+
+def use_gpus_sparingly(megabytes: int | None) -> None:
+    """Let TensorFlow take the memory of a GPU as it needs it, or so much of it and no more, for several runs that share
+    one. To be called before anything is put on a GPU; later it changes nothing."""
+    for gpu in gpus():
+        if tf.config.get_logical_device_configuration(gpu) or tf.config.experimental.get_memory_growth(gpu):
+            continue
+        try:
+            if megabytes is None:
+                tf.config.experimental.set_memory_growth(gpu, True)
+            else:
+                limit = tf.config.LogicalDeviceConfiguration(memory_limit=megabytes)
+                tf.config.set_logical_device_configuration(gpu, [limit])
+        except RuntimeError:  # it is in use already
+            return
+
+
+def _processor() -> str:
+    try:
+        with Path("/proc/cpuinfo").open() as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,134 @@
+"""Images from folders, prepared once into a memory map."""
+
+import json
+import logging
+import shutil
+import tempfile
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import chain
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from filelock import FileLock
+from pydantic import Field
+
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.data.dataset.base import Images
+from ganfreeze.data.dataset.base import Source
+from ganfreeze.data.dataset.base import Split
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Fraction
+
+_log = logging.getLogger(__name__)
+_SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFolder(Source):
+    """PNG or JPEG files, `path`/CLASS/..., of any size, centre-cropped and resized to `size` x `size`.
+
+    With `path`/train/CLASS and `path`/test/CLASS the splits are those; otherwise `held_out` of each class, drawn by a
+    fixed seed, become the test split. The images are written once to a memory-mapped uint8 array under `cache`, and
+    again only when a file's name, size or time, or an option here has changed: the data may exceed the memory.
+    """
+
+    path: str
+    cache: str
+    size: Annotated[int, Field(ge=4, le=1024)] = 32
+    grayscale: bool = False
+    held_out: Fraction = 0.1
+
+    def load(self) -> Dataset:
+        root = Path(self.path)
+        if not root.is_dir():
+            raise BadInput(f"dataset.path={root}: there is no such folder. Give one with a folder for each class.")
+        train, test = self._files(root)
+        classes = sorted({file.parent.name for file in train})
+        if unseen := {file.parent.name for file in test} - set(classes):
+            raise BadInput(f"dataset.path={root}: test/ has classes that train/ has not: {', '.join(sorted(unseen))}.")
+        stamps = [
+            (str(file.relative_to(root)), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in train + test
+        ]
+        options = (str(root.resolve()), self.size, self.grayscale, len(train))
+        folder = Path(self.cache) / "image_folder" / sha256(json.dumps([options, stamps]).encode()).hexdigest()[:16]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):  # of several jobs that start at once, one prepares it
+            try:
+                return self._read(folder, len(train))
+            except FileNotFoundError:
+                pass
+            except (OSError, ValueError) as error:
+                _log.warning("the images in %s are broken (%s) and are prepared again", folder, error)
+            self._prepare(train + test, classes, len(train), folder)
+            return self._read(folder, len(train))
+
+    def _read(self, folder: Path, cut: int) -> Dataset:
+        images, labels = np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
+        splits = [Split(images[part], labels[part]) for part in (slice(cut), slice(cut, None))]
+        return Dataset("image_folder", *splits, digest=(folder / "digest").read_text(), source=self.path)
+
+    def _files(self, root: Path) -> tuple[list[Path], list[Path]]:
+        if (root / "train").is_dir() and (root / "test").is_dir():
+            train, test = (list(chain(*self._classes(root / part))) for part in ("train", "test"))
+            return train, test
+        train, test = [], []
+        random = np.random.default_rng(0)
+        for files in self._classes(root):
+            order = random.permutation(len(files))
+            cut = max(1, round(len(files) * (1 - self.held_out)))
+            train += [files[i] for i in order[:cut]]
+            test += [files[i] for i in order[cut:]]
+        if not test:
+            raise BadInput(f"dataset.held_out={self.held_out} of {len(train)} images leaves none to test with.")
+        return train, test
+
+    def _classes(self, parent: Path) -> list[list[Path]]:
+        """The image files of each class folder that has any."""
+        folders = sorted(folder for folder in parent.iterdir() if folder.is_dir())
+        found = [sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES) for folder in folders]
+        of_class = [[file for file in files if file.is_file()] for files in found]
+        if not any(of_class):
+            raise BadInput(f"dataset.path={self.path}: {parent} has no class folders with PNG or JPEG files.")
+        return [files for files in of_class if files]
+
+    def _prepare(self, files: list[Path], classes: list[str], cut: int, folder: Path) -> None:
+        shape = (len(files), self.size, self.size, 1 if self.grayscale else 3)
+        if (free := shutil.disk_usage(folder.parent).free) < 1.01 * np.prod(shape):
+            raise BadInput(
+                f"{folder.parent} has {free / 1e9:.1f} GB free; these images need {np.prod(shape) / 1e9:.1f} GB at "
+                f"dataset.size={self.size}. Set paths.cache=FOLDER or the environment variable GANFREEZE_CACHE."
+            )
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            unfinished = Path(temporary) / folder.name
+            unfinished.mkdir()
+            images = np.lib.format.open_memmap(unfinished / "images.npy", "w+", np.uint8, shape)
+            for number, file in enumerate(files):
+                images[number] = self._image(file)
+            images.flush()
+            labels = np.array([classes.index(file.parent.name) for file in files], np.int64)
+            np.save(unfinished / "labels.npy", labels)
+            splits = [Split(images[part], labels[part]) for part in (slice(cut), slice(cut, None))]
+            digest = Dataset.of("image_folder", *splits, source=self.path).digest
+            (unfinished / "digest").write_text(digest)
+            shutil.rmtree(folder, ignore_errors=True)
+            unfinished.replace(folder)
+
+    def _image(self, file: Path) -> Images:
+        """The largest centred square, cut out first so that the resampling does not reach beyond it, then resized."""
+        from PIL import Image, ImageOps
+
+        try:
+            with Image.open(file) as opened:
+                if opened.mode.startswith(("I", "F")):
+                    raise BadInput(f"{file} has more than 8 bits a channel (mode {opened.mode}): convert it to 8 bits.")
+                image = ImageOps.exif_transpose(opened).convert("L" if self.grayscale else "RGB")
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            if isinstance(error, BadInput):
+                raise
+            raise BadInput(f"{file} cannot be read as an image ({error}). Mend it or take it away.") from error
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        square = image.crop((left, top, left + side, top + side)).resize((self.size, self.size))
+        return np.asarray(square).reshape(self.size, self.size, -1)

@@ -1,0 +1,74 @@
+"""Images from a NumPy archive."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.data.dataset.base import Source
+from ganfreeze.data.dataset.base import Split
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Npz(Source):
+    """The arrays `x_train`, `y_train`, `x_test`, `y_test` (as Keras' own mnist.npz), or `images` and `labels`.
+
+    Images are uint8, (n, height, width) or (n, height, width, channels) with 1 or 3 channels; labels, which may be
+    missing, are integers (n,). Without a test split, `held_out` of the images, drawn by a fixed seed, become one.
+    Pickled objects are refused.
+    """
+
+    path: str
+    held_out: Fraction = 0.1
+
+    def load(self) -> Dataset:
+        path = Path(self.path)
+        if not path.is_file():
+            raise BadInput(f"dataset.path={path}: there is no such file. Give an .npz archive.")
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
+        except (ValueError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile, AttributeError) as error:
+            raise BadInput(f"dataset.path={path} cannot be read as an .npz archive of plain arrays: {error}") from error
+        if "x_train" in arrays and "x_test" in arrays:
+            train, test = (self._split(arrays, f"x_{part}", f"y_{part}") for part in ("train", "test"))
+        elif "images" in arrays:
+            train, test = _hold_out(self._split(arrays, "images", "labels"), self.held_out)
+        else:
+            raise BadInput(
+                f"dataset.path={path} holds {', '.join(arrays) or 'no arrays'}; "
+                "it must hold x_train and x_test (with y_train, y_test), or images (with labels)."
+            )
+        return Dataset.of("npz", train, test, source=str(path))
+
+    def _split(self, arrays: dict[str, Any], images_key: str, labels_key: str) -> Split:
+        images, labels = arrays[images_key], arrays.get(labels_key)
+        if images.ndim == 3:
+            images = images[..., np.newaxis]
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
+            raise BadInput(
+                f"dataset.path={self.path}: {images_key} is {images.dtype} of shape {arrays[images_key].shape}; images "
+                "are uint8 from 0 to 255, (n, height, width) or (n, height, width, channels) with 1 or 3 channels."
+            )
+        if labels is None:
+            return Split(images, None)
+        if not np.issubdtype(labels.dtype, np.integer) or labels.size != len(images):
+            raise BadInput(
+                f"dataset.path={self.path}: {labels_key} is {labels.dtype} of shape {labels.shape}; labels are "
+                f"integers, one for each of the {len(images):,} images."
+            )
+        return Split(images, labels.reshape(-1).astype(np.int64))
+
+
+def _hold_out(all_of_it: Split, share: float) -> tuple[Split, Split]:
+    images, labels = all_of_it
+    order = np.random.default_rng(0).permutation(len(images))
+    cut = round(len(images) * (1 - share))
+    train, test = np.sort(order[:cut]), np.sort(order[cut:])
+    return tuple(Split(images[part], None if labels is None else labels[part]) for part in (train, test))  # pyright: ignore[reportReturnType]

@@ -1,0 +1,33 @@
+"""Gaussians on a circle."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from ganfreeze.data import mixtures
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.data.dataset.base import Mixture
+from ganfreeze.data.dataset.base import Source
+from ganfreeze.types import Count
+from ganfreeze.types import Rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ring(Source):
+    """`examples` points of `modes` Gaussians of one `deviation`, whose centres are spread evenly over a circle.
+
+    Source: Srivastava et al. 2017 (VEEGAN), section 4.1; with radius 1 and deviation 0.01 Lin et al. 2018 (PacGAN),
+    section 4.1.
+    """
+
+    modes: Count = 8
+    radius: Rate = 1.0
+    deviation: Rate = 0.01
+    examples: Annotated[int, Field(ge=10)] = 100000
+
+    def load(self) -> Dataset:
+        angle = 2 * np.pi * np.arange(self.modes) / self.modes
+        centres = self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        return mixtures.sampled("ring", Mixture(centres, self.deviation), self.examples)

@@ -1,0 +1,75 @@
+"""The IDX format of MNIST and its kin: a header of big-endian integers, then the bytes."""
+
+import gzip
+import struct
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganfreeze.data import download
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.data.dataset.base import Split
+from ganfreeze.errors import BadInput
+
+_UNSIGNED_BYTE = 0x08
+
+
+def read(path: Path) -> NDArray[np.uint8]:
+    """Read an array of unsigned bytes, gzipped or not.
+
+    The header is two zero bytes, the type, the number of dimensions, and each dimension as a 32-bit integer.
+
+    Raises:
+        BadInput: the file is no such array, or is shorter or longer than its header says.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadInput(f"{path} is no whole gzip file ({error}). Replace it by a fresh copy.") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
+    rank = content[3] if content[:3] == bytes([0, 0, _UNSIGNED_BYTE]) else 0
+    start = 4 + 4 * rank
+    if not rank or len(content) < start:
+        raise BadInput(f"{path} is no IDX file of unsigned bytes: it begins with {content[:4].hex(' ') or 'nothing'}.")
+    shape = struct.unpack(f">{rank}I", content[4:start])
+    expected, found = int(np.prod(shape, dtype=np.int64)), len(content) - start
+    if found != expected:
+        raise BadInput(f"{path} holds {found:,} bytes of data; its header says {shape}, which is {expected:,}.")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def load(name: str, *, data: str, cache: str, mirror: str, checksums: Mapping[str, str]) -> Dataset:
+    """Load the four files of a data set laid out as MNIST is.
+
+    Looks in `data`/`name`, or in `data` where that folder is called so, for the files, gzipped or not; else downloads
+    them to `cache`/`name` from `mirror`. `checksums` are their MD5 by file name: training images, training labels, test
+    images, test labels, in this order. All data sets of this kind name their files alike, so the folder must tell.
+
+    Raises:
+        BadInput: a file is missing and cannot be had, is broken, or does not match its fellow.
+    """
+    folder = Path(data) if Path(data).name == name else Path(data) / name
+    advice = (
+        f"dataset={name} needs {', '.join(checksums)}, gzipped or not. They were looked for in {folder}: "
+        "put them there, or set paths.data=FOLDER or the environment variable GANFREEZE_DATA, with them in FOLDER/"
+        f"{name}."
+    )
+    paths = [
+        download.find(file, folders=[folder])
+        or download.fetch(file, url=mirror, md5=md5, folder=Path(cache) / name, advice=advice)
+        for file, md5 in checksums.items()
+    ]
+    return Dataset.of(name, _split(*paths[:2]), _split(*paths[2:]), source=str(paths[0].parent))
+
+
+def _split(images_path: Path, labels_path: Path) -> Split:
+    images, labels = read(images_path), read(labels_path)
+    if images.ndim != 3:
+        raise BadInput(f"{images_path} holds an array of shape {images.shape}; images are (n, height, width).")
+    if labels.shape != images.shape[:1]:
+        raise BadInput(f"{labels_path} holds labels of shape {labels.shape} for {len(images):,} images.")
+    return Split(images[..., np.newaxis], labels.astype(np.int64))

@@ -1,0 +1,21 @@
+"""Samples of 2-D mixtures as data sets."""
+
+import numpy as np
+
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.data.dataset.base import Mixture
+from ganfreeze.data.dataset.base import Split
+
+
+def sampled(name: str, mixture: Mixture, examples: int) -> Dataset:
+    """`examples` points to train on and a tenth of that to hold out, (n, 2) float32, labelled by the mode they come
+    from; drawn once and for all, by a fixed seed."""
+    train, test = (_draw(mixture, count, part) for part, count in enumerate((examples, max(1, examples // 10))))
+    return Dataset.of(name, train, test, source=f"{len(mixture.centres)} Gaussians", mixture=mixture)
+
+
+def _draw(mixture: Mixture, count: int, part: int) -> Split:
+    random = np.random.default_rng(part)
+    labels = random.integers(len(mixture.centres), size=count)
+    noise = random.standard_normal((count, mixture.centres.shape[1]))
+    return Split((mixture.centres[labels] + mixture.deviation * noise).astype(np.float32), labels)

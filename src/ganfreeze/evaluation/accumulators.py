@@ -1,0 +1,120 @@
+"""The rungs of the ladder: figures that grow with each batch of samples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganfreeze.data.dataset.base import Images
+from ganfreeze.evaluation import image_metrics
+from ganfreeze.evaluation.extractor.base import Features
+from ganfreeze.evaluation.metrics.frechet import Gaussian, RunningMoments
+from ganfreeze.evaluation.metrics.inception_score import InceptionScore
+from ganfreeze.types import Scalars
+
+
+class Rung(ABC):
+    """A figure or a few, of samples that come batch by batch."""
+
+    @abstractmethod
+    def update(self, images: Images, features: Features) -> None:
+        """Take a batch of samples (n, height, width, channels) and their features."""
+
+    @abstractmethod
+    def result(self) -> Scalars:
+        """The figures by name."""
+
+
+class Fid(Rung):
+    """The Frechet distance to a Gaussian."""
+
+    def __init__(self, gaussian: Gaussian) -> None:
+        self._gaussian, self._running = gaussian, RunningMoments()
+
+    def update(self, images: Images, features: Features) -> None:
+        self._running.update(features.vectors)
+
+    def result(self) -> Scalars:
+        return {"fid": self._gaussian.distance(self._running.moments())}
+
+
+class Score(Rung):
+    """The Inception Score of `samples` samples, in parts; the deviation is that of the parts as a population, as in
+    Salimans et al. 2016's code."""
+
+    def __init__(self, samples: int, splits: int) -> None:
+        self._score = InceptionScore(samples, splits)
+
+    def update(self, images: Images, features: Features) -> None:
+        self._score.update(features.logits)
+
+    def result(self) -> Scalars:
+        scores = self._score.scores()
+        deviation = {"inception_score_deviation": float(scores.std())} if len(scores) > 1 else {}
+        return {"inception_score": float(scores.mean()), **deviation}
+
+
+class Kept(Rung):
+    """What needs the samples' features side by side: the first `count` are kept, and handed to each of `figures`."""
+
+    def __init__(self, count: int, figures: Sequence[Callable[[NDArray[np.float32]], Scalars]]) -> None:
+        self._first, self._figures = First(count), figures
+
+    def update(self, images: Images, features: Features) -> None:
+        self._first.add(features.vectors)
+
+    def result(self) -> Scalars:
+        fake = self._first.array()
+        return {name: value for figure in self._figures for name, value in figure(fake).items()}
+
+
+class Similarity(Rung):
+    """The mean MS-SSIM of one sample and the next, pair by pair."""
+
+    def __init__(self) -> None:
+        self._total, self._pairs = 0.0, 0
+
+    def update(self, images: Images, features: Features) -> None:
+        pairs = len(images) // 2
+        if pairs:
+            self._total += image_metrics.ms_ssim(images[: 2 * pairs : 2], images[1 : 2 * pairs : 2]).sum()
+            self._pairs += pairs
+
+    def result(self) -> Scalars:
+        return {"ms_ssim": float(self._total / self._pairs)}
+
+
+class Patches(Rung):
+    """The sliced Wasserstein distance of the first samples to as many real images, of which `real(count)` gives
+    `count` at the most."""
+
+    def __init__(self, count: int, real: Callable[[int], Images]) -> None:
+        self._first, self._real = First(count), real
+
+    def update(self, images: Images, features: Features) -> None:
+        self._first.add(images)
+
+    def result(self) -> Scalars:
+        fake = self._first.array()
+        real = self._real(len(fake))
+        return {"sliced_wasserstein": image_metrics.sliced_wasserstein(real, fake[: len(real)])}
+
+
+class First:
+    """The first `count` rows of arrays that come one after the other."""
+
+    def __init__(self, count: int) -> None:
+        self._parts: list[NDArray[Any]] = []
+        self._missing = count
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Take what is still missing of these rows."""
+        if self._missing:
+            self._parts.append(rows[: self._missing])
+            self._missing -= len(self._parts[-1])
+
+    def array(self) -> NDArray[Any]:
+        """They as one array."""
+        return np.concatenate(self._parts)

@@ -1,0 +1,33 @@
+"""Figures by a small classifier of the data set itself.
+
+They are no Inception-v3 figures, and are named `classifier/...` so that nobody takes them for such. They compare runs
+on one data set, with one classifier: its hash is in the card.
+"""
+
+from dataclasses import dataclass
+
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.evaluation.extractor import classifier
+from ganfreeze.evaluation.extractor.base import Extractor
+from ganfreeze.evaluation.feature_evaluator import Ladder
+from ganfreeze.types import Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classifier(Ladder):
+    """The ladder on a small CNN's 128 penultimate features and its logits.
+
+    It is trained once on the training split with its labels, for `epochs`, and kept under `cache`.
+
+    Source: Heusel et al. 2017, section 4 (FID); Salimans et al. 2016, section 4 (Inception Score).
+    """
+
+    NAME = "classifier"
+
+    epochs: Count = 4
+
+    def _check(self, dataset: Dataset) -> None:
+        classifier.check(self.NAME, dataset)
+
+    def _extractor(self, dataset: Dataset) -> Extractor:
+        return classifier.extractor(dataset, cache=self.cache, epochs=self.epochs)

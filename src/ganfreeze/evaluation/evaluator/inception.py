@@ -1,0 +1,45 @@
+"""The published FID and Inception Score: by the Inception-v3 graph that TF-GAN uses."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.errors import BadInput
+from ganfreeze.evaluation.extractor import inception
+from ganfreeze.evaluation.extractor.base import Extractor
+from ganfreeze.evaluation.feature_evaluator import Ladder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inception(Ladder):
+    """The ladder on the 2,048 features of Inception's last pool, and its 1,008 logits.
+
+    The graph is TF-Hub's `tfgan/eval/inception/1`: from TF-Hub, or the folder that TFHUB_CACHE_DIR names, or from a
+    SavedModel of the same signature in the folder `weights`. `resize` brings images to 299x299: "tfgan" bilinearly, as
+    TF-GAN's examples do, or "clean" by bicubic interpolation with antialiasing (Parmar, Zhang, Zhu 2022).
+
+    Published figures take 50,000 samples, and for the Inception Score 10 splits.
+
+    Source: Heusel et al. 2017 (FID); Salimans et al. 2016 (Inception Score); Binkowski et al. 2018 (KID).
+    """
+
+    NAME = "inception"
+
+    weights: str | None = None
+    resize: Literal["tfgan", "clean"] = "tfgan"
+
+    def _check(self, dataset: Dataset) -> None:
+        if dataset.image_shape[2] not in (1, 3):
+            raise BadInput(
+                f"evaluator=inception needs grey or RGB images; dataset={dataset.name} has {dataset.image_shape[2]} "
+                "channels."
+            )
+        if self.weights is not None and not (Path(self.weights) / "saved_model.pb").is_file():
+            raise BadInput(
+                f"evaluator.weights={self.weights}: must be the folder of a SavedModel, with saved_model.pb in it; or "
+                "null, for TF-Hub's."
+            )
+
+    def _extractor(self, dataset: Dataset) -> Extractor:
+        return inception.extractor(self.weights, self.resize)

@@ -1,0 +1,55 @@
+"""Figures of stacked images, whose modes are known."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganfreeze.data.dataset.base import Dataset, Images
+from ganfreeze.errors import BadInput
+from ganfreeze.evaluation.evaluator.base import Evaluation, Evaluator, protocol
+from ganfreeze.evaluation.extractor import classifier
+from ganfreeze.evaluation.metrics import modes
+from ganfreeze.types import Count, Index, Scalars
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stacked(Evaluator):
+    """`stacked/modes`, how many of the modes (1,000 of stacked MNIST) hold a sample, and `stacked/reverse_kl`,
+    KL(samples || uniform) in nats over all modes.
+
+    A sample's mode is what the classifier of the data set whose images were stacked (MNIST's) says of each channel. It
+    is that of `evaluator=classifier`, trained for `epochs` and kept under `cache`.
+
+    Source: Metz et al. 2017 (unrolled GANs), section 3.3.1; Lin et al. 2018 (PacGAN), section 4.2, with 26,000 samples.
+    """
+
+    cache: str
+    samples: Count = 26000
+    seed: Index = 0
+    epochs: Count = 4
+
+    def check(self, dataset: Dataset) -> None:
+        if dataset.channels is None:
+            raise BadInput(
+                f"evaluator=stacked needs stacked images: dataset=stacked_mnist, not dataset={dataset.name}. Choose "
+                "evaluator=classifier or evaluator=none."
+            )
+
+    def prepare(self, dataset: Dataset) -> Evaluation:
+        assert dataset.channels and dataset.channels.classes, "check() refuses others"
+        extractor = classifier.extractor(dataset.channels, cache=self.cache, epochs=self.epochs)
+        classes, channels = dataset.channels.classes, dataset.image_shape[2]
+
+        def evaluate(batches: Iterable[Images]) -> Scalars:
+            counts = np.zeros(classes**channels, np.int64)
+            for images in batches:
+                numbers = np.zeros(len(images), np.int64)
+                for channel in range(channels):
+                    logits = extractor.extract(images[..., channel : channel + 1]).logits
+                    numbers = numbers * classes + logits.argmax(1)
+                counts += np.bincount(numbers, minlength=len(counts))
+            return {"modes": modes.recovered(counts), "reverse_kl": modes.divergence(counts)}
+
+        card = protocol(dataset, split="none", samples=self.samples, **extractor.identity)
+        return Evaluation("stacked", self.samples, self.seed, card, extractor.facts, evaluate)

@@ -1,0 +1,112 @@
+"""The Inception-v3 graph that TF-GAN evaluates with, from TF-Hub or from a local SavedModel."""
+
+import socket
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend import tfgan
+from ganfreeze.data.dataset.base import Images
+from ganfreeze.data.streams import scaled
+from ganfreeze.errors import BadInput
+from ganfreeze.evaluation.extractor.base import Extractor, Features
+
+_SIDE = 299
+_BATCH = 50  # at 299x299, the first layers of a larger one take gigabytes
+_PATIENCE = 30.0  # seconds without a byte from TF-Hub
+
+_ADVICE = (
+    "evaluator=inception needs TF-GAN's Inception graph, {handle}. Where there is a network it comes from TF-Hub, and "
+    "is kept in the folder that the environment variable TFHUB_CACHE_DIR names. Elsewhere: download it there with "
+    "?tf-hub-format=compressed behind its address, unpack it, and set evaluator.weights=FOLDER."
+)
+
+
+def extractor(weights: str | None, resize: str) -> Extractor:
+    """The graph in the folder `weights`, or TF-Hub's; images come to 299x299 as `resize` says, "tfgan" or "clean".
+
+    Raises:
+        BadInput: it cannot be had, or does not map images to "pool_3" and "logits".
+    """
+    folder = Path(weights) if weights else _from_hub()
+    try:
+        module = tf.saved_model.load(str(folder))
+    except Exception as error:  # OSError, ValueError, and whatever the graph's reader raises
+        raise BadInput(f"{folder} cannot be read as a SavedModel ({' '.join(str(error).split()):.300}).") from error
+    identity = {"extractor": "inception", "weights": _hash(folder), "resize": resize}
+    resized = {"tfgan": _bilinear, "clean": _clean}[resize]
+    infer = tf.function(_outputs(module, folder), reduce_retracing=True)
+
+    def extract(images: Images) -> Features:
+        starts = range(0, len(images), _BATCH)
+        outputs = [infer(resized(_rgb(images[start : start + _BATCH]))) for start in starts]
+        return Features(*(np.concatenate(part) for part in zip(*outputs, strict=True)))
+
+    return Extractor(identity, {}, extract)
+
+
+def _from_hub() -> Path:
+    """TF-Hub's own cache or download; TF-Hub itself would wait for an answer for ever."""
+    handle = tfgan.evaluation.INCEPTION_TFHUB
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_PATIENCE)
+    try:
+        return Path(tfgan.hub.resolve(handle))
+    except Exception as error:  # urllib's, OSError, RuntimeError, tarfile's: each means that it cannot be had
+        reason = " ".join(str(error).split())
+        raise BadInput(f"TF-Hub could not be reached ({reason:.300}). {_ADVICE.format(handle=handle)}") from error
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+def _outputs(module: Any, folder: Path) -> Callable[[Any], tuple[Any, Any]]:
+    """Images (n, 299, 299, 3) in [-1, 1] to the last pool's features (n, d) and the logits (n, classes)."""
+    wanted = (tfgan.evaluation.INCEPTION_FINAL_POOL, tfgan.evaluation.INCEPTION_OUTPUT)
+
+    def outputs(images: Any) -> tuple[Any, Any]:
+        found = module(images)
+        return tuple(tf.reshape(found[name], (tf.shape(images)[0], -1)) for name in wanted)  # pyright: ignore
+
+    try:
+        outputs(tf.zeros((1, _SIDE, _SIDE, 3)))
+    except Exception as error:  # it is not callable, takes something else, or gives something else
+        raise BadInput(
+            f"{folder} is a SavedModel, but no function from images (n, {_SIDE}, {_SIDE}, 3) to a dict with "
+            f"{' and '.join(wanted)}: {' '.join(str(error).split()):.300}"
+        ) from error
+    return outputs
+
+
+def _rgb(images: Images) -> Images:
+    return np.broadcast_to(images, (*images.shape[:3], 3))
+
+
+def _bilinear(images: Images) -> Any:
+    """As TF-GAN's examples resize: half-pixel centres, and no antialiasing."""
+    return tf.image.resize(scaled(images), (_SIDE, _SIDE), method="bilinear")
+
+
+def _clean(images: Images) -> NDArray[np.float32]:
+    """As clean-fid resizes: Pillow's bicubic filter, widened where images shrink, on each channel in float32."""
+
+    def channel(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
+        picture = Image.fromarray(plane.astype(np.float32))
+        return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)).clip(0, 255)
+
+    resized = [np.stack([channel(image[..., each]) for each in range(3)], axis=2) for image in images]
+    return np.stack(resized) / np.float32(127.5) - np.float32(1)
+
+
+def _hash(folder: Path) -> str:
+    """Of all files' names and contents."""
+    digest = sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,194 @@
+"""The ladder of figures on any feature extractor, gathered while samples come batch by batch."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ganfreeze.data.dataset.base import Dataset, Images
+from ganfreeze.errors import BadInput
+from ganfreeze.evaluation import accumulators, image_metrics
+from ganfreeze.evaluation.accumulators import Rung
+from ganfreeze.evaluation.evaluator.base import Evaluation, Evaluator, protocol
+from ganfreeze.evaluation.extractor.base import Extractor
+from ganfreeze.evaluation.metrics.kernel import kernel_distance
+from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
+from ganfreeze.evaluation.reference import Reference
+from ganfreeze.types import Count, Index, Scalars
+
+Metric = Literal[
+    "fid",
+    "inception_score",
+    "kid",
+    "precision_recall",
+    "density_coverage",
+    "memorization",
+    "ms_ssim",
+    "sliced_wasserstein",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder(Evaluator, ABC):
+    """An evaluator whose figures rest on a feature extractor. `metrics` are any of these:
+
+    - `fid`: the Frechet distance of the features to those of all images of `split`.
+    - `inception_score`, of the logits, in `splits` parts; with two or more, `inception_score_deviation` is theirs.
+    - `kid`: the squared kernel distance, and `kid_standard_error`; in ten blocks or more, of 1,000 at the most.
+    - `precision_recall`: `precision` and `recall`; `density_coverage`: `density` and `coverage`; an example reaches as
+      far as its `neighbours`-th neighbour.
+    - `memorization`, with `nearest_train` and `nearest_train_held_out`; for it the features of the whole training split
+      are held.
+    - `ms_ssim`: the mean similarity of pairs of samples, low where they are diverse.
+    - `sliced_wasserstein`: the distance of patches of pixels.
+
+    FID, Inception Score and MS-SSIM take all `samples` and keep none. The others compare the first of them, `subset` at
+    the most, with as many real images, drawn once by a fixed seed: so memory has a bound. Of each figure the card says
+    how many it took.
+
+    Raises:
+        BadInput: there are too few samples for what was chosen.
+    """
+
+    NAME: ClassVar[str]
+
+    cache: str
+    metrics: Sequence[Metric] = ("fid", "inception_score")
+    samples: Annotated[int, Field(ge=2)] = 1000
+    seed: Index = 0
+    split: Literal["train", "test"] = "train"
+    splits: Count = 1
+    neighbours: Count = 5
+    subset: Annotated[int, Field(ge=2)] = 10000
+
+    def __post_init__(self) -> None:
+        if not self.metrics or len(set(self.metrics)) < len(self.metrics):
+            raise BadInput(f"evaluator.metrics={list(self.metrics)}: must name one figure or more, each once")
+        if self.splits > self.samples // 2:
+            raise BadInput(f"evaluator.splits={self.splits}: must be at most half of evaluator.samples={self.samples}")
+        self._require_neighbours(
+            "the smaller of evaluator.samples and evaluator.subset", min(self.samples, self.subset)
+        )
+
+    def check(self, dataset: Dataset) -> None:
+        if len(dataset.image_shape) != 3:
+            others = "evaluator=mixture or evaluator=none" if dataset.mixture else "evaluator=none"
+            raise BadInput(
+                f"evaluator={self.NAME} needs images; dataset={dataset.name} has points of shape "
+                f"{dataset.image_shape}. Choose {others}."
+            )
+        counts = [len(split.images) for split in (dataset.train, dataset.test)]
+        if min(counts) < 2:
+            raise BadInput(
+                f"evaluator={self.NAME} needs two images or more in each split; dataset={dataset.name} has "
+                f"{counts[0]} and {counts[1]}."
+            )
+        self._check(dataset)
+        self._require_neighbours(f"the images of the {self.split} split", len(getattr(dataset, self.split).images))
+        height, width = dataset.image_shape[:2]
+        least = image_metrics.LEAST_SIDE
+        pixels = self._chosen("ms_ssim", "sliced_wasserstein")
+        if pixels and min(height, width) < least:
+            raise BadInput(
+                f"evaluator.metrics={pixels}: need images of {least}x{least} or more; dataset={dataset.name} has "
+                f"{dataset.image_shape}."
+            )
+        if "sliced_wasserstein" in pixels and not (height == width and image_metrics.whole_pyramid(height)):
+            raise BadInput(
+                "evaluator.metrics=['sliced_wasserstein']: needs square images whose side can be halved to 16 to 31 "
+                f"pixels, such as 28, 32 or 48; dataset={dataset.name} has {dataset.image_shape}."
+            )
+
+    def prepare(self, dataset: Dataset) -> Evaluation:
+        extractor = self._extractor(dataset)
+        reference = Reference(
+            self.cache, dataset, extractor, split=self.split, subset=self._first, neighbours=self.neighbours
+        )
+        list(self._rungs(reference))  # so that what they need of real images is there before training begins
+
+        def evaluate(batches: Iterable[Images]) -> Scalars:
+            chosen = list(self._rungs(reference))
+            for images in batches:
+                features = extractor.extract(images)
+                for rung in chosen:
+                    rung.update(images, features)
+            return {name: value for rung in chosen for name, value in rung.result().items()}
+
+        card = protocol(
+            dataset,
+            split=self.split,
+            samples=self.samples,
+            **extractor.identity,
+            figures=self._own_protocols(min(self._first, len(getattr(dataset, self.split).images))),
+        )
+        return Evaluation(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
+
+    @abstractmethod
+    def _check(self, dataset: Dataset) -> None:
+        """Raise BadInput where the extractor is not for this data set's images."""
+
+    @abstractmethod
+    def _extractor(self, dataset: Dataset) -> Extractor:
+        """Make the extractor, or take it from the cache."""
+
+    @property
+    def _first(self) -> int:
+        """How many samples are kept, to be compared one by one, at the most."""
+        return min(self.samples, self.subset)
+
+    def _own_protocols(self, paired: int) -> Mapping[str, Mapping[str, int]]:
+        """What sets a figure's protocol apart from that of the others; `paired` samples meet as many real images."""
+        own: dict[str, Mapping[str, int]] = {
+            "inception_score inception_score_deviation": {"splits": self.splits},
+            "kid kid_standard_error sliced_wasserstein": {"samples": paired},
+            "precision recall density coverage": {"samples": paired, "neighbours": self.neighbours},
+            "memorization nearest_train nearest_train_held_out": {"samples": self._first},
+        }
+        return {figure: protocol for figures, protocol in own.items() for figure in figures.split()}
+
+    def _rungs(self, reference: Reference) -> Iterator[Rung]:
+        """Those of the chosen figures, none of which has seen a sample."""
+        if "fid" in self.metrics:
+            yield accumulators.Fid(reference.gaussian)
+        if "inception_score" in self.metrics:
+            yield accumulators.Score(self.samples, self.splits)
+        if figures := list(self._of_neighbours(reference)):
+            yield accumulators.Kept(self._first, figures)
+        if "ms_ssim" in self.metrics:
+            yield accumulators.Similarity()
+        if "sliced_wasserstein" in self.metrics:
+            yield accumulators.Patches(self._first, reference.images)
+
+    def _of_neighbours(self, reference: Reference) -> Iterator[Callable[[NDArray[Any]], Scalars]]:
+        """The chosen figures that look at features side by side; with as many real examples as fakes."""
+        if "kid" in self.metrics:
+            real = reference.features
+            yield lambda fake: _kid(real, fake[: len(real)])
+        if "precision_recall" in self.metrics:
+            manifold = reference.manifold
+            yield lambda fake: precision_recall(manifold, Manifold(fake[: len(manifold.features)], self.neighbours))
+        if "density_coverage" in self.metrics:
+            manifold = reference.manifold
+            yield lambda fake: density_coverage(manifold, fake[: len(manifold.features)])
+        if "memorization" in self.metrics:
+            training, held_out = reference.training, reference.held_out
+            yield lambda fake: memorization(held_out, nearest(fake, training))
+
+    def _chosen(self, *metrics: Metric) -> list[Metric]:
+        return [metric for metric in metrics if metric in self.metrics]
+
+    def _require_neighbours(self, which: str, count: int) -> None:
+        if self._chosen("precision_recall", "density_coverage") and self.neighbours >= count:
+            raise BadInput(f"evaluator.neighbours={self.neighbours}: must be less than {which}, {count}")
+
+
+def _kid(real: NDArray[Any], fake: NDArray[Any]) -> Scalars:
+    """In ten blocks or more, as far as two samples each allow, of 1,000 at the most."""
+    blocks = max(min(10, len(fake) // 2), -(-len(fake) // 1000))
+    found = kernel_distance(real, fake, blocks=blocks)
+    error = {} if math.isnan(found.standard_error) else {"kid_standard_error": found.standard_error}
+    return {"kid": found.value, **error}

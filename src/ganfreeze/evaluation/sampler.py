@@ -1,0 +1,50 @@
+"""Samples as images: what the generator makes, quantised as real images are, and the grids people look at."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.data.dataset.base import Examples, Images
+from ganfreeze.data.streams import sample_batches
+from ganfreeze.errors import Diverged
+from ganfreeze.types import Model
+
+BATCH = 250
+
+
+class Sampler:
+    """Latent vectors (n, latent_dim) to uint8 images (n, height, width, channels), or to points; of any n.
+
+    The generator runs in inference mode, so that a sample depends on no other, with the weights that it has by then; of
+    images [-1, 1] is rounded to 0..255.
+
+    Raises:
+        Diverged: a sample is no number, which rounding would hide.
+    """
+
+    def __init__(self, generator: Model) -> None:
+        self._images, self._latent_dim = len(generator.output_shape) == 4, generator.input_shape[-1]
+        self._infer = tf.function(
+            lambda latent: generator(latent, training=False),
+            autograph=False,
+            input_signature=[tf.TensorSpec((None, self._latent_dim), tf.float32)],
+        )
+
+    def __call__(self, latent: NDArray[np.float32]) -> Examples:
+        starts = range(0, len(latent), BATCH)
+        samples = np.concatenate([self._infer(latent[start : start + BATCH]) for start in starts])
+        if not np.isfinite(samples).all():
+            raise Diverged("the generator's samples are not finite")
+        return _quantised(samples) if self._images else samples.astype(np.float32)
+
+    def stream(self, seed: int, count: int) -> Iterator[Examples]:
+        """The samples of `sample_noise`, a batch at a time, in memory that does not grow with their number."""
+        return map(self, sample_batches(seed, count, self._latent_dim, BATCH))
+
+
+def _quantised(images: NDArray[np.floating]) -> Images:
+    scaled = images + 1
+    scaled *= 127.5
+    return np.clip(np.rint(scaled, out=scaled), 0, 255, out=scaled).astype(np.uint8)

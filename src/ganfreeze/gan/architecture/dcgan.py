@@ -1,0 +1,77 @@
+"""Deep convolutional networks for square images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganfreeze.errors import BadInput
+from ganfreeze.gan.architecture.base import Architecture
+from ganfreeze.gan.initializers import normal
+from ganfreeze.gan.layers.convolutions import double, halve
+from ganfreeze.gan.layers.leaky_relu import leaky_relu
+from ganfreeze.types import Count, Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dcgan(Architecture):
+    """Strided convolutions, BatchNormalization, ReLU in the generator and LeakyReLU(0.2) in the discriminator.
+
+    The image is halved while its side is even and stays at 4 or more, at least twice: 64 and 32 end at 4, 28 at 7,
+    8 at 2. The channels double with each halving, from `filters` on. `batch_norm` puts BatchNormalization into
+    the discriminator, after every convolution but the first; whether freezing mechanisms agree depends on it.
+
+    Source: Radford, Metz, Chintala 2016, section 3 and figure 1; kernels of 4 as in its PyTorch port, because a
+    kernel that the stride divides leaves no checkerboard.
+    """
+
+    latent_dim: Count = 100
+    filters: Count = 64
+    batch_norm: bool = True
+
+    def is_independent(self) -> bool:
+        return not self.batch_norm
+
+    def check(self, image_shape: tuple[int, ...]) -> None:
+        size = image_shape[:2]
+        if len(image_shape) != 3 or size[0] != size[1] or size[0] % 4 or not 8 <= size[0] <= 64:
+            shown = "x".join(map(str, size)) if len(image_shape) == 3 else f"points of {image_shape[0]} dimensions"
+            raise BadInput(
+                f"architecture=dcgan builds for square images whose side is a multiple of 4 from 8 to 64; this data "
+                f"set's are {shown}. Choose architecture=mlp, or another size where the data set has one."
+            )
+
+    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
+        layers = keras.layers
+        kernel = {"kernel_initializer": normal(keras, random, 0.02)}
+        widths = self._widths(image_shape)
+        base = image_shape[0] // 2 ** len(widths)
+        x = layers.Dense(base * base * widths[-1], use_bias=False, **kernel)(latent)
+        x = layers.Reshape((base, base, widths[-1]))(x)
+        for width in reversed(widths[:-1]):
+            x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+            x = double(keras, width, use_bias=False, **kernel)(x)
+        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        return double(keras, image_shape[2], activation="tanh", **kernel)(x)
+
+    def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
+        layers = keras.layers
+        kernel = {"kernel_initializer": normal(keras, random, 0.02)}
+        x = examples
+        for level, width in enumerate(self._widths(examples.shape[1:])):
+            x = halve(keras, width, **kernel)(x)
+            if self.batch_norm and level > 0:
+                x = layers.BatchNormalization(momentum=0.9)(x)
+            x = leaky_relu(keras, 0.2)(x)
+        return layers.Dense(1, **kernel)(layers.Flatten()(x))
+
+    def _widths(self, image_shape: Sequence[int]) -> Sequence[int]:
+        return [self.filters * 2**level for level in range(_halvings(image_shape[0]))]
+
+
+def _halvings(side: int) -> int:
+    halvings = 2
+    while side % 2 ** (halvings + 1) == 0 and side // 2 ** (halvings + 1) >= 4:
+        halvings += 1
+    return halvings

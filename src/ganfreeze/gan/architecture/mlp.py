@@ -1,0 +1,50 @@
+"""The dense networks of Keras-GAN's `gan.py`, which the question "why does it still train?" quotes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ganfreeze.gan.architecture.base import Architecture
+from ganfreeze.gan.initializers import glorot_uniform
+from ganfreeze.gan.layers.dense import dense
+from ganfreeze.gan.layers.leaky_relu import leaky_relu
+from ganfreeze.types import Count, Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mlp(Architecture):
+    """Generator 256-512-1024 with LeakyReLU(0.2) and BatchNormalization(0.8), tanh; discriminator 512-256 with
+    LeakyReLU(0.2).
+
+    One change: the discriminator ends in a logit, not in a sigmoid, for the losses take logits. Binary cross-entropy
+    of the sigmoid is the `nonsaturating` loss of the logit.
+
+    Source: eriklindernoren/Keras-GAN, gan/gan.py.
+    """
+
+    latent_dim: Count = 100
+
+    def is_independent(self) -> bool:
+        return True
+
+    def check(self, image_shape: tuple[int, ...]) -> None:
+        """Any shape will do."""
+
+    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
+        x = latent
+        for units in (256, 512, 1024):
+            x = _dense(keras, random, units)(x)
+            x = keras.layers.BatchNormalization(momentum=0.8)(leaky_relu(keras, 0.2)(x))
+        x = _dense(keras, random, int(np.prod(image_shape)), "tanh")(x)
+        return keras.layers.Reshape(image_shape)(x)
+
+    def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
+        x = keras.layers.Flatten()(examples)
+        for units in (512, 256):
+            x = leaky_relu(keras, 0.2)(_dense(keras, random, units)(x))
+        return _dense(keras, random, 1)(x)
+
+
+def _dense(keras: Any, random: np.random.Generator, units: int, activation: str | None = None) -> Any:
+    return dense(keras, units, activation=activation, kernel_initializer=glorot_uniform(keras, random))

@@ -1,0 +1,34 @@
+"""FreezeD: the discriminator's lower layers stay still in its own phase too."""
+
+from dataclasses import dataclass, replace
+
+from ganfreeze.errors import BadInput
+from ganfreeze.gan.freeze.base import Freeze
+from ganfreeze.gan.networks import Networks
+from ganfreeze.types import Count
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lower(Freeze):
+    """Hold the `layers` layers with a kernel that are nearest to the image, and what comes before the next kernel, such
+    as their BatchNormalization, which then runs in inference mode in every phase and under every strategy.
+
+    Source: Mo, Cho, Shin 2020, section 3 (for fine-tuning a pretrained discriminator).
+    """
+
+    layers: Count = 1
+
+    def apply(self, networks: Networks) -> Networks:
+        layers = networks.discriminator.layers
+        kernels = [at for at, layer in enumerate(layers) if any(len(each.shape) > 1 for each in layer.weights)]
+        if self.layers >= len(kernels):
+            most = f"at most {len(kernels) - 1} can be held" if len(kernels) > 1 else "set freeze=none"
+            raise BadInput(
+                f"freeze.layers={self.layers}: this discriminator has {len(kernels)} layers with a kernel, and one at "
+                f"least must train; {most}."
+            )
+        held = tuple(layer for layer in layers[: kernels[self.layers]] if layer.weights)
+        weights = tuple(weight for layer in held for weight in layer.trainable_weights)
+        for layer in held:
+            layer.trainable = False
+        return replace(networks, held=held, held_weights=weights)

@@ -1,0 +1,14 @@
+"""The whole discriminator trains in its phase."""
+
+from dataclasses import dataclass
+
+from ganfreeze.gan.freeze.base import Freeze
+from ganfreeze.gan.networks import Networks
+
+
+@dataclass(frozen=True)
+class Nothing(Freeze):
+    """No layer is held."""
+
+    def apply(self, networks: Networks) -> Networks:
+        return networks

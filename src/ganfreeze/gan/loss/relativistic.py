@@ -1,0 +1,31 @@
+"""The relativistic average loss."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ganfreeze.backend import tfgan
+from ganfreeze.gan.loss.base import Loss
+from ganfreeze.types import Limits, Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relativistic(Loss):
+    """With R = D(x) - E D(G(z)) and F = D(G(z)) - E D(x): discriminator: -E log s(R) - E log(1 - s(F)); generator:
+    -E log(1 - s(R)) - E log s(F); s is the sigmoid.
+
+    Real and fake logits enter together: the loss is no sum of two terms, so `update` must have joint batches, and
+    the generator phase sees the real batch too.
+
+    Source: Jolicoeur-Martineau 2018, equations 14 to 16; TF-GAN's `relativistic_*_loss`.
+    """
+
+    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
+    couples = True
+
+    def discriminator(
+        self, real_logits: Tensor, fake_logits: Tensor, real_weights: Tensor = 1.0, fake_weights: Tensor = 1.0
+    ) -> Tensor:
+        return tfgan.losses.relativistic_discriminator_loss(real_logits, fake_logits)
+
+    def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
+        return tfgan.losses.relativistic_generator_loss(real_logits, fake_logits)

@@ -1,0 +1,87 @@
+"""Optimizers of both networks, of either Keras, and how their rates fall."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ganfreeze.errors import BadInput
+from ganfreeze.gan.schedule.base import Schedule
+from ganfreeze.gan.update.base import Update
+from ganfreeze.types import PhaseName, Precision, Tensor, Variable
+
+
+@dataclass(frozen=True)
+class Optimizers:
+    """A Keras optimizer for each network, or the same one twice."""
+
+    generator: Any
+    discriminator: Any
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is only one."""
+        return self.generator is self.discriminator
+
+    def build(self, *, generator: Sequence[Variable], discriminator: Sequence[Variable]) -> None:
+        """Make the slots for these weights now.
+
+        An optimizer of Keras 2.11 or later knows only the variables of its first use: shared between two trainers
+        without this, it raises a KeyError at the second.
+        """
+        if self.shared:
+            known = {id(variable): variable for variable in (*generator, *discriminator)}
+            self.generator.build(list(known.values()))
+        else:
+            self.generator.build(list(generator))
+            self.discriminator.build(list(discriminator))
+
+    def scaled(self, phase: PhaseName, loss: Tensor) -> Tensor:
+        """What is to be differentiated instead of the loss: in half precision small gradients would vanish, so there it
+        is a multiple of the loss, a factor that the optimizer finds (Micikevicius et al. 2018, section 3.2)."""
+        optimizer = getattr(self, phase)
+        scale = getattr(optimizer, "get_scaled_loss", None) or getattr(optimizer, "scale_loss", None)  # Keras 2, 3
+        return scale(loss) if scale else loss
+
+    def apply(self, phase: PhaseName, gradients: Sequence[Tensor], weights: Sequence[Variable]) -> None:
+        """Take a step along the gradients of a `scaled` loss."""
+        optimizer = getattr(self, phase)
+        if hasattr(optimizer, "get_unscaled_gradients"):  # Keras 2; 3 does it itself
+            gradients = optimizer.get_unscaled_gradients(gradients)
+        optimizer.apply_gradients(zip(gradients, weights, strict=True))
+
+
+class OptimizerPair(ABC):
+    """What a file in `optimizer/` holds: one rule for both networks, with a rate for each.
+
+    Two rates make TTUR (Heusel et al. 2017).
+    """
+
+    generator_rate: float
+    discriminator_rate: float
+
+    @abstractmethod
+    def optimizer(self, keras: Any, rate: Any) -> Any:
+        """A Keras optimizer at this learning rate, a float or a Keras schedule."""
+
+    def check(self, update: Update) -> None:
+        """Raise BadInput where one optimizer would need two rates."""
+        if update.optimizers == "shared" and self.generator_rate != self.discriminator_rate:
+            raise BadInput(
+                f"update.optimizers=shared has one rate; optimizer.generator_rate={self.generator_rate} and "
+                f"optimizer.discriminator_rate={self.discriminator_rate} must be equal."
+            )
+
+    def build(
+        self, *, keras: Any, schedule: Schedule, update: Update, steps: int, precision: Precision = "float32"
+    ) -> Optimizers:
+        """Build the optimizers for a run of this many steps; in mixed_float16 they scale the loss."""
+
+        def build(phase: PhaseName, rate: float) -> Any:
+            iterations = steps * update.iterations(phase)
+            optimizer = self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations))
+            return keras.mixed_precision.LossScaleOptimizer(optimizer) if precision == "mixed_float16" else optimizer
+
+        discriminator = build("discriminator", self.discriminator_rate)
+        shared = update.optimizers == "shared"
+        return Optimizers(discriminator if shared else build("generator", self.generator_rate), discriminator)

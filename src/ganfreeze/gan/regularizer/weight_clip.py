@@ -1,0 +1,25 @@
+"""Weight clipping, as WGAN does it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.gan.regularizer.base import Play, Regularizer
+from ganfreeze.types import PhaseName, Rate, Variable
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightClip(Regularizer):
+    """After each of the discriminator's phases the weights that it trains are clipped to [-bound, bound].
+
+    Source: Arjovsky, Chintala, Bottou 2017, algorithm 1; `bound` is its c, 0.01 in the paper.
+    """
+
+    bound: Rate = 0.01
+
+    def penalty(self, phase: PhaseName, play: Play) -> float:
+        return 0.0
+
+    def constrain(self, weights: Sequence[Variable]) -> None:
+        for variable in weights:
+            variable.assign(tf.clip_by_value(tf.convert_to_tensor(variable), -self.bound, self.bound))

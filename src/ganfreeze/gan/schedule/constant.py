@@ -1,0 +1,14 @@
+"""A learning rate that stays."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ganfreeze.gan.schedule.base import Schedule
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """rate(t) = rate."""
+
+    def build(self, *, keras: Any, rate: float, iterations: int) -> Any:
+        return rate

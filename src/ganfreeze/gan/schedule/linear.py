@@ -1,0 +1,17 @@
+"""A learning rate that falls along a line."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ganfreeze.gan.schedule.base import Schedule
+from ganfreeze.types import Fraction
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(Schedule):
+    """rate(t) = rate * (1 - (1 - final) * t / T), where T is the number of iterations and `final` a share of rate."""
+
+    final: Fraction = 0.0
+
+    def build(self, *, keras: Any, rate: float, iterations: int) -> Any:
+        return keras.optimizers.schedules.PolynomialDecay(rate, iterations, self.final * rate, power=1.0)

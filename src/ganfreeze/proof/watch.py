@@ -1,0 +1,76 @@
+"""Frozen weights under watch while training goes on: a fingerprint before and after a phase, now and then."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.data.streams import Streams
+from ganfreeze.proof.ledger import Violation
+from ganfreeze.strategy.base import Game, Phase, Strategy
+from ganfreeze.strategy.engine import phases
+from ganfreeze.types import PhaseName, Scalars, Tensor, Variable
+
+
+class Watched(Strategy):
+    """A strategy that runs every `every`-th step phase by phase, and looks whether the frozen weights stood still.
+
+    A strategy whose `advance` is more than its phases, such as `fit`, takes that step by its phases too.
+
+    The scalar `frozen_weights_moved` is the share of the watched phases in which they were not.
+
+    Raises:
+        Violation: they moved, and `tolerated` is False.
+    """
+
+    def __init__(self, strategy: Strategy, game: Game, every: int, *, tolerated: bool) -> None:
+        self._strategy, self._update, self._every, self._tolerated = strategy, game.update, every, tolerated
+        weights = {name: phase.trains for name, phase in strategy.phases.items()}
+        held = tuple(game.networks.held_weights)
+        frozen: Mapping[PhaseName, Sequence[Variable]] = {
+            "discriminator": (*weights["generator"], *held),
+            "generator": (*weights["discriminator"], *held),
+        }
+        self.phases = {name: self._guarded(phase, frozen[name]) for name, phase in strategy.phases.items()}
+
+    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
+        totals: dict[str, float] = {}
+        watched, end = [], step + steps
+        while step < end:
+            if step % self._every == 0:
+                count, each = 1, self._watch(streams, step)
+                watched.append(each.pop("frozen_weights_moved"))
+            else:
+                count = min(end, (step // self._every + 1) * self._every) - step
+                each = dict(self._strategy.advance(streams, step, count))
+            for key, value in each.items():
+                totals[key] = totals.get(key, 0.0) + value * count / steps
+            step += count
+        return {**totals, "frozen_weights_moved": sum(watched) / len(watched)} if watched else totals
+
+    def _watch(self, streams: Streams, step: int) -> dict[str, float]:
+        given = phases.inputs(self._update, streams, step)
+        return dict(phases.mean(phases.run_step(self.phases, self._update, given)))
+
+    def _guarded(self, phase: Phase, frozen: Sequence[Variable]) -> Phase:
+        fingerprint = tf.function(lambda: _fingerprint(frozen), autograph=False)
+
+        def run(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
+            before = fingerprint()
+            scalars = phase.run(real, latent)
+            moved = bool(fingerprint() != before)
+            if moved and not self._tolerated:
+                raise Violation(f"in the {phase.name} phase frozen weights moved, which they did not before training")
+            return {**scalars, "frozen_weights_moved": float(moved)}
+
+        return phase._replace(run=run)
+
+
+def _fingerprint(variables: Sequence[Variable]) -> Tensor:
+    """A sum over the bits of every element, int64, with a factor for each variable: one changed bit changes it."""
+    return tf.add_n([(2 * number + 1) * _bits(variable) for number, variable in enumerate(variables)])
+
+
+def _bits(variable: Variable) -> Tensor:
+    value = tf.convert_to_tensor(variable)
+    integer = {2: tf.int16, 4: tf.int32, 8: tf.int64}[value.dtype.size]
+    return tf.reduce_sum(tf.cast(tf.bitcast(value, integer), tf.int64))

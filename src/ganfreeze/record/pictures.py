@@ -1,0 +1,47 @@
+"""Pictures of samples: images in a grid, points as a cloud."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ganfreeze.data.dataset.base import Examples, Images
+
+
+def write(examples: Examples, path: Path) -> None:
+    """Write a picture of the examples; the suffix of `path` tells the format."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture(examples)).save(path)
+
+
+def grid(images: Images, *, side: int = 512) -> Images:
+    """Images (n, h, w, c) row by row in the smallest square grid, black where there are no more, as one RGB image
+    (H, W, 3), enlarged by a whole factor so that its side comes near `side` pixels."""
+    n, height, width, channels = images.shape
+    rows = int(np.ceil(np.sqrt(n)))
+    filled = np.concatenate([images, np.zeros((rows * rows - n, height, width, channels), np.uint8)])
+    tiles = filled.reshape(rows, rows, height, width, channels).swapaxes(1, 2)
+    sheet = tiles.reshape(rows * height, rows * width, channels)
+    factor = max(1, side // (rows * height))
+    enlarged = sheet.repeat(factor, 0).repeat(factor, 1)
+    return np.broadcast_to(enlarged, (*enlarged.shape[:2], 3)).copy()
+
+
+def picture(examples: Examples) -> Images:
+    """Images in a grid, points as a cloud: one RGB image (H, W, 3)."""
+    return grid(examples) if examples.ndim == 4 else scatter(examples)
+
+
+def scatter(points: NDArray[np.float32], *, side: int = 512) -> Images:
+    """Points (n, dimensions) by their first two coordinates, a line's by the one it has, as an RGB image (H, W, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    canvas = FigureCanvasAgg(Figure(figsize=(side / 100, side / 100), dpi=100))
+    axes = canvas.figure.subplots()
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.scatter(points[:, 0], points[:, 1] if points.shape[1] > 1 else np.zeros(len(points)), s=4)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
