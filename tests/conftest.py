@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from ganfreeze.backend.keras import keras2, keras3
+
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
 SHARED_DATA = ROOT.parent / "shared" / "data"
+LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core of its own
@@ -51,6 +54,12 @@ def settings_put_back():
         if (keras := sys.modules.get(name)) and keras.mixed_precision.global_policy().name != "float32":
             keras.backend.set_floatx("float32")
             keras.mixed_precision.set_global_policy("float32")
+
+
+@pytest.fixture(params=LOADS)
+def keras(request: pytest.FixtureRequest):
+    """Each Keras in turn."""
+    return LOADS[request.param]()
 
 
 @pytest.fixture(scope="session")

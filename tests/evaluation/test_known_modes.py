@@ -1,10 +1,9 @@
-"""Data sets whose modes are known, their evaluators, and packed discriminators."""
+"""Data sets whose modes are known, and the evaluators that count them."""
 
 import numpy as np
 import pytest
-from conftest import SHARED_DATA, values
+from conftest import SHARED_DATA
 
-from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.data import idx
 from ganfreeze.data.dataset.grid import Grid
 from ganfreeze.data.dataset.ring import Ring
@@ -13,14 +12,6 @@ from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.evaluator.mixture import Mixture
 from ganfreeze.evaluation.evaluator.stacked import Stacked
 from ganfreeze.evaluation.protocol_card import FIELDS
-from ganfreeze.gan.architecture.dcgan import Dcgan
-from ganfreeze.gan.architecture.maxout import Maxout
-from ganfreeze.gan.architecture.mlp import Mlp
-
-LOADS = {"keras2": keras2.load, "keras3": keras3.load}
-
-
-# ----------------------------------------------------------------------------------------------------- mixtures
 
 
 @pytest.mark.parametrize(("source", "modes", "deviation"), [(Ring(), 8, 0.01), (Grid(), 25, 0.05)])
@@ -69,9 +60,6 @@ def test_a_collapsed_and_a_stray_generator():
     assert evaluate([np.zeros((100, 2))]) == pytest.approx(stray, nan_ok=True)
     two = np.concatenate([collapsed, np.tile(data.mixture.centres[4:5], (100, 1)), np.full((200, 2), 9.0)])
     assert evaluate([two]) == {"modes": 2, "high_quality": 0.5, "reverse_kl": pytest.approx(np.log(4))}
-
-
-# ------------------------------------------------------------------------------------------------ stacked MNIST
 
 
 @pytest.fixture(scope="module")
@@ -133,91 +121,3 @@ def test_evaluators_of_known_modes_refuse_other_data(digits, stacked):
         Stacked(cache="").check(digits)
     Mixture().check(Ring(examples=10).load())
     Stacked(cache="").check(stacked)
-
-
-# ------------------------------------------------------------------------------------------- the trials' networks
-
-
-@pytest.mark.parametrize("keras", LOADS)
-def test_maxout_has_the_layers_of_the_trials(keras):
-    networks = Maxout().build(keras=LOADS[keras](), image_shape=(2,), random=np.random.default_rng(0))
-    dense = 2 * 400 + 3 * 400 * 400 + 400 * 2 + 2
-    assert networks.generator.count_params() == dense + 4 * 4 * 400
-    assert networks.discriminator.count_params() == 3 * 1000 + 2 * 201 * 1000 + 201
-    weights = values(networks.discriminator)
-    x = np.random.default_rng(1).normal(size=(5, 2)).astype(np.float32)
-    hidden = x
-    for kernel, bias in zip(weights[0:6:2], weights[1:6:2], strict=True):
-        hidden = (hidden @ kernel + bias).reshape(5, 200, 5).max(-1)
-    np.testing.assert_allclose(networks.discriminator(x), hidden @ weights[6] + weights[7], rtol=1e-4, atol=1e-7)
-    with pytest.raises(BadInput, match=r"architecture=maxout is for points; .* dataset=ring or dataset=grid"):
-        Maxout().check((8, 8, 1))
-
-
-# ------------------------------------------------------------------------------------------------------- packing
-
-
-@pytest.mark.parametrize("keras", LOADS)
-@pytest.mark.parametrize(
-    ("architecture", "shape"), [(Mlp(), (8, 8, 1)), (Dcgan(filters=4), (8, 8, 3)), (Maxout(), (2,))]
-)
-def test_a_packed_discriminator_judges_examples_side_by_side(keras, architecture, shape):
-    """The pack of two is what the same discriminator, built for twice the channels, says of both at once."""
-    build = {"keras": LOADS[keras](), "random": np.random.default_rng(0)}
-    packed = architecture.build(image_shape=shape, packing=2, **build)
-    wide = architecture.build(image_shape=(*shape[:-1], 2 * shape[-1]), **build).discriminator
-    for target, source in zip(wide.weights, packed.discriminator.weights, strict=True):
-        target.assign(source)
-    assert packed.generator.output_shape[1:] == shape
-    x = np.random.default_rng(1).normal(size=(6, *shape)).astype(np.float32)
-    side_by_side = np.concatenate([x[0::2], x[1::2]], axis=-1)
-    logits = packed.discriminator(x)
-    assert logits.shape == (3, 1)
-    np.testing.assert_allclose(logits, wide(side_by_side), rtol=1e-5, atol=1e-7)
-
-
-def test_without_packing_the_discriminator_is_what_it_was():
-    layers = [
-        type(layer).__name__
-        for layer in Mlp()
-        .build(keras=keras2.load(), image_shape=(8, 8, 1), random=np.random.default_rng(0))
-        .discriminator.layers
-    ]
-    assert layers == ["InputLayer", "Flatten", "Dense", "LeakyReLU", "Dense", "LeakyReLU", "Dense"]
-
-
-@pytest.mark.parametrize("regularizer", ["r1", "gradient_penalty", "consensus"])
-def test_penalties_are_of_packs(variant, regularizer):
-    _, strategy, streams = variant("packing=2", f"regularizer={regularizer}", "architecture=dcgan")
-    assert np.isfinite(list(strategy.advance(streams, 0, 2).values())).all()
-
-
-def test_penalties_of_a_pack_take_its_whole_gradient():
-    """D(x1, x2) = a.x1 + b.x2 has the gradient (a, b) everywhere, with |a|^2 + |b|^2."""
-    from ganfreeze.backend import tensorflow as tf
-    from ganfreeze.gan.networks import Networks
-    from ganfreeze.gan.regularizer.base import Play
-    from ganfreeze.gan.regularizer.gradient_penalty import GradientPenalty
-    from ganfreeze.gan.regularizer.r1 import R1
-
-    a, b = np.array([[1.0], [2.0]], np.float32), np.array([[3.0], [0.5]], np.float32)
-
-    def discriminator(x, training):
-        return tf.matmul(x[0::2], a) + tf.matmul(x[1::2], b)
-
-    x = np.random.default_rng(0).normal(size=(2, 8, 2)).astype(np.float32)
-    play = Play(
-        Networks(None, discriminator, 2, packing=2), None, tf.constant(x[0]), tf.constant(x[1]), tf.constant(x[1])
-    )
-    squared = float((a**2).sum() + (b**2).sum())
-    assert float(R1(weight=2.0).penalty("discriminator", play)) == pytest.approx(squared)
-    penalty = float(GradientPenalty(weight=1.0).penalty("discriminator", play))
-    assert penalty == pytest.approx((np.sqrt(squared) - 1) ** 2)
-
-
-def test_a_batch_must_be_whole_packs(check):
-    with pytest.raises(BadInput, match="packing=3: batch_size=32 must be a multiple of it"):
-        check("packing=3")
-    check("packing=3", "batch_size=33")
-    with pytest.raises(BadInput, match="packing=0: must be greater than or equal to 1"):
-        check("packing=0")

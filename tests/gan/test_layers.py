@@ -2,15 +2,14 @@
 
 import numpy as np
 import pytest
+from conftest import LOADS
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.gan.initializers import normal
 from ganfreeze.gan.layers import convolutions
 from ganfreeze.gan.layers.dense import back, dense
 from ganfreeze.gan.layers.leaky_relu import leaky_relu
 
-LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 RANDOM = np.random.default_rng(0)
 
 

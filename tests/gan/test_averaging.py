@@ -4,15 +4,14 @@ from functools import cache
 
 import numpy as np
 import pytest
-from conftest import trainable, values, words
+from conftest import LOADS, trainable, values, words
 
-from ganfreeze.backend.keras import keras2, keras3
+from ganfreeze.backend.keras import keras2
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.averaging import Exponential
 from ganfreeze.proof.audit import audit
 from ganfreeze.record import checkpoints
 
-LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 DECAY = 0.3
 
 

@@ -2,17 +2,14 @@
 
 import numpy as np
 import pytest
-from conftest import values, words
+from conftest import LOADS, values, words
 
-from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.dcgan import Dcgan
 from ganfreeze.gan.architecture.dirac import Dirac
 from ganfreeze.gan.architecture.mlp import Mlp
 from ganfreeze.gan.freeze.lower import Lower
 from ganfreeze.gan.freeze.none import Nothing
-
-LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
 
 def build(architecture, keras="keras2", shape=(8, 8, 1)):

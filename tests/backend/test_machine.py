@@ -1,0 +1,48 @@
+"""The machine and its GPUs."""
+
+
+class Gpus:
+    """What TensorFlow is told of two GPUs."""
+
+    def __init__(self, monkeypatch, error=None):
+        from ganfreeze.backend import tensorflow as tf
+
+        self.growing, self.limits, self._error = [], {}, error
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["gpu0", "gpu1"])
+        monkeypatch.setattr(tf.config, "get_logical_device_configuration", self.limits.get)
+        monkeypatch.setattr(tf.config, "set_logical_device_configuration", self._limit)
+        monkeypatch.setattr(tf.config.experimental, "get_memory_growth", lambda gpu: gpu in self.growing)
+        monkeypatch.setattr(tf.config.experimental, "set_memory_growth", self._grow)
+
+    def _grow(self, gpu, enable):
+        if self._error:
+            raise self._error
+        self.growing.append(gpu)
+
+    def _limit(self, gpu, devices):
+        self.limits[gpu] = [device.memory_limit for device in devices]
+
+
+def test_a_gpu_is_taken_as_it_is_needed_or_to_its_share(monkeypatch):
+    from ganfreeze.backend import machine
+
+    gpus = Gpus(monkeypatch)
+    for _ in range(2):
+        machine.use_gpus_sparingly(None)
+    assert (gpus.growing, gpus.limits) == (["gpu0", "gpu1"], {})
+    gpus = Gpus(monkeypatch)
+    for _ in range(2):
+        machine.use_gpus_sparingly(4096)
+    assert (gpus.growing, gpus.limits) == ([], {"gpu0": [4096], "gpu1": [4096]})
+    gpus = Gpus(monkeypatch, RuntimeError("Physical devices cannot be modified after being initialized"))
+    machine.use_gpus_sparingly(None)
+    assert gpus.growing == []
+
+
+def test_the_machine_is_described():
+    from ganfreeze.backend import machine
+
+    described = machine.description()
+    assert set(described) == {"processor", "cores", "threads", "memory", "gpus", "system", "tensorflow"}
+    assert all(isinstance(value, str) and value for value in described.values())
+    assert int(described["cores"]) == machine.cores() >= 1

@@ -1,0 +1,64 @@
+"""Pictures of samples."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganfreeze.record import pictures
+
+
+def build(architecture, keras, shape=(8, 8, 1), seed=0):
+    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("count", "side"), [(64, 8), (60, 8), (1, 1), (5, 3)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_grid_shows_images_row_by_row(count, side, channels):
+    images = np.arange(count, dtype=np.uint8).reshape(-1, 1, 1, 1) * np.ones((1, 4, 4, channels), np.uint8)
+    picture = pictures.grid(images, side=4 * side)
+    assert picture.shape == (4 * side, 4 * side, 3)
+    shown = picture[::4, ::4, 0].ravel()
+    np.testing.assert_array_equal(shown[:count], np.arange(count))
+    assert not shown[count:].any()
+    assert pictures.grid(images, side=8 * side).shape == (8 * side, 8 * side, 3)
+
+
+def test_a_picture_is_written(tmp_path):
+    images = np.full((4, 8, 8, 1), 200, np.uint8)
+    pictures.write(images, tmp_path / "new" / "grid.png")
+    with Image.open(tmp_path / "new" / "grid.png") as picture:
+        assert picture.size == (512, 512)
+        assert picture.getpixel((0, 0)) == (200, 200, 200)
+
+
+BLUE = (31, 119, 180)  # matplotlib's first colour
+
+
+def middles(picture):
+    """The middle (row, column) of what is left and of what is right of blue in a picture with two dots."""
+    rows, columns = np.nonzero((picture == BLUE).all(-1))
+    left = columns < picture.shape[1] / 2
+    return [(rows[side].mean(), columns[side].mean()) for side in (left, ~left)]
+
+
+def test_points_are_shown_as_a_cloud():
+    points = np.array([[-1, 5], [3, 9]], np.float32)
+    picture = pictures.picture(points)
+    assert (picture.dtype, picture.shape) == (np.uint8, (512, 512, 3))
+    assert pictures.scatter(points, side=256).shape == (256, 256, 3)
+    (low, left), (high, right) = middles(picture)
+    assert low - high > 300, "y points upwards"
+    assert right - left > 300
+    (_, left_), (_, right_) = middles(pictures.picture(points * [1, -1]))
+    assert (left, right) == pytest.approx((left_, right_), abs=1)
+
+
+def test_points_on_a_line_lie_on_a_line():
+    (first, left), (second, right) = middles(pictures.picture(np.array([[-2.0], [2.0]], np.float32)))
+    assert first == second
+    assert right - left > 300
+
+
+def test_images_are_shown_in_a_grid():
+    images = np.full((4, 8, 8, 1), 200, np.uint8)
+    np.testing.assert_array_equal(pictures.picture(images), pictures.grid(images))

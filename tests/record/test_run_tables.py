@@ -1,0 +1,35 @@
+"""The table of a sweep, and the links between its runs."""
+
+from ganfreeze.record import mlflow_store
+from ganfreeze.record.report import run_tables
+
+
+def a_run(number, name, status="FINISHED", **metrics):
+    return mlflow_store.Run(f"id{number}", "1", name, status, metrics, audit="clean" if number == 1 else "")
+
+
+RUNS = [
+    a_run(1, "tape steps=9", **{"classifier/fid": 12.345, "steps_per_second": 110.0}),
+    a_run(2, "compile steps=9", "FAILED", **{"classifier/fid": 1.5}),
+]
+
+
+def test_the_table_names_what_tells_runs_apart():
+    lines = run_tables.sweep_table(RUNS).splitlines()
+    assert lines[0].split() == ["variant", "classifier/fid", "steps/s", "audit", "status"]
+    assert lines[1].split() == ["tape", "12.3", "110.0", "clean", "FINISHED"]
+    assert lines[2].split() == ["compile", "1.500", "-", "-", "FAILED"]
+    assert "tape steps=9" in run_tables.sweep_table(RUNS[:1])
+
+
+def test_the_address_of_the_compare_page():
+    assert run_tables.compare_page(RUNS) == (
+        "#/compare-runs?runs=%5B%22id1%22%2C%22id2%22%5D&experiments=%5B%221%22%5D"
+    )
+
+
+def test_links_lead_to_the_other_runs():
+    note = run_tables.links(RUNS[0], RUNS)
+    assert "[compile steps=9](#/experiments/1/runs/id2)" in note
+    assert "runs/id1" not in note
+    assert run_tables.compare_page(RUNS) in note
