@@ -13,7 +13,7 @@ from time import perf_counter
 
 from hydra import initialize_config_dir
 
-from ganfreeze.app.execution import assembled
+from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.study import variant
 from ganfreeze.evaluation import sampler
 
@@ -26,7 +26,7 @@ def main(overrides: list[str]) -> None:
         chosen = variant("steps=10000", *overrides)
     dataset = chosen.source.load()
     chosen.evaluator.check(dataset)
-    (game, strategy, streams), _ = assembled(chosen, dataset)
+    (game, strategy, streams), _ = build_fastest(chosen, dataset)
     evaluation, draw = chosen.evaluator.prepare(dataset), sampler.Sampler(game.networks.generator).stream
     every = chosen.settings.cadence.evaluate
 

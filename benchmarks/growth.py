@@ -19,7 +19,7 @@ import numpy as np
 import psutil
 from hydra import initialize_config_dir
 
-from ganfreeze.app.execution import assembled
+from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.study import variant
 from ganfreeze.data.dataset.base import Dataset, Examples, Split
 
@@ -84,7 +84,7 @@ def _rate(images: Examples, *overrides: str) -> tuple[float, str]:
     """Steps per second, the median of three turns, and how the steps were run."""
     with tempfile.TemporaryDirectory() as cache, initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         chosen = variant("evaluator=none", "steps=100000", f"paths.cache={cache}", *overrides)
-        (_, strategy, streams), choice = assembled(chosen, _of(images))
+        (_, strategy, streams), choice = build_fastest(chosen, _of(images))
     streams = streams._replace(images=images)
     strategy.advance(streams, 0, _FEW)  # compiled, and the first permutation made
     began = perf_counter()

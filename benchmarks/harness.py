@@ -16,9 +16,9 @@ from hydra import initialize_config_dir
 
 from ganfreeze import events
 from ganfreeze.app.config import Variant
-from ganfreeze.app.execution import assembled
+from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.study import variant
-from ganfreeze.app.train import happenings
+from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.loop import Cadence
 from ganfreeze.record.terminal import Terminal
@@ -42,7 +42,7 @@ def main(overrides: list[str]) -> None:
 
 def _bare(chosen: Variant, dataset: Dataset) -> float:
     """Seconds that the spans of a run take with nothing between them, but for the first, which compiles."""
-    (_, strategy, streams), _ = assembled(chosen, dataset)
+    (_, strategy, streams), _ = build_fastest(chosen, dataset)
     settings, step = chosen.settings, 0
     began = perf_counter()
     for span in Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate).spans(0):
@@ -57,7 +57,7 @@ def _full(chosen: Variant, dataset: Dataset, folder: Path) -> Counter[str]:
     spent: Counter[str] = Counter()
     with chosen.tracker as tracker, Terminal("benchmark") as terminal:
         at, counting = perf_counter(), False
-        for event in happenings(chosen, dataset, "benchmark", folder=folder, tags={}):
+        for event in run_events(chosen, dataset, "benchmark", folder=folder, tags={}):
             made = perf_counter()
             tracker.write(event)
             terminal.write(event)
@@ -65,14 +65,14 @@ def _full(chosen: Variant, dataset: Dataset, folder: Path) -> Counter[str]:
             if counting:
                 spent[_name(event)] += made - at
                 spent["tracker and terminal"] += written - made
-            counting = counting or isinstance(event, events.Scalars)
+            counting = counting or isinstance(event, events.Measured)
             at = written
     return spent
 
 
 def _name(event: events.Event) -> str:
     match event:
-        case events.Scalars(_, values):
+        case events.Measured(_, values):
             return "training" if "steps_per_second" in values else "figures"
         case events.Images():
             return "pictures"

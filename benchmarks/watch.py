@@ -11,7 +11,7 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze.app.study import ready, variant
-from ganfreeze.proof.watch import Watched
+from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.strategy.base import Strategy
 
 EVERY, STEPS = 100, 300
@@ -22,7 +22,7 @@ def main(overrides: list[str]) -> None:
     with initialize_config_dir(str(Path(__file__).parent.parent.resolve() / "conf"), version_base="1.3"):
         chosen = variant("evaluator=none", *overrides)
     game, strategy, streams = ready(chosen, chosen.source.load())
-    watched = Watched(strategy, game, 1, tolerated=False)
+    watched = WatchedStrategy(strategy, game, 1, tolerated=False)
 
     def milliseconds(each: Strategy, step: int) -> float:
         began = perf_counter()

@@ -5,7 +5,7 @@ import re
 from conftest import ROOT, words
 from test_freeze_matrix import MATRIX, PLACES
 
-from ganfreeze.app import WORDS
+from ganfreeze.app import GROUPS
 from ganfreeze.record.report import freeze_matrix
 from ganfreeze.record.report.freeze_matrix import Cell
 
@@ -21,8 +21,8 @@ def test_the_tests_command_is_the_one_ci_runs():
 def test_every_word_is_in_the_readme():
     table = README.partition("| group | words |")[2]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE))
-    assert rows.keys() == set(WORDS)
-    for group in WORDS:
+    assert rows.keys() == set(GROUPS)
+    for group in GROUPS:
         assert {word for word in re.findall(r"`(\w+)`", rows[group]) if word in words(group)} == set(words(group))
 
 

@@ -37,7 +37,7 @@ def tape(strategy, cadence):
 
 def brief(event):
     match event:
-        case events.Scalars(step, values):
+        case events.Measured(step, values):
             return step, sorted(values.keys() - {"steps_per_second"})
         case events.Images(step, name, _):
             return step, name
@@ -63,7 +63,7 @@ def test_the_tape():
 
 
 def test_the_rate_is_told_with_the_scalars():
-    scalars = [event.values for event in tape(Counting(), Cadence(20, 5, 100)) if isinstance(event, events.Scalars)]
+    scalars = [event.values for event in tape(Counting(), Cadence(20, 5, 100)) if isinstance(event, events.Measured)]
     rates = [values["steps_per_second"] for values in scalars if "loss" in values]
     assert len(rates) == 4
     assert min(rates) > 0
@@ -74,7 +74,7 @@ def test_a_loss_that_is_no_number_is_recorded_and_ends_the_run():
     with pytest.raises(Diverged, match="loss not finite between steps 10 and 20"):
         for event in tape(Counting(breaks=15), Cadence(40, 10, 40)):
             seen.append(event)
-    assert isinstance(seen[-1], events.Scalars)
+    assert isinstance(seen[-1], events.Measured)
     assert np.isnan(seen[-1].values["loss"])
 
 

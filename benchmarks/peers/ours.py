@@ -40,7 +40,7 @@ def main() -> None:
             *(f"precision={PRECISIONS[chosen.precision]}", "evaluator=none", "steps=100000", f"paths.cache={cache}"),
         )
         data = Dataset.of("mnist", Split(chosen.images, None), Split(chosen.images[:1], None), source="--images")
-        assembled, choice = execution.assembled(wanted, data)
+        assembled, choice = execution.build_fastest(wanted, data)
     print(choice.why, file=sys.stderr)
     taken = 0
 

@@ -87,7 +87,7 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Scalars:
+class Measured:
     """Figures measured after `step` steps, by name."""
 
     step: int
@@ -118,4 +118,4 @@ class Ended:
     step: int
 
 
-Event = Described | Chosen | Prepared | Audited | Certified | Started | Scalars | Images | Saved | Ended
+Event = Described | Chosen | Prepared | Audited | Certified | Started | Measured | Images | Saved | Ended

@@ -39,7 +39,7 @@ def train(
     *,
     strategy: Strategy,  # how both networks are trained
     streams: Streams,  # what they are trained on
-    measures: Sequence[Callable[[], types.Scalars]],  # what is measured at each evaluation
+    measures: Sequence[Callable[[], types.Metrics]],  # what is measured at each evaluation
     pictures: Mapping[str, Callable[[], Examples]],  # samples of the same latent vectors each time, by name
     save: Callable[[], Path],  # writes the weights and says where
     cadence: Cadence,  # how long, and when to look
@@ -62,12 +62,12 @@ def train(
         timed_steps, seconds = (timed_steps + span.steps, seconds + elapsed) if step else (0, 0.0)
         step += span.steps
         rate = timed_steps / seconds if seconds else span.steps / elapsed
-        yield events.Scalars(step, {**scalars, "steps_per_second": rate})
+        yield events.Measured(step, {**scalars, "steps_per_second": rate})
         if bad := [name for name, value in scalars.items() if not math.isfinite(value)]:
             raise Diverged(f"{', '.join(bad)} not finite between steps {step - span.steps} and {step}")
         if span.evaluate:
             for measure in measures:
-                yield events.Scalars(step, measure())
+                yield events.Measured(step, measure())
             for name, samples in pictures.items():
                 yield events.Images(step, name, samples())
     yield events.Saved(step, save())

@@ -8,7 +8,7 @@ from pydantic import Field
 Tensor = Any  # a tf.Tensor or what tf.convert_to_tensor takes; naming the class here would import TensorFlow
 Variable = Any  # a variable of either Keras
 Model = Any  # a keras.Model of either Keras
-Scalars = Mapping[str, float]
+Metrics = Mapping[str, float]
 
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
@@ -21,4 +21,4 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
 # What a part can do, where it cannot do everything: by the key of a config ("keras", "update.batches"), the values that
 # go with it. It is asked before TensorFlow is imported.
-Limits = Mapping[str, Sequence[str | bool | int]]
+Choices = Mapping[str, Sequence[str | bool | int]]

@@ -64,8 +64,8 @@ class FreshProcessLauncher(Launcher):
         _check(jobs, self._n_jobs)
         for each in (signal.SIGINT, signal.SIGTERM):  # a shell makes what a script puts behind an & deaf to SIGINT
             signal.signal(each, signal.default_int_handler)
-        os.environ |= job_shares.of_cores(self._n_jobs)
-        for share in job_shares.of_gpus(self._n_jobs, job_shares.gpus()):
+        os.environ |= job_shares.core_shares(self._n_jobs)
+        for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
             self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:

@@ -9,15 +9,15 @@ from conftest import CONF, ROOT, words
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from ganfreeze.app import WORDS
+from ganfreeze.app import GROUPS
 from ganfreeze.errors import BadInput
 
-FILES = [(group, word) for group in WORDS for word in words(group)]
+FILES = [(group, word) for group in GROUPS for word in words(group)]
 GIVEN_BY_APP = {"game"}  # to the constructors of strategies
 
 
 def test_the_groups_are_the_folders():
-    assert sorted(WORDS) == sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
+    assert sorted(GROUPS) == sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
 
 
 @pytest.mark.parametrize(("group", "word"), FILES)

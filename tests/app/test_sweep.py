@@ -314,11 +314,11 @@ def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
 
 
 def test_jobs_share_the_cores_out():
-    from ganfreeze.backend.job_shares import of_cores
+    from ganfreeze.backend.job_shares import core_shares
 
     cores = len(os.sched_getaffinity(0))
-    assert of_cores(1) == {}
-    assert of_cores(cores + 1)["TF_NUM_INTRAOP_THREADS"] == of_cores(cores + 1)["OMP_NUM_THREADS"] == "1"
+    assert core_shares(1) == {}
+    assert core_shares(cores + 1)["TF_NUM_INTRAOP_THREADS"] == core_shares(cores + 1)["OMP_NUM_THREADS"] == "1"
 
 
 def nvidia_smi(folder, *gpus):
@@ -342,23 +342,23 @@ def nvidia_smi(folder, *gpus):
 )
 def test_jobs_share_the_gpus_out(monkeypatch, tmp_path, visible, n_jobs, expected):
     """One after the other, and the memory of one where several have to share it, nine tenths in all."""
-    from ganfreeze.backend.job_shares import gpus, of_gpus
+    from ganfreeze.backend.job_shares import gpu_shares, gpus
 
     nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    shares = of_gpus(n_jobs, gpus())
+    shares = gpu_shares(n_jobs, gpus())
     assert [(each.get("CUDA_VISIBLE_DEVICES"), each.get("GANFREEZE_GPU_MEMORY")) for each in shares] == expected
 
 
 def test_without_gpus_nothing_is_shared_out(monkeypatch):
-    from ganfreeze.backend.job_shares import gpus, of_gpus
+    from ganfreeze.backend.job_shares import gpu_shares, gpus
 
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert of_gpus(3, gpus()) == [{}, {}, {}]
+    assert gpu_shares(3, gpus()) == [{}, {}, {}]
 
 
 def test_each_job_is_forked_with_its_gpu_and_of_nothing_that_ran(tmp_path):

@@ -28,14 +28,14 @@ def test_a_gpu_is_taken_as_it_is_needed_or_to_its_share(monkeypatch):
 
     gpus = Gpus(monkeypatch)
     for _ in range(2):
-        machine.use_gpus_sparingly(None)
+        machine.limit_gpu_memory(None)
     assert (gpus.growing, gpus.limits) == (["gpu0", "gpu1"], {})
     gpus = Gpus(monkeypatch)
     for _ in range(2):
-        machine.use_gpus_sparingly(4096)
+        machine.limit_gpu_memory(4096)
     assert (gpus.growing, gpus.limits) == ([], {"gpu0": [4096], "gpu1": [4096]})
     gpus = Gpus(monkeypatch, RuntimeError("Physical devices cannot be modified after being initialized"))
-    machine.use_gpus_sparingly(None)
+    machine.limit_gpu_memory(None)
     assert gpus.growing == []
 
 

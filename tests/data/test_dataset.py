@@ -15,10 +15,12 @@ import pytest
 from conftest import SHARED_DATA
 from PIL import Image
 
-from ganfreeze.data import download, idx
+from ganfreeze.data import download
+from ganfreeze.data import idx
 from ganfreeze.data.dataset import cifar10 as cifar10_module
 from ganfreeze.data.dataset import mnist as mnist_module
-from ganfreeze.data.dataset.base import Dataset, Split
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.data.dataset.base import Split
 from ganfreeze.data.dataset.cifar10 import Cifar10
 from ganfreeze.data.dataset.dirac import Dirac
 from ganfreeze.data.dataset.fashion_mnist import FashionMnist

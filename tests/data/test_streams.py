@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from ganfreeze.data.streams import Streams, _permutation, sample_noise, scaled, weights_random
+from ganfreeze.data.streams import Streams
+from ganfreeze.data.streams import _permutation
+from ganfreeze.data.streams import sample_noise
+from ganfreeze.data.streams import scale
+from ganfreeze.data.streams import weight_generator
 
 IMAGES = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
 
@@ -34,7 +38,7 @@ def test_seed_zero_is_a_seed():
     np.testing.assert_array_equal(streams(seed=0).indices(0), first)
     np.testing.assert_array_equal(first, np.random.default_rng((0, 0, 0)).permutation(10)[:4])
     assert (streams(seed=0).noise(0, "generator") != streams(seed=1).noise(0, "generator")).all()
-    assert weights_random(0).random() == weights_random(0).random() != weights_random(1).random()
+    assert weight_generator(0).random() == weight_generator(0).random() != weight_generator(1).random()
 
 
 def test_noise_is_fresh_for_each_step_phase_and_draw():
@@ -88,4 +92,4 @@ def test_points_are_handed_out_as_they_are(dtype):
     epoch = np.concatenate([stream.batch(0), stream.batch(1)])
     assert epoch.dtype == dtype
     np.testing.assert_array_equal(np.sort(epoch, 0), np.sort(points, 0))
-    np.testing.assert_array_equal(scaled(points), points)
+    np.testing.assert_array_equal(scale(points), points)

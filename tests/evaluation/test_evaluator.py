@@ -22,7 +22,7 @@ from ganfreeze.evaluation.extractor import classifier
 from ganfreeze.evaluation.extractor.base import Extractor, Features
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
-from ganfreeze.evaluation.reference import Reference
+from ganfreeze.evaluation.reference import ReferenceStatistics
 
 EVERY = (
     *("fid", "inception_score", "kid", "precision_recall", "density_coverage"),
@@ -192,7 +192,7 @@ def test_memory_does_not_grow_with_the_number_of_samples(digits, tmp_path):
 def test_it_is_trained_once_and_the_statistics_kept(digits, evaluator, monkeypatch):
     first = evaluator.prepare(digits)
     monkeypatch.setattr(classifier, "_train", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(Reference, "_extracted", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(ReferenceStatistics, "_extracted", lambda *_: pytest.fail("counted again"))
     second = evaluator.prepare(digits)
     assert second.card == first.card
     assert second.evaluate(batches(digits.test.images)) == first.evaluate(batches(digits.test.images))
@@ -287,13 +287,15 @@ def test_figures_with_different_cards_are_refused_with_the_fields_named():
     one = {"samples": 1000, "split": "train", "weights": "0" * 64}
     others = [one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}]
     names = "classifier/fid", "classifier/kid", "classifier/ms_ssim"
-    found = protocol_card.refusals(dict(zip(names, ([one, *others], [one, dict(one)], [one, *others]), strict=True)))
+    found = protocol_card.incomparable(
+        dict(zip(names, ([one, *others], [one, dict(one)], [one, *others]), strict=True))
+    )
     assert set(found) == {"classifier/fid", "classifier/ms_ssim"}
-    assert protocol_card.told(found) == (
+    assert protocol_card.explain(found) == (
         "classifier/fid, classifier/ms_ssim: not compared, for not measured alike: samples: 1000, 500; "
         "split: train, test, not said; weights: 000000000000..., not said\n"
     )
-    assert protocol_card.told({}) == ""
+    assert protocol_card.explain({}) == ""
 
 
 def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
@@ -304,14 +306,14 @@ def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
         .card
         for splits, subset in ((1, 200), (4, 300))
     )
-    refused = protocol_card.refusals(
+    refused = protocol_card.incomparable(
         {f"classifier/{figure}": [few, many] for figure in (*FIGURES, "fid_spread", "kid_spread")}
     )
     assert {name.partition("/")[2] for name in refused} == FIGURES - {"fid", "ms_ssim"} | {"kid_spread"}
     assert refused["classifier/inception_score"] == "splits: 1, 4"
     assert refused["classifier/kid_spread"] == "samples: 200, 300"
-    assert protocol_card.of(few, "precision")["neighbours"] == 5
-    assert protocol_card.of(few, "memorization")["samples"] == 200
+    assert protocol_card.for_metric(few, "precision")["neighbours"] == 5
+    assert protocol_card.for_metric(few, "memorization")["samples"] == 200
 
 
 def test_it_refuses_what_it_cannot_learn(digits, evaluator):

@@ -8,7 +8,7 @@ from conftest import LOADS, trainable, values, words
 
 from ganfreeze.backend.keras import keras2
 from ganfreeze.errors import BadInput
-from ganfreeze.gan.averaging import Exponential
+from ganfreeze.gan.averaging import ExponentialAverage
 from ganfreeze.proof.audit import audit
 from ganfreeze.record import checkpoints
 
@@ -97,7 +97,7 @@ def test_the_first_weights_are_forgotten_early():
     keras = keras2.load()
     of, generator = (keras.Sequential([keras.layers.Dense(1, use_bias=False, input_shape=(1,))]) for _ in range(2))
     of.layers[0].kernel.assign([[0.0]])
-    average = Exponential(0.999, of=of, generator=generator)
+    average = ExponentialAverage(0.999, of=of, generator=generator)
     of.layers[0].kernel.assign([[1.0]])
     for _ in range(50):
         average.update()

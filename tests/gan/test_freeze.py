@@ -9,7 +9,7 @@ from ganfreeze.gan.architecture.dcgan import Dcgan
 from ganfreeze.gan.architecture.dirac import Dirac
 from ganfreeze.gan.architecture.mlp import Mlp
 from ganfreeze.gan.freeze.lower import Lower
-from ganfreeze.gan.freeze.none import Nothing
+from ganfreeze.gan.freeze.none import NoFreeze
 
 
 def build(architecture, keras="keras2", shape=(8, 8, 1)):
@@ -47,7 +47,7 @@ def test_what_is_held_is_nearest_to_the_image(keras, architecture, layers, held)
 
 def test_none_holds_nothing():
     networks = build(Mlp())
-    assert Nothing().apply(networks) is networks
+    assert NoFreeze().apply(networks) is networks
     assert (networks.held, networks.held_weights) == ((), ())
 
 

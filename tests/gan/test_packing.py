@@ -50,7 +50,7 @@ def test_penalties_of_a_pack_take_its_whole_gradient():
     """D(x1, x2) = a.x1 + b.x2 has the gradient (a, b) everywhere, with |a|^2 + |b|^2."""
     from ganfreeze.backend import tensorflow as tf
     from ganfreeze.gan.networks import Networks
-    from ganfreeze.gan.regularizer.base import Play
+    from ganfreeze.gan.regularizer.base import PhaseContext
     from ganfreeze.gan.regularizer.gradient_penalty import GradientPenalty
     from ganfreeze.gan.regularizer.r1 import R1
 
@@ -60,7 +60,7 @@ def test_penalties_of_a_pack_take_its_whole_gradient():
         return tf.matmul(x[0::2], a) + tf.matmul(x[1::2], b)
 
     x = np.random.default_rng(0).normal(size=(2, 8, 2)).astype(np.float32)
-    play = Play(
+    play = PhaseContext(
         Networks(None, discriminator, 2, packing=2), None, tf.constant(x[0]), tf.constant(x[1]), tf.constant(x[1])
     )
     squared = float((a**2).sum() + (b**2).sum())

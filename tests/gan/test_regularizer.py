@@ -9,10 +9,10 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.loss.minimax import Minimax
 from ganfreeze.gan.networks import Networks
-from ganfreeze.gan.regularizer.base import Play
+from ganfreeze.gan.regularizer.base import PhaseContext
 from ganfreeze.gan.regularizer.consensus import Consensus
 from ganfreeze.gan.regularizer.gradient_penalty import GradientPenalty
-from ganfreeze.gan.regularizer.none import Nothing
+from ganfreeze.gan.regularizer.none import NoRegularizer
 from ganfreeze.gan.regularizer.r1 import R1
 from ganfreeze.gan.regularizer.weight_clip import WeightClip
 
@@ -38,7 +38,7 @@ def slope_of_bent(x):
 
 def play(discriminator, real=REAL, fakes=FAKE, latent=LATENT):
     networks = Networks(generator=None, discriminator=discriminator, latent_dim=2)
-    return Play(networks, Minimax(), tf.constant(real), tf.constant(latent), tf.constant(fakes))
+    return PhaseContext(networks, Minimax(), tf.constant(real), tf.constant(latent), tf.constant(fakes))
 
 
 # --------------------------------------------------------------------------------------------------- equations
@@ -119,7 +119,7 @@ def test_consensus_is_half_the_squared_length_of_the_gradient_field():
         latent_dim=1,
     )
     zeros = tf.zeros((4, 1), tf.float64)
-    given = Play(networks, Minimax(), zeros, zeros, zeros + theta)
+    given = PhaseContext(networks, Minimax(), zeros, zeros, zeros + theta)
     s = 1 / (1 + np.exp(1.5 * 0.8))
     for phase in ("discriminator", "generator"):
         assert float(Consensus(weight=6.0).penalty(phase, given)) == pytest.approx(
@@ -141,10 +141,10 @@ def test_weight_clip_bounds_and_touches_nothing_within():
     clip.constrain([weight])
     np.testing.assert_array_equal(weight, np.array([-0.5, -0.5, 0.1, 0.5, 0.5], np.float32))
     for phase in ("discriminator", "generator"):
-        assert clip.penalty(phase, play(bent)) == Nothing().penalty(phase, play(bent)) == 0
+        assert clip.penalty(phase, play(bent)) == NoRegularizer().penalty(phase, play(bent)) == 0
 
 
-@pytest.mark.parametrize("regularizer", [Nothing(), R1(), GradientPenalty(), Consensus()])
+@pytest.mark.parametrize("regularizer", [NoRegularizer(), R1(), GradientPenalty(), Consensus()])
 def test_the_others_bound_nothing(regularizer):
     weight = tf.Variable([-3.0, 9.0])
     regularizer.constrain([weight])

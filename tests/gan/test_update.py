@@ -11,9 +11,9 @@ from ganfreeze.errors import BadInput
 from ganfreeze.gan.optimizer.base import Optimizers
 from ganfreeze.gan.update.alternating import Alternating
 from ganfreeze.gan.update.base import Call, Update
-from ganfreeze.gan.update.seed import Seed
+from ganfreeze.gan.update.keras_gan import KerasGan
 from ganfreeze.gan.update.simultaneous import Simultaneous
-from ganfreeze.strategy.engine.phases import SCALARS
+from ganfreeze.strategy.engine.phases import METRICS
 
 RATE = 0.2
 SOUND = [  # every mechanism that freezes what it should
@@ -77,7 +77,7 @@ def test_iterations_count_every_call_of_the_optimizer(options, discriminator, ge
 
 def test_the_words_are_settings_of_one_algorithm():
     assert asdict(Alternating()) == asdict(Update())
-    assert asdict(Seed()) == asdict(Update(batches="split", fakes="inference"))
+    assert asdict(KerasGan()) == asdict(Update(batches="split", fakes="inference"))
     assert asdict(Simultaneous()) == asdict(Update(order="simultaneous"))
     assert words("update") == ["alternating", "seed", "simultaneous"]
 
@@ -99,7 +99,7 @@ def test_a_step_hands_each_call_its_own_batch_and_noise(variant, options, fused_
     def record(phase):
         def run(real, latent, *_):
             seen.append((phase.name, real, latent))
-            return dict.fromkeys(SCALARS, 0.0)
+            return dict.fromkeys(METRICS, 0.0)
 
         return phase._replace(run=run)
 

@@ -13,10 +13,10 @@ from ganfreeze.errors import Refused
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.proof.snapshot import values
-from ganfreeze.proof.watch import Watched
+from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.strategy.base import Strategy
 from ganfreeze.strategy.engine import phases
-from ganfreeze.strategy.engine.tapes import Taped
+from ganfreeze.strategy.engine.tapes import TapedPhases
 
 SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8")
 
@@ -25,13 +25,13 @@ class Broken(Strategy):
     """Taped phases, one of them with a fault of the test's choosing; `advance` runs the phases, `late` others."""
 
     def __init__(self, game, learn=None, fool=None, late=None):
-        taped = Taped(game)
-        self.phases = phases.of(game, learn=learn or taped.learn, fool=fool or taped.fool)
+        taped = TapedPhases(game)
+        self.phases = phases.make_phases(game, learn=learn or taped.learn, fool=fool or taped.fool)
         self._advanced = late(self.phases) if late else self.phases
         self._update, self.taped = game.update, taped
 
     def advance(self, streams, step, steps):
-        given = phases.inputs(self._update, streams, step)
+        given = phases.step_inputs(self._update, streams, step)
         return phases.mean(phases.run_step(self._advanced, self._update, given))
 
 
@@ -52,7 +52,7 @@ def scalars(**values):
 
 def test_a_leaking_strategy_is_caught(game):
     made, streams = game()
-    taped = Taped(made)
+    taped = TapedPhases(made)
     kernel = made.networks.discriminator.trainable_variables[0]
 
     def fool_and_touch(real, latent):
@@ -75,7 +75,7 @@ def test_a_leaking_strategy_is_caught(game):
 def test_one_flipped_bit_is_caught(game):
     """Adding a denormal to a bias of exactly 0 is a change that no tolerance would see."""
     made, streams = game()
-    taped = Taped(made)
+    taped = TapedPhases(made)
     bias = next(each for each in made.networks.discriminator.trainable_variables if "bias" in each.name)
 
     def fool_and_touch(real, latent):
@@ -101,7 +101,7 @@ def test_an_optimizer_that_never_steps_is_caught(game):
 def test_a_forgotten_layer_is_caught(game):
     """All but one kernel of the active network move."""
     made, streams = game()
-    taped = Taped(made)
+    taped = TapedPhases(made)
     kernel = made.networks.generator.trainable_variables[0]
 
     def fool_but_one(real, latent):
@@ -205,7 +205,10 @@ def test_standing_still_for_a_good_reason_is_no_violation(assemble, keras, choic
 
 def test_a_counter_that_jumps_and_a_figure_that_is_none_are_caught():
     start = [np.array(0, np.int64), np.zeros(3, np.float32)]
-    owned = [audit.Owned("generator", "slots", "iteration", None), audit.Owned("generator", "weights", "w", None)]
+    owned = [
+        audit.OwnedVariable("generator", "slots", "iteration", None),
+        audit.OwnedVariable("generator", "weights", "w", None),
+    ]
     one = [np.array(1, np.int64), np.ones(3, np.float32)]
     assert audit._advance_error(owned, start, one, one) == 0
     assert audit._advance_error(owned, start, one, [np.array(2, np.int64), one[1]]) == np.inf
@@ -252,7 +255,7 @@ def test_a_watched_strategy_trains_as_it_would_alone(assemble, strategy):
     found = []
     for watched in (False, True):
         made, built, streams = assemble(*SMALL, f"strategy={strategy}", "keras=keras3")
-        runner = Watched(built, made, 4, tolerated=False) if watched else built
+        runner = WatchedStrategy(built, made, 4, tolerated=False) if watched else built
         seen = [runner.advance(streams, 0, 3), runner.advance(streams, 3, 7)]
         found.append((values([*made.networks.generator.weights, *made.networks.discriminator.weights]), seen))
     (alone, alone_scalars), (under_watch, scalars_) = found
@@ -265,7 +268,7 @@ def test_a_watched_strategy_trains_as_it_would_alone(assemble, strategy):
 
 def test_weights_that_begin_to_move_are_caught_in_training(game):
     made, streams = game()
-    taped = Taped(made)
+    taped = TapedPhases(made)
     kernel = made.networks.discriminator.trainable_variables[0]
     steps = iter(range(100))
 
@@ -275,12 +278,12 @@ def test_weights_that_begin_to_move_are_caught_in_training(game):
         return taped.fool(real, latent)
 
     strategy = Broken(made, fool=fool_and_touch_later)
-    watched = Watched(strategy, made, 2, tolerated=False)
+    watched = WatchedStrategy(strategy, made, 2, tolerated=False)
     for step in range(5):
         watched.advance(streams, step, 1)
     with pytest.raises(Violation, match="in the generator phase frozen weights moved"):
         for step in range(5, 8):
             watched.advance(streams, step, 1)
-    tolerant = Watched(strategy, made, 2, tolerated=True)
+    tolerant = WatchedStrategy(strategy, made, 2, tolerated=True)
     assert tolerant.advance(streams, 8, 1)["frozen_weights_moved"] == 0.5
     assert "frozen_weights_moved" not in tolerant.advance(streams, 9, 1)

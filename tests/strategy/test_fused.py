@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import values, words
 
-from ganfreeze.data.streams import Ahead, Streams, scaled
+from ganfreeze.data.streams import Prefetcher, Streams, scale
 from ganfreeze.gan.update.base import Update
 from ganfreeze.proof import audit
 from ganfreeze.proof.snapshot import Snapshot
@@ -47,7 +47,7 @@ def test_fused_steps_are_the_phases_one_by_one(assemble, strategy, keras, update
     fused = weights(game)
     start.restore()
     for step in range(7):
-        phases.run_step(made.phases, game.update, phases.inputs(game.update, streams, step))
+        phases.run_step(made.phases, game.update, phases.step_inputs(game.update, streams, step))
     assert apart(fused, weights(game)) < 1e-9
 
 
@@ -91,8 +91,8 @@ def test_scalars_are_means_over_the_steps(assemble):
     _, single, _ = assemble("batch_size=16")
     together = fused.advance(streams, 0, 5)
     apiece = [single.advance(streams, step, 1) for step in range(5)]
-    assert set(together) == set(phases.SCALARS)
-    for name in phases.SCALARS:
+    assert set(together) == set(phases.METRICS)
+    for name in phases.METRICS:
         assert together[name] == pytest.approx(np.mean([each[name] for each in apiece]), rel=1e-6)
 
 
@@ -119,8 +119,8 @@ def test_draws_are_the_batches_and_noises_of_single_steps(digits):
     draws = streams.draw(4, 3, update.noises())
     assert (draws.indices.shape, draws.noise.shape) == ((3, 2, 8), (3, 2, 8, 5))
     for number in range(3):
-        real, noise = scaled(draws.examples[draws.indices[number]]), draws.noise[number]
-        for (one, other), call in zip(phases.drawn(update, real, noise), update.calls(), strict=True):
+        real, noise = scale(draws.examples[draws.indices[number]]), draws.noise[number]
+        for (one, other), call in zip(phases.inputs_from_draws(update, real, noise), update.calls(), strict=True):
             np.testing.assert_array_equal(one, streams.batch(4 + number, call.real))
             np.testing.assert_array_equal(other, streams.noise(4 + number, *call.noise))
 
@@ -138,7 +138,7 @@ class Recorded(Streams):
 def test_the_next_draws_are_made_ahead(digits):
     noises = Update().noises()
     plain, streams = (kind(digits.train.images, 3, batch_size=8, latent_dim=5) for kind in (Streams, Recorded))
-    ahead = Ahead(4, noises)
+    ahead = Prefetcher(4, noises)
     for step, then in ((0, 4), (4, 8), (8, 10), (10, 14), (2, 6)):
         drawn, expected = ahead.draw(streams, step, then), plain.draw(step, 4, noises)
         np.testing.assert_array_equal(drawn.indices, expected.indices)
@@ -155,11 +155,11 @@ def test_the_next_draws_are_made_ahead(digits):
 @pytest.mark.parametrize("jit", [False, True])
 def test_bytes_are_scaled_on_the_device_as_numpy_scales_them(jit):
     from ganfreeze.backend import tensorflow as tf
-    from ganfreeze.strategy.engine.fused import as_seen
+    from ganfreeze.strategy.engine.fused import scale_on_device
 
     every = np.arange(256, dtype=np.uint8)
-    seen = tf.function(lambda each: as_seen(each, tf.float32), autograph=False, jit_compile=jit)
-    np.testing.assert_array_equal(seen(every), scaled(every))
+    seen = tf.function(lambda each: scale_on_device(each, tf.float32), autograph=False, jit_compile=jit)
+    np.testing.assert_array_equal(seen(every), scale(every))
 
 
 # ------------------------------------------------------------------------------------------------ no wasted work
@@ -184,10 +184,10 @@ def test_frozen_weights_have_no_gradients(assemble, keras):
     discriminator by real examples and fakes, and one of the generator. The discriminator's own in the generator phase
     would be two more. What `convolutions` does instead, on the way to an image, ends with a DepthToSpace."""
     from ganfreeze.backend import tensorflow as tf
-    from ganfreeze.strategy.engine.tapes import Taped
+    from ganfreeze.strategy.engine.tapes import TapedPhases
 
     game, _, streams = assemble("architecture=dcgan", "architecture.filters=16", f"keras={keras}", "batch_size=16")
-    taped, batch = Taped(game), (streams.batch(0), streams.noise(0, "generator"))
+    taped, batch = TapedPhases(game), (streams.batch(0), streams.noise(0, "generator"))
     learn, fool = (
         operations(tf.function(each, autograph=False), *map(tf.constant, batch)) for each in (taped.learn, taped.fool)
     )
@@ -219,7 +219,7 @@ def test_one_pass_moves_the_generators_averages_as_two_would(assemble, keras):
     before = values(game.networks.generator)
     strategy.advance(streams, 0, 3)
     for step in range(3):
-        phases.run_step(hand.phases, by_hand.update, phases.inputs(by_hand.update, streams, step))
+        phases.run_step(hand.phases, by_hand.update, phases.step_inputs(by_hand.update, streams, step))
     assert apart(values(game.networks.generator), values(by_hand.networks.generator)) < 1e-7  # Keras 2's momentum
     moved = [
         float(np.abs(one - other).max())

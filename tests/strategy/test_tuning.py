@@ -59,18 +59,18 @@ def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path, caplog):
         return Choice(Execution(True, len(found)), "measured")
 
     folder = tmp_path / "execution"
-    first = tuning.remembered(folder, {"batch_size": 1}, find)
-    again = tuning.remembered(folder, {"batch_size": 1}, find)
+    first = tuning.cached_choice(folder, {"batch_size": 1}, find)
+    again = tuning.cached_choice(folder, {"batch_size": 1}, find)
     assert first == Choice(Execution(True, 1), "measured")
     assert again.execution == first.execution
     (file,) = folder.iterdir()
     assert again.why == f"measured (kept in {file})"
-    assert tuning.remembered(folder, {"batch_size": 2}, find).execution == Execution(True, 2)
+    assert tuning.cached_choice(folder, {"batch_size": 2}, find).execution == Execution(True, 2)
     file.write_text("[true")
-    assert tuning.remembered(folder, {"batch_size": 1}, find).execution == Execution(True, 3)
+    assert tuning.cached_choice(folder, {"batch_size": 1}, find).execution == Execution(True, 3)
     nowhere = tmp_path / "file"
     nowhere.write_text("")
-    assert tuning.remembered(nowhere, {}, find).execution == Execution(True, 4)
+    assert tuning.cached_choice(nowhere, {}, find).execution == Execution(True, 4)
     assert "cannot be kept" in caplog.text
 
 
@@ -81,7 +81,7 @@ def fastest(check, digits, tmp_path):
 
     def made(*overrides):
         variant = check("evaluator=none", "batch_size=16", f"paths.cache={tmp_path}", *overrides)
-        return execution.assembled(variant, digits)
+        return execution.build_fastest(variant, digits)
 
     return made
 

@@ -15,7 +15,7 @@ from ganfreeze.app import validation
 from ganfreeze.backend import machine
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.dataset.base import Dataset, Source
-from ganfreeze.data.streams import Streams, weights_random
+from ganfreeze.data.streams import Streams, weight_generator
 from ganfreeze.evaluation.evaluator.base import Evaluator
 from ganfreeze.gan import averaging
 from ganfreeze.gan.architecture.base import Architecture
@@ -30,7 +30,7 @@ from ganfreeze.record import provenance
 from ganfreeze.record.tracker.base import Tracker
 from ganfreeze.strategy.base import Execution, Game, Strategy
 
-WORDS = (  # the config groups
+GROUPS = (  # the config groups
     *("keras", "strategy", "update", "architecture", "freeze", "loss", "regularizer", "optimizer", "schedule"),
     *("dataset", "evaluator", "tracker"),
 )
@@ -74,17 +74,17 @@ def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     except OmegaConfBaseException as error:
         raise errors.BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
     validation.check_given(values)
-    settings = validation.check_settings({key: value for key, value in values.items() if key not in WORDS})
+    settings = validation.check_settings({key: value for key, value in values.items() if key not in GROUPS})
     checked: dict[str, Any] = {}
-    for group in WORDS:
+    for group in GROUPS:
         if not isinstance(words.get(group), str) or "_target_" not in values.get(group, {}):
             raise errors.BadInput(f"{group}={words.get(group)}: must be one word, that of a file in conf/{group}")
         options = dict(values[group])
         given = _GIVEN if group == "strategy" else ()
         checked[group] = validation.check_options(group, get_object(options.pop("_target_")), options, given)
-    words = {group: words[group] for group in WORDS}
+    words = {group: words[group] for group in GROUPS}
     everything = flat(values) | flat(checked) | words
-    for group in WORDS:
+    for group in GROUPS:
         part = get_object(values[group]["_target_"])
         limits, refuses = getattr(part, "limits", {}), getattr(part, "refuses", {})
         validation.check_limits(f"{group}={words[group]}", limits, refuses, everything)
@@ -122,20 +122,20 @@ def settle(settings: validation.Settings) -> None:
 
 def networks(variant: Variant, dataset: Dataset, keras: Any) -> Networks:
     """Both networks with their initial weights, none of them held yet."""
-    machine.use_gpus_sparingly(variant.settings.gpu_memory)
+    machine.limit_gpu_memory(variant.settings.gpu_memory)
     keras.backend.set_floatx(_single_or_double(variant.settings.precision))
     keras.mixed_precision.set_global_policy(variant.settings.precision)
     return variant.architecture.build(
         keras=keras,
         image_shape=dataset.image_shape,
-        random=weights_random(variant.settings.seed),
+        random=weight_generator(variant.settings.seed),
         packing=variant.settings.packing,
     )
 
 
 def another_generator(variant: Variant, dataset: Dataset, keras: Any) -> Any:
     """A generator like that of the variant's networks, for averages of its weights to live in."""
-    return variant.architecture.generator(keras=keras, image_shape=dataset.image_shape, random=weights_random(0))
+    return variant.architecture.generator(keras=keras, image_shape=dataset.image_shape, random=weight_generator(0))
 
 
 def assemble(
@@ -191,9 +191,9 @@ def _single_or_double(precision: types.Precision) -> str:
 
 def _average(variant: Variant, dataset: Dataset, networks: Networks, keras: Any) -> averaging.Average:
     if variant.settings.ema is None:
-        return averaging.Nothing()
+        return averaging.NoAverage()
     generator = another_generator(variant, dataset, keras)
-    return averaging.Exponential(variant.settings.ema, of=networks.generator, generator=generator)
+    return averaging.ExponentialAverage(variant.settings.ema, of=networks.generator, generator=generator)
 
 
 def described(
@@ -224,7 +224,7 @@ def quoted(arguments: Sequence[str]) -> list[str]:
     """A command line on which `tracker=null` and `loss=5` name words: Hydra takes a bare null for no value, and a
     number for no name."""
     return [
-        re.sub(r"(?<=[=,])(null|\d+)(?=,|$)", r"'\1'", each) if each.partition("=")[0] in WORDS else each
+        re.sub(r"(?<=[=,])(null|\d+)(?=,|$)", r"'\1'", each) if each.partition("=")[0] in GROUPS else each
         for each in arguments
     ]
 

@@ -7,8 +7,16 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganfreeze import errors
-from ganfreeze.app.exits import plainly
-from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.study import (
+    command_line_overrides,
+    group_words,
+    listed_words,
+    output_folder,
+    ready,
+    variant,
+    without_warnings,
+)
 from ganfreeze.proof import dynamics
 from ganfreeze.record.report import dynamics_table
 
@@ -18,8 +26,8 @@ _OWN = ("strategies", "keras_versions", "quantities", "anchors", "output")
 def run(cfg: DictConfig) -> None:
     """Measure each published figure under each strategy and Keras; write a table and a CSV file as they come, and print
     the table."""
-    with plainly():
-        output = folder(cfg)
+    with friendly_errors():
+        output = output_folder(cfg)
         rows: list[dynamics_table.Row] = []
         for each in _columns(cfg):
             rows += each
@@ -32,9 +40,9 @@ def run(cfg: DictConfig) -> None:
 
 def _columns(cfg: DictConfig) -> Iterator[list[dynamics_table.Row]]:
     """Every figure under one strategy and Keras after another."""
-    strategies = one_of(cfg, "strategies", words("strategy"))
-    versions = one_of(cfg, "keras_versions", words("keras"))
-    quantities = one_of(cfg, "quantities", ["spectral_radius", "norm_after_500"])
+    strategies = listed_words(cfg, "strategies", group_words("strategy"))
+    versions = listed_words(cfg, "keras_versions", group_words("keras"))
+    quantities = listed_words(cfg, "quantities", ["spectral_radius", "norm_after_500"])
     anchors = [anchor for anchor in dynamics.read(Path(cfg.anchors)) if anchor.quantity in quantities]
     for strategy in strategies:
         for keras in versions:
@@ -49,10 +57,10 @@ def _row(anchor: dynamics.Anchor, strategy: str, keras: str) -> dynamics_table.R
     own = [f"strategy={strategy}", f"keras={keras}"]
     place = (*anchor[:3], strategy, keras, anchor.value)
     try:
-        chosen = variant("precision=float64", *anchor.overrides(), *overrides(_OWN), *own)
+        chosen = variant("precision=float64", *anchor.overrides(), *command_line_overrides(_OWN), *own)
     except errors.Refused as error:
         return dynamics_table.Row(*place, None, None, str(error))
-    with quiet():
+    with without_warnings():
         game, made, streams = ready(chosen, chosen.source.load())
         measured = dynamics.measure(anchor.quantity, made, game, streams)
     return dynamics_table.Row(*place, measured, anchor.agrees(measured), "")

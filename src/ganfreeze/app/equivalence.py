@@ -10,8 +10,16 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganfreeze import errors, events
 from ganfreeze.app.config import Assembled, Variant, described
-from ganfreeze.app.exits import plainly
-from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.study import (
+    command_line_overrides,
+    group_words,
+    listed_words,
+    output_folder,
+    ready,
+    variant,
+    without_warnings,
+)
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.proof import certificate
@@ -38,9 +46,9 @@ class Pair(NamedTuple):
 
 def run(cfg: DictConfig) -> None:
     """Certify a against each b: print a table, write it with all differences and a plot, and record each pair."""
-    with plainly():
-        output = folder(cfg)
-        pairs = list(_pairs(cfg, one_of(cfg, "precisions", list(certificate.TOLERANCES))))
+    with friendly_errors():
+        output = output_folder(cfg)
+        pairs = list(_pairs(cfg, listed_words(cfg, "precisions", list(certificate.TOLERANCES))))
         found = []
         for pair in pairs:
             found.append(_certify(cfg, pair, output))
@@ -50,7 +58,7 @@ def run(cfg: DictConfig) -> None:
         )
         (output / "certificates.md").write_text(certificate_tables.markdown(found))
         (output / "divergence.csv").write_text(certificate_tables.by_step(found))
-        set_apart = [each for each in overrides(_OWN) if not each.startswith(("tracker", "paths"))]
+        set_apart = [each for each in command_line_overrides(_OWN) if not each.startswith(("tracker", "paths"))]
         certificate_tables.plot(found, output / "divergence.png", " ".join(set_apart) or "mlp on digits")
 
 
@@ -71,8 +79,8 @@ def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
             _check(pair)
             yield pair
         return
-    for keras in words("keras"):
-        for strategy in words("strategy"):
+    for keras in group_words("keras"):
+        for strategy in group_words("strategy"):
             try:
                 other = _side(cfg, f"keras={keras} strategy={strategy}", precisions)
             except errors.Refused as error:
@@ -92,11 +100,11 @@ def _check(pair: Pair) -> None:
 
 def _side(cfg: DictConfig, chosen: str, precisions: Sequence[str]) -> Side:
     """What sets it apart, with spaces between: a word of a strategy or a Keras, or any override."""
-    versions = words("keras")
+    versions = group_words("keras")
     deltas = [
         each if "=" in each else f"{'keras' if each in versions else 'strategy'}={each}" for each in chosen.split()
     ]
-    common = ["evaluator=none", f"steps={cfg.steps}", *overrides(_OWN)]
+    common = ["evaluator=none", f"steps={cfg.steps}", *command_line_overrides(_OWN)]
     variants = [variant(*common, f"precision={each}", *deltas) for each in precisions]
     return Side(" ".join(each.removeprefix("keras=").removeprefix("strategy=") for each in deltas), variants)
 
@@ -111,7 +119,7 @@ def _certify(cfg: DictConfig, pair: Pair, output: Path) -> list[Certificate]:
     dataset = first.source.load()
     evidence = output / re.sub(r"[^\w.-]+", "_", _against(pair))
     evidence.mkdir(exist_ok=True)
-    with first.tracker as tracker, quiet():
+    with first.tracker as tracker, without_warnings():
         sides = {"a": pair.a.name, "b": pair.b.name}
         tracker.write(
             described(first, dataset, _against(pair), parameters=sides, tags={"ganfreeze.kind": "equivalence"})
@@ -123,7 +131,7 @@ def _certify(cfg: DictConfig, pair: Pair, output: Path) -> list[Certificate]:
             for step, each in _lockstep((one, other), dataset):
                 worst = max(each, key=lambda difference: difference.relative)
                 figures = {"absolute": worst.absolute, "relative": worst.relative, "ulp": worst.ulp}
-                tracker.write(events.Scalars(step, {f"{precision}/{key}": value for key, value in figures.items()}))
+                tracker.write(events.Measured(step, {f"{precision}/{key}": value for key, value in figures.items()}))
                 differences += each
             tolerance = cfg.tolerance or certificate.TOLERANCES[precision]
             found.append(Certificate(pair.a.name, pair.b.name, precision, tolerance, differences))

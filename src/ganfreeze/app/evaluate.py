@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from ganfreeze import errors, events, types
 from ganfreeze.app import recorded_runs, validation
 from ganfreeze.app.config import Variant, another_generator, make, networks, settle
-from ganfreeze.app.exits import plainly
-from ganfreeze.app.study import overrides
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.study import command_line_overrides
 from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.evaluation.evaluator.base import Evaluation
+from ganfreeze.evaluation.evaluator.base import PreparedEvaluator
 from ganfreeze.evaluation.protocol_card import Card
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.record import checkpoints, mlflow_store
@@ -28,11 +28,11 @@ class Subject(NamedTuple):
 
     name: str
     card: Card
-    figures: Callable[[int], types.Scalars]
+    figures: Callable[[int], types.Metrics]
 
 
 def subjects(
-    evaluation: Evaluation, samplers: Mapping[str, Sampler], decay: float | None, seeds: Sequence[int]
+    evaluation: PreparedEvaluator, samplers: Mapping[str, Sampler], decay: float | None, seeds: Sequence[int]
 ) -> Iterator[Subject]:
     """What is measured of the generator, "", and beside it of the average of its weights, "_ema", where there is one;
     nothing where the evaluator wants no samples."""
@@ -46,7 +46,7 @@ def subjects(
         )
 
 
-def named(subject: Subject, seed: int) -> types.Scalars:
+def named(subject: Subject, seed: int) -> types.Metrics:
     """A subject's figures by their full names, "classifier/fid"."""
     return {f"{subject.name}/{figure}": value for figure, value in subject.figures(seed).items()}
 
@@ -54,12 +54,12 @@ def named(subject: Subject, seed: int) -> types.Scalars:
 def run(cfg: DictConfig) -> None:
     """Evaluate a finished run's weights again, print the figures, and add them to the run, under names of their own:
     what it holds already stays as it is."""
-    with plainly():
+    with friendly_errors():
         values: Any = OmegaConf.to_container(cfg, resolve=True)
         settings = validation.check_evaluation({key: values[key] for key in _OWN})
         uri = _uri(values)
         found = mlflow_store.recorded(uri, settings.run)
-        variant = recorded_runs.variant(found, overrides(_OWN))
+        variant = recorded_runs.variant(found, command_line_overrides(_OWN))
         dataset = variant.source.load()
         require_data(dataset, found)
         if variant.words["evaluator"] == "none":

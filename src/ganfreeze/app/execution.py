@@ -26,7 +26,7 @@ _DECISIVE = (  # what the speed of a step depends on, beside the data's shape
 )
 
 
-def assembled(variant: Variant, dataset: Dataset) -> tuple[Assembled, tuning.Choice]:
+def build_fastest(variant: Variant, dataset: Dataset) -> tuple[Assembled, tuning.Choice]:
     """The variant on this data set, ready to train and untrained, and how its steps are run.
 
     Every candidate is built anew, and trains what nothing else is trained by; what the fastest one changed is put back
@@ -45,7 +45,7 @@ def assembled(variant: Variant, dataset: Dataset) -> tuple[Assembled, tuning.Cho
         return made.strategy, made.streams
 
     folder = Path(variant.settings.paths.cache) / "execution"
-    choice = tuning.remembered(folder, _key(variant, dataset, candidates), lambda: tuning.choose(candidates, make))
+    choice = tuning.cached_choice(folder, _key(variant, dataset, candidates), lambda: tuning.choose(candidates, make))
     if choice.execution not in tried:
         return ready(variant, dataset, choice.execution), choice
     made, start = tried[choice.execution]

@@ -9,7 +9,7 @@ from ganfreeze.errors import BadInput
 
 
 @contextmanager
-def plainly(name: str = "") -> Iterator[None]:
+def friendly_errors(name: str = "") -> Iterator[None]:
     """Exit with the message of a BadInput or of the file system, or with word of an interruption, by Ctrl-C or SIGTERM;
     the status is 1. The handlers stay: the process is about to end, and a second signal is not to disturb that."""
     for each in (signal.SIGINT, signal.SIGTERM):

@@ -6,8 +6,16 @@ from collections.abc import Iterator
 from omegaconf import DictConfig
 
 from ganfreeze import errors
-from ganfreeze.app.exits import plainly
-from ganfreeze.app.study import folder, one_of, overrides, quiet, ready, variant, words
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.study import (
+    command_line_overrides,
+    group_words,
+    listed_words,
+    output_folder,
+    ready,
+    variant,
+    without_warnings,
+)
 from ganfreeze.proof import audit
 from ganfreeze.record import provenance
 from ganfreeze.record.report import freeze_matrix
@@ -18,8 +26,8 @@ _OWN = ("strategies", "keras_versions", "modes", "output")
 
 def run(cfg: DictConfig) -> None:
     """Measure the matrix, print it, and write it to the output folder as Markdown and CSV."""
-    with plainly():
-        output = folder(cfg)
+    with friendly_errors():
+        output = output_folder(cfg)
         cells = list(_cells(cfg))
         if all(cell.refused for cell in cells):
             raise errors.BadInput(cells[0].refused)
@@ -37,11 +45,11 @@ _LEGEND = (
 
 
 def _cells(cfg: DictConfig) -> Iterator[freeze_matrix.Cell]:
-    strategies = one_of(cfg, "strategies", words("strategy"))
+    strategies = listed_words(cfg, "strategies", group_words("strategy"))
     places = [
         (keras, mode)
-        for keras in one_of(cfg, "keras_versions", words("keras"))
-        for mode in one_of(cfg, "modes", list(MODES))
+        for keras in listed_words(cfg, "keras_versions", group_words("keras"))
+        for mode in listed_words(cfg, "modes", list(MODES))
     ]
     for strategy in strategies:
         for keras, mode in places:
@@ -52,14 +60,14 @@ def _cells(cfg: DictConfig) -> Iterator[freeze_matrix.Cell]:
 
 def _cell(strategy: str, keras: str, mode: str) -> freeze_matrix.Cell:
     own = [f"strategy={strategy}", f"keras={keras}", f"eager={MODES[mode]}"]
-    given = overrides(_OWN)
+    given = command_line_overrides(_OWN)
     if not any(each.startswith("architecture=") for each in given):
         given = ["architecture=dcgan", "architecture.filters=8", *given]
     try:
         chosen = variant("batch_size=16", *given, *own)
     except errors.Refused as error:
         return freeze_matrix.Cell(strategy, keras, mode, None, None, None, None, "refused", str(error))
-    with quiet():
+    with without_warnings():
         assembled = ready(chosen, chosen.source.load())
         ledger = audit.audit(assembled.strategy, assembled.game, assembled.streams)
     return freeze_matrix.Cell(

@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganfreeze import errors
-from ganfreeze.app.config import WORDS, Variant, check
+from ganfreeze.app.config import GROUPS, Variant, check
 from ganfreeze.app.study import composed
 from ganfreeze.record import mlflow_store
 
@@ -26,7 +26,7 @@ def variant(found: mlflow_store.Recorded, overrides: Sequence[str]) -> Variant:
     for key in given:
         if key not in _ASKED and key.partition(".")[0] not in _ASKED:
             raise errors.BadInput(f"{key}: cannot be chosen here, it is the run's own; {', '.join(_ASKED)} can")
-    kept = {word: found.parameters[word] for word in WORDS if word in found.parameters and word not in _ASKED}
+    kept = {word: found.parameters[word] for word in GROUPS if word in found.parameters and word not in _ASKED}
     evaluator = given.get("evaluator", found.parameters.get("evaluator", "none"))
     words = [f"{group}={word}" for group, word in {**kept, "evaluator": evaluator}.items()]
     others = [each for each in overrides if not each.startswith("evaluator=")]

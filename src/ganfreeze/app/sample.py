@@ -7,8 +7,8 @@ from omegaconf import DictConfig, OmegaConf
 from ganfreeze import errors
 from ganfreeze.app import recorded_runs, validation
 from ganfreeze.app.config import make
-from ganfreeze.app.exits import plainly
-from ganfreeze.data.streams import sample_noise, weights_random
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.data.streams import sample_noise, weight_generator
 from ganfreeze.evaluation import sampler
 from ganfreeze.gan.networks import Networks
 from ganfreeze.record import checkpoints, mlflow_store, pictures
@@ -16,7 +16,7 @@ from ganfreeze.record import checkpoints, mlflow_store, pictures
 
 def sample(cfg: DictConfig) -> None:
     """Draw samples from a finished run's weights, and write them as a picture."""
-    with plainly():
+    with friendly_errors():
         settings = validation.check_sampling(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
         networks = load(settings.run, mlflow_store.tracking_uri(settings.uri, settings.mlruns))
         latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
@@ -39,7 +39,7 @@ def load(run: str, uri: str) -> Networks:
     networks = variant.architecture.build(
         keras=make(variant.cfg.keras),
         image_shape=checkpoints.image_shape(found.weights),
-        random=weights_random(0),
+        random=weight_generator(0),
         packing=variant.settings.packing,
     )
     checkpoints.restore(networks, found.weights)

@@ -36,7 +36,7 @@ def composed(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
         return cfg, cfg.pop("hydra").runtime.choices
 
 
-def overrides(own: Sequence[str]) -> list[str]:
+def command_line_overrides(own: Sequence[str]) -> list[str]:
     """What was set on the command line of a program, without its own keys."""
     task = HydraConfig.get().overrides.task
     return [each for each in task if each.partition("=")[0].lstrip("+~") not in own]
@@ -48,13 +48,13 @@ def ready(chosen: Variant, dataset: Dataset, execution: Execution | None = None)
     return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras, execution=execution)
 
 
-def words(group: str) -> list[str]:
+def group_words(group: str) -> list[str]:
     """The words of a config group."""
     return GlobalHydra.instance().config_loader().get_group_options(group, ObjectType.CONFIG)
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Without the warnings that a program gives the reasons of itself: nothing trainable, traced anew."""
     logger = tf.get_logger()
     level = logger.level
@@ -66,7 +66,7 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def folder(cfg: DictConfig) -> Path:
+def output_folder(cfg: DictConfig) -> Path:
     """The folder that a program's results go to, made; Raises BadInput where it cannot be."""
     if not isinstance(cfg.output, str):
         raise errors.BadInput(f"output={cfg.output}: must be a folder")
@@ -78,7 +78,7 @@ def folder(cfg: DictConfig) -> Path:
     return path
 
 
-def one_of(cfg: Any, key: str, allowed: Sequence[str]) -> list[str]:
+def listed_words(cfg: Any, key: str, allowed: Sequence[str]) -> list[str]:
     """The words that a key of a program's config lists, each once; null stands for all.
 
     Raises:

@@ -11,13 +11,13 @@ from omegaconf import DictConfig
 
 from ganfreeze import events, loop
 from ganfreeze.app import evaluate, execution
-from ganfreeze.app.config import WORDS, Assembled, Variant, check, chosen, described, make
-from ganfreeze.app.exits import plainly
+from ganfreeze.app.config import GROUPS, Assembled, Variant, check, chosen, described, make
+from ganfreeze.app.exits import friendly_errors
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.loop import Cadence
 from ganfreeze.proof import audit as auditing
-from ganfreeze.proof.watch import Watched
+from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.proof.weight_change import weight_change
 from ganfreeze.record import checkpoints, mlflow_store
 from ganfreeze.record.terminal import Terminal
@@ -28,7 +28,7 @@ _GRID, _CLOUD = 64, 2500  # samples in a picture, of images and of points
 
 def run(cfg: DictConfig) -> None:
     """Train one variant, and record it. A user's mistake or interruption ends with a sentence, not a traceback."""
-    with plainly(_name()):
+    with friendly_errors(_name()):
         variant = check(cfg, _words())
         dataset = variant.source.load()
         variant.architecture.check(dataset.image_shape)
@@ -36,19 +36,19 @@ def run(cfg: DictConfig) -> None:
         with variant.tracker as tracker, Terminal(_name()) as terminal:
             hydra = HydraConfig.get()
             sweep = {mlflow_store.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
-            for event in happenings(variant, dataset, _name(), folder=Path(hydra.runtime.output_dir), tags=sweep):
+            for event in run_events(variant, dataset, _name(), folder=Path(hydra.runtime.output_dir), tags=sweep):
                 tracker.write(event)
                 terminal.write(event)
 
 
-def happenings(
+def run_events(
     variant: Variant, dataset: Dataset, name: str, *, folder: Path, tags: Mapping[str, str]
 ) -> Iterator[events.Event]:
     """All that happens in a run that is called `name`, from its description to its end; weights go to `folder`."""
     settings = variant.settings
     yield described(variant, dataset, name, tags=tags)
 
-    assembled, choice = execution.assembled(variant, dataset)
+    assembled, choice = execution.build_fastest(variant, dataset)
     pair = assembled.game.networks
     jit, fused_steps = choice.execution
     yield events.Chosen({"execution.jit": jit, "execution.fused_steps": fused_steps}, choice.why)
@@ -87,7 +87,9 @@ def _audited(variant: Variant, assembled: Assembled) -> Iterator[events.Event]:
 
 def _watched(variant: Variant, assembled: Assembled) -> Strategy:
     every, tolerated = variant.settings.cadence.audit, variant.settings.audit != "error"
-    return Watched(assembled.strategy, assembled.game, every, tolerated=tolerated) if every else assembled.strategy
+    return (
+        WatchedStrategy(assembled.strategy, assembled.game, every, tolerated=tolerated) if every else assembled.strategy
+    )
 
 
 def close_sweep(cfg: DictConfig) -> str:
@@ -103,11 +105,11 @@ def sweep_of(hydra: Any) -> str:
 
 def _words() -> dict[str, str]:
     choices = HydraConfig.get().runtime.choices
-    return {word: choices[word] for word in WORDS}
+    return {word: choices[word] for word in GROUPS}
 
 
 def _name() -> str:
     """What was chosen on the command line, with bare words where the word says it all."""
     parts = [override.partition("=") for override in HydraConfig.get().overrides.task]
-    chosen = [value.strip("'") if key in WORDS else f"{key}={value}" for key, _, value in parts]
+    chosen = [value.strip("'") if key in GROUPS else f"{key}={value}" for key, _, value in parts]
     return " ".join(chosen) or " ".join(_words()[word] for word in ("strategy", "architecture", "dataset"))

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.types import Count, Index, Limits, Precision
+from ganfreeze.types import Choices, Count, Index, Precision
 
 _MISSING = "???"  # what OmegaConf writes for a value that has to be given
 
@@ -136,7 +136,7 @@ def check_options(
     return dict(_validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}."))
 
 
-def check_limits(part: str, limits: Limits, refuses: Limits, chosen: Mapping[str, Any]) -> None:
+def check_limits(part: str, limits: Choices, refuses: Choices, chosen: Mapping[str, Any]) -> None:
     """Hold what else was chosen, by flat keys, against what a part, called "group=word", can do, and against what it
     refuses where all of that comes together.
 

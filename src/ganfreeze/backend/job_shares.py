@@ -15,7 +15,7 @@ class Gpu(NamedTuple):
     memory: int | None
 
 
-def of_cores(n_jobs: int) -> Mapping[str, str]:
+def core_shares(n_jobs: int) -> Mapping[str, str]:
     """The environment that gives each of so many jobs its share of the cores."""
     if n_jobs == 1:
         return {}
@@ -37,7 +37,7 @@ def gpus() -> Sequence[Gpu]:
     return [Gpu(name, memory.get(name)) for name in names]
 
 
-def of_gpus(n_jobs: int, gpus: Sequence[Gpu]) -> Sequence[Mapping[str, str]]:
+def gpu_shares(n_jobs: int, gpus: Sequence[Gpu]) -> Sequence[Mapping[str, str]]:
     """For each of so many jobs at a time, the environment that gives it a GPU, or its share of the memory of one.
 
     A tenth of a shared GPU is left for what does not count as TensorFlow's, such as a CUDA context for each job.

@@ -36,7 +36,7 @@ def gpus() -> list[object]:
     return tf.config.list_physical_devices("GPU")
 
 
-def use_gpus_sparingly(megabytes: int | None) -> None:
+def limit_gpu_memory(megabytes: int | None) -> None:
     """Let TensorFlow take the memory of a GPU as it needs it, or so much of it and no more, for several runs that share
     one. To be called before anything is put on a GPU; later it changes nothing."""
     for gpu in gpus():

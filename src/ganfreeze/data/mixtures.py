@@ -7,7 +7,7 @@ from ganfreeze.data.dataset.base import Mixture
 from ganfreeze.data.dataset.base import Split
 
 
-def sampled(name: str, mixture: Mixture, examples: int) -> Dataset:
+def sample_mixture(name: str, mixture: Mixture, examples: int) -> Dataset:
     """`examples` points to train on and a tenth of that to hold out, (n, 2) float32, labelled by the mode they come
     from; drawn once and for all, by a fixed seed."""
     train, test = (_draw(mixture, count, part) for part, count in enumerate((examples, max(1, examples // 10))))

@@ -21,7 +21,7 @@ _EPOCH, _NOISE, _SAMPLES, _WEIGHTS = range(4)
 _PHASES: dict[PhaseName, int] = {"discriminator": 0, "generator": 1}
 
 
-def weights_random(seed: int) -> np.random.Generator:
+def weight_generator(seed: int) -> np.random.Generator:
     """The generator that initial weights are drawn from."""
     return np.random.default_rng((seed, _WEIGHTS))
 
@@ -43,12 +43,12 @@ def sample_batches(seed: int, count: int, latent_dim: int, size: int) -> Iterato
         yield random.standard_normal((min(size, count - start), latent_dim), np.float32)
 
 
-def scaled(images: Examples) -> NDArray[np.float32]:
+def scale(images: Examples) -> NDArray[np.float32]:
     """Examples as the networks see them: of images 0..255 becomes [-1, 1], points stay."""
     return images if images.dtype == np.float32 else images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def _taken(examples: Examples, indices: NDArray[np.integer]) -> Examples:
+def _take(examples: Examples, indices: NDArray[np.integer]) -> Examples:
     """Those of the examples. Of a memory map no more is read than the pages that they lie on: the system would read
     what is around each of them too, and where the map is larger than memory, throw it away again."""
     pages = getattr(examples, "_mmap", None)
@@ -101,7 +101,7 @@ class Streams(NamedTuple):
 
     def batch(self, step: int, draw: int = 0) -> NDArray[np.floating]:
         """Real examples (batch, ...); images are scaled from 0..255 to [-1, 1]."""
-        return scaled(_taken(self.images, self.indices(step, draw))).astype(self.dtype, copy=False)
+        return scale(_take(self.images, self.indices(step, draw))).astype(self.dtype, copy=False)
 
     def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.floating]:
         """Latent vectors (batch, latent_dim) from N(0, I), drawn anew for each phase and draw of each step."""
@@ -123,7 +123,7 @@ class Streams(NamedTuple):
         if self.is_resident:
             return Draws(self.images, indices, noise)
         in_order = np.arange(indices.size, dtype=np.int32).reshape(indices.shape)
-        return Draws(_taken(self.images, indices.ravel()), in_order, noise)
+        return Draws(_take(self.images, indices.ravel()), in_order, noise)
 
     @property
     def is_resident(self) -> bool:
@@ -135,7 +135,7 @@ class Streams(NamedTuple):
         return sample_noise(self.seed, count, self.latent_dim)
 
 
-class Ahead:
+class Prefetcher:
     """`Streams.draw` of so many steps at a time, which makes the next draws while the last are trained on."""
 
     def __init__(self, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> None:

@@ -12,10 +12,10 @@ from ganfreeze.evaluation import image_metrics
 from ganfreeze.evaluation.extractor.base import Features
 from ganfreeze.evaluation.metrics.frechet import Gaussian, RunningMoments
 from ganfreeze.evaluation.metrics.inception_score import InceptionScore
-from ganfreeze.types import Scalars
+from ganfreeze.types import Metrics
 
 
-class Rung(ABC):
+class Accumulator(ABC):
     """A figure or a few, of samples that come batch by batch."""
 
     @abstractmethod
@@ -23,11 +23,11 @@ class Rung(ABC):
         """Take a batch of samples (n, height, width, channels) and their features."""
 
     @abstractmethod
-    def result(self) -> Scalars:
+    def result(self) -> Metrics:
         """The figures by name."""
 
 
-class Fid(Rung):
+class FrechetAccumulator(Accumulator):
     """The Frechet distance to a Gaussian."""
 
     def __init__(self, gaussian: Gaussian) -> None:
@@ -36,11 +36,11 @@ class Fid(Rung):
     def update(self, images: Images, features: Features) -> None:
         self._running.update(features.vectors)
 
-    def result(self) -> Scalars:
+    def result(self) -> Metrics:
         return {"fid": self._gaussian.distance(self._running.moments())}
 
 
-class Score(Rung):
+class InceptionScoreAccumulator(Accumulator):
     """The Inception Score of `samples` samples, in parts; the deviation is that of the parts as a population, as in
     Salimans et al. 2016's code."""
 
@@ -50,27 +50,27 @@ class Score(Rung):
     def update(self, images: Images, features: Features) -> None:
         self._score.update(features.logits)
 
-    def result(self) -> Scalars:
+    def result(self) -> Metrics:
         scores = self._score.scores()
         deviation = {"inception_score_deviation": float(scores.std())} if len(scores) > 1 else {}
         return {"inception_score": float(scores.mean()), **deviation}
 
 
-class Kept(Rung):
+class FeatureAccumulator(Accumulator):
     """What needs the samples' features side by side: the first `count` are kept, and handed to each of `figures`."""
 
-    def __init__(self, count: int, figures: Sequence[Callable[[NDArray[np.float32]], Scalars]]) -> None:
-        self._first, self._figures = First(count), figures
+    def __init__(self, count: int, figures: Sequence[Callable[[NDArray[np.float32]], Metrics]]) -> None:
+        self._first, self._figures = FirstRows(count), figures
 
     def update(self, images: Images, features: Features) -> None:
         self._first.add(features.vectors)
 
-    def result(self) -> Scalars:
+    def result(self) -> Metrics:
         fake = self._first.array()
         return {name: value for figure in self._figures for name, value in figure(fake).items()}
 
 
-class Similarity(Rung):
+class SimilarityAccumulator(Accumulator):
     """The mean MS-SSIM of one sample and the next, pair by pair."""
 
     def __init__(self) -> None:
@@ -82,27 +82,27 @@ class Similarity(Rung):
             self._total += image_metrics.ms_ssim(images[: 2 * pairs : 2], images[1 : 2 * pairs : 2]).sum()
             self._pairs += pairs
 
-    def result(self) -> Scalars:
+    def result(self) -> Metrics:
         return {"ms_ssim": float(self._total / self._pairs)}
 
 
-class Patches(Rung):
+class SlicedWassersteinAccumulator(Accumulator):
     """The sliced Wasserstein distance of the first samples to as many real images, of which `real(count)` gives
     `count` at the most."""
 
     def __init__(self, count: int, real: Callable[[int], Images]) -> None:
-        self._first, self._real = First(count), real
+        self._first, self._real = FirstRows(count), real
 
     def update(self, images: Images, features: Features) -> None:
         self._first.add(images)
 
-    def result(self) -> Scalars:
+    def result(self) -> Metrics:
         fake = self._first.array()
         real = self._real(len(fake))
         return {"sliced_wasserstein": image_metrics.sliced_wasserstein(real, fake[: len(real)])}
 
 
-class First:
+class FirstRows:
     """The first `count` rows of arrays that come one after the other."""
 
     def __init__(self, count: int) -> None:

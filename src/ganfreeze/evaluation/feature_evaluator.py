@@ -12,13 +12,13 @@ from pydantic import Field
 from ganfreeze.data.dataset.base import Dataset, Images
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation import accumulators, image_metrics
-from ganfreeze.evaluation.accumulators import Rung
-from ganfreeze.evaluation.evaluator.base import Evaluation, Evaluator, protocol
+from ganfreeze.evaluation.accumulators import Accumulator
+from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
 from ganfreeze.evaluation.extractor.base import Extractor
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
-from ganfreeze.evaluation.reference import Reference
-from ganfreeze.types import Count, Index, Scalars
+from ganfreeze.evaluation.reference import ReferenceStatistics
+from ganfreeze.types import Count, Index, Metrics
 
 Metric = Literal[
     "fid",
@@ -33,7 +33,7 @@ Metric = Literal[
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ladder(Evaluator, ABC):
+class FeatureEvaluator(Evaluator, ABC):
     """An evaluator whose figures rest on a feature extractor. `metrics` are any of these:
 
     - `fid`: the Frechet distance of the features to those of all images of `split`.
@@ -103,14 +103,14 @@ class Ladder(Evaluator, ABC):
                 f"pixels, such as 28, 32 or 48; dataset={dataset.name} has {dataset.image_shape}."
             )
 
-    def prepare(self, dataset: Dataset) -> Evaluation:
+    def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         extractor = self._extractor(dataset)
-        reference = Reference(
+        reference = ReferenceStatistics(
             self.cache, dataset, extractor, split=self.split, subset=self._first, neighbours=self.neighbours
         )
         list(self._rungs(reference))  # so that what they need of real images is there before training begins
 
-        def evaluate(batches: Iterable[Images]) -> Scalars:
+        def evaluate(batches: Iterable[Images]) -> Metrics:
             chosen = list(self._rungs(reference))
             for images in batches:
                 features = extractor.extract(images)
@@ -125,7 +125,7 @@ class Ladder(Evaluator, ABC):
             **extractor.identity,
             figures=self._own_protocols(min(self._first, len(getattr(dataset, self.split).images))),
         )
-        return Evaluation(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
+        return PreparedEvaluator(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
 
     @abstractmethod
     def _check(self, dataset: Dataset) -> None:
@@ -150,20 +150,20 @@ class Ladder(Evaluator, ABC):
         }
         return {figure: protocol for figures, protocol in own.items() for figure in figures.split()}
 
-    def _rungs(self, reference: Reference) -> Iterator[Rung]:
+    def _rungs(self, reference: ReferenceStatistics) -> Iterator[Accumulator]:
         """Those of the chosen figures, none of which has seen a sample."""
         if "fid" in self.metrics:
-            yield accumulators.Fid(reference.gaussian)
+            yield accumulators.FrechetAccumulator(reference.gaussian)
         if "inception_score" in self.metrics:
-            yield accumulators.Score(self.samples, self.splits)
+            yield accumulators.InceptionScoreAccumulator(self.samples, self.splits)
         if figures := list(self._of_neighbours(reference)):
-            yield accumulators.Kept(self._first, figures)
+            yield accumulators.FeatureAccumulator(self._first, figures)
         if "ms_ssim" in self.metrics:
-            yield accumulators.Similarity()
+            yield accumulators.SimilarityAccumulator()
         if "sliced_wasserstein" in self.metrics:
-            yield accumulators.Patches(self._first, reference.images)
+            yield accumulators.SlicedWassersteinAccumulator(self._first, reference.images)
 
-    def _of_neighbours(self, reference: Reference) -> Iterator[Callable[[NDArray[Any]], Scalars]]:
+    def _of_neighbours(self, reference: ReferenceStatistics) -> Iterator[Callable[[NDArray[Any]], Metrics]]:
         """The chosen figures that look at features side by side; with as many real examples as fakes."""
         if "kid" in self.metrics:
             real = reference.features
@@ -186,7 +186,7 @@ class Ladder(Evaluator, ABC):
             raise BadInput(f"evaluator.neighbours={self.neighbours}: must be less than {which}, {count}")
 
 
-def _kid(real: NDArray[Any], fake: NDArray[Any]) -> Scalars:
+def _kid(real: NDArray[Any], fake: NDArray[Any]) -> Metrics:
     """In ten blocks or more, as far as two samples each allow, of 1,000 at the most."""
     blocks = max(min(10, len(fake) // 2), -(-len(fake) // 1000))
     found = kernel_distance(real, fake, blocks=blocks)

@@ -19,7 +19,7 @@ FIELDS = (
 )
 
 
-def of(card: Card, figure: str) -> Card:
+def for_metric(card: Card, figure: str) -> Card:
     """The protocol of one figure, "fid": what the card says of all, and of this one under "figures"."""
     common = {field: value for field, value in card.items() if field != "figures"}
     return {**common, **card.get("figures", {}).get(figure.removesuffix("_spread"), {})}
@@ -35,17 +35,17 @@ def differences(cards: Sequence[Card]) -> Mapping[str, Sequence[Any]]:
     return found
 
 
-def refusals(cards: Mapping[str, Sequence[Card]]) -> Mapping[str, str]:
+def incomparable(cards: Mapping[str, Sequence[Card]]) -> Mapping[str, str]:
     """Of figures by name ("classifier/fid"), with the cards of what their names begin with: those that must not stand
     side by side, and the fields that they differ in, in words."""
     found = {}
     for name, each in cards.items():
-        if apart := differences([of(card, name.rpartition("/")[2]) for card in each]):
+        if apart := differences([for_metric(card, name.rpartition("/")[2]) for card in each]):
             found[name] = "; ".join(f"{field}: {', '.join(map(_shown, values))}" for field, values in apart.items())
     return found
 
 
-def told(refused: Mapping[str, str]) -> str:
+def explain(refused: Mapping[str, str]) -> str:
     """What `refusals` found, a line for all figures that differ in the same."""
     lines = []
     for fields in dict.fromkeys(refused.values()):

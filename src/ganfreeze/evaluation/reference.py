@@ -17,7 +17,7 @@ _RECIPE = 1  # to be raised when what is kept changes, so that nobody takes an o
 _BATCH = 500
 
 
-class Reference:
+class ReferenceStatistics:
     """Statistics of a data set, each made when it is first asked for, or taken from `folder`/reference.
 
     `split` is "train" or "test"; `subset` the most images whose features are compared one by one, drawn by a fixed

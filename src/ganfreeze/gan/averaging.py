@@ -21,14 +21,14 @@ class Average(ABC):
         """Take in the weights as they are now, after a generator phase."""
 
 
-class Nothing(Average):
+class NoAverage(Average):
     """No average is kept."""
 
     def update(self) -> None:
         pass
 
 
-class Exponential(Average):
+class ExponentialAverage(Average):
     """a <- d a + (1 - d) w, with d = min(decay, (1 + n) / (10 + n)) at update n = 0, 1, ...
 
     So the first weights, which nothing has trained, are forgotten early: it is the rule of TensorFlow's

@@ -5,7 +5,7 @@ from typing import Any
 from ganfreeze.backend import tensorflow as tf
 
 
-def packed(keras: Any, examples: Any, packing: int) -> Any:
+def pack(keras: Any, examples: Any, packing: int) -> Any:
     """A layer that lays each `packing` examples that follow one another side by side, as one: images (height, width,
     channels) channel by channel, points by their coordinates. The batch becomes that much smaller.
 

@@ -26,7 +26,7 @@ _TOLERANCE = 0.05  # of the way that a group goes in a step: room for rounding t
 _Values = Sequence[NDArray[Any]]
 
 
-class Owned(NamedTuple):
+class OwnedVariable(NamedTuple):
     """A variable, the network it belongs to, and what it is there."""
 
     network: PhaseName
@@ -43,7 +43,7 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     owned = inventory(strategy, game)
     variables = [each.variable for each in owned]
     start, average = Snapshot(variables), Snapshot(game.average.variables)
-    inputs = phases.inputs(game.update, streams, 0)
+    inputs = phases.step_inputs(game.update, streams, 0)
     given: dict[PhaseName, Any] = {call.phase: each for call, each in zip(game.update.calls(), inputs, strict=True)}
     for name, each in given.items():
         strategy.phases[name].run(*each)
@@ -70,37 +70,39 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     return Ledger(entries, faults, error)
 
 
-def inventory(strategy: Strategy, game: Game) -> Sequence[Owned]:
+def inventory(strategy: Strategy, game: Game) -> Sequence[OwnedVariable]:
     """Every variable of both networks and of their optimizers, each once."""
     owned = [*_variables(strategy, game), *_slots(strategy, game)]
     return list({id(each.variable): each for each in reversed(owned)}.values())[::-1]
 
 
-def _variables(strategy: Strategy, game: Game) -> Iterator[Owned]:
+def _variables(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
     for network in _NETWORKS:
         weights = {id(each) for each in (*strategy.phases[network].trains, *game.networks.held_weights)}
         for variable in getattr(game.networks, network).weights:
             kind: Kind = "weights" if id(variable) in weights else "state"
-            yield Owned(network, kind, _name(variable), variable)
+            yield OwnedVariable(network, kind, _name(variable), variable)
 
 
-def _slots(strategy: Strategy, game: Game) -> Iterator[Owned]:
+def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
     """A shared optimizer keeps as many slots for each weight, the generator's first; what counts its steps goes with
     the generator's."""
     if not game.optimizers.shared:
         for network in _NETWORKS:
             for slot in getattr(game.optimizers, network).variables:
-                yield Owned(network, "slots", _name(slot), slot)
+                yield OwnedVariable(network, "slots", _name(slot), slot)
         return
     slots = sorted(game.optimizers.generator.variables, key=lambda slot: len(slot.shape) > 0)  # the counters first
     counters = sum(len(slot.shape) == 0 for slot in slots)
     weights = [len(strategy.phases[network].trains) for network in _NETWORKS]
     first = counters + (len(slots) - counters) * weights[0] // sum(weights)
     for number, slot in enumerate(slots):
-        yield Owned("generator" if number < first else "discriminator", "slots", _name(slot), slot)
+        yield OwnedVariable("generator" if number < first else "discriminator", "slots", _name(slot), slot)
 
 
-def _entries(phase: PhaseName, game: Game, owned: Sequence[Owned], before: _Values, after: _Values) -> Iterator[Entry]:
+def _entries(
+    phase: PhaseName, game: Game, owned: Sequence[OwnedVariable], before: _Values, after: _Values
+) -> Iterator[Entry]:
     held = {id(variable) for variable in game.networks.held_weights}
     for (network, kind, name, variable), old, new in zip(owned, before, after, strict=True):
         role: Role = "held" if id(variable) in held else "active" if network == phase else "frozen"
@@ -113,7 +115,7 @@ def _bits(value: NDArray[Any]) -> NDArray[np.uint8]:
     return np.frombuffer(value.tobytes(), np.uint8).reshape(value.size, -1)
 
 
-def _advance_error(owned: Sequence[Owned], start: _Values, one_by_one: _Values, advanced: _Values) -> float:
+def _advance_error(owned: Sequence[OwnedVariable], start: _Values, one_by_one: _Values, advanced: _Values) -> float:
     """|advanced - one_by_one| / |one_by_one - start| in the worst group; infinite where only `advance` moves, where a
     figure is no number, or where the optimizers' counters differ."""
     rows = sorted(zip(owned, start, one_by_one, advanced, strict=True), key=lambda row: row[0][:2])

@@ -8,10 +8,10 @@ from ganfreeze.data.streams import Streams
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.strategy.base import Game, Phase, Strategy
 from ganfreeze.strategy.engine import phases
-from ganfreeze.types import PhaseName, Scalars, Tensor, Variable
+from ganfreeze.types import Metrics, PhaseName, Tensor, Variable
 
 
-class Watched(Strategy):
+class WatchedStrategy(Strategy):
     """A strategy that runs every `every`-th step phase by phase, and looks whether the frozen weights stood still.
 
     A strategy whose `advance` is more than its phases, such as `fit`, takes that step by its phases too.
@@ -32,7 +32,7 @@ class Watched(Strategy):
         }
         self.phases = {name: self._guarded(phase, frozen[name]) for name, phase in strategy.phases.items()}
 
-    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
+    def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
         totals: dict[str, float] = {}
         watched, end = [], step + steps
         while step < end:
@@ -48,7 +48,7 @@ class Watched(Strategy):
         return {**totals, "frozen_weights_moved": sum(watched) / len(watched)} if watched else totals
 
     def _watch(self, streams: Streams, step: int) -> dict[str, float]:
-        given = phases.inputs(self._update, streams, step)
+        given = phases.step_inputs(self._update, streams, step)
         return dict(phases.mean(phases.run_step(self.phases, self._update, given)))
 
     def _guarded(self, phase: Phase, frozen: Sequence[Variable]) -> Phase:

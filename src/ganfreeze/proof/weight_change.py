@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from ganfreeze.gan.networks import Networks
 from ganfreeze.strategy.base import Phase
-from ganfreeze.types import PhaseName, Scalars
+from ganfreeze.types import Metrics, PhaseName
 
 
-def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Callable[[], Scalars]:
+def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Callable[[], Metrics]:
     """A measure of ||w - w0|| / ||w0|| over all weights of each network, w0 being those of now.
 
     Weights are what the phases train, and what is held of the discriminator; BatchNormalization's averages are none.
@@ -25,7 +25,7 @@ def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Call
     start = {name: [variable.numpy().copy() for variable in variables] for name, variables in weights.items()}
     lengths = {name: _length(origins) for name, origins in start.items()}
 
-    def measure() -> Scalars:
+    def measure() -> Metrics:
         change = {}
         for name, variables in weights.items():
             pairs = zip(variables, start[name], strict=True)

@@ -46,7 +46,7 @@ class Terminal(Recorder):
                 self._console.print(f"{self._name}: {found}; {why}", soft_wrap=True, markup=False)
             case events.Audited(_, ledger, _):
                 self._violations = ledger["violations"]
-            case events.Scalars(step, values):
+            case events.Measured(step, values):
                 self._last |= values
                 shown = " ".join(form.format(self._last[key]) for key, form in _MOVING.items() if key in self._last)
                 self._bar.update(self._task, completed=step, state=f"{step}/{self._steps}  {shown}")

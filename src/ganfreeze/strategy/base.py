@@ -11,7 +11,7 @@ from ganfreeze.gan.networks import Networks
 from ganfreeze.gan.optimizer.base import Optimizers
 from ganfreeze.gan.regularizer.base import Regularizer
 from ganfreeze.gan.update.base import Update
-from ganfreeze.types import Limits, PhaseName, Scalars, Tensor, Variable
+from ganfreeze.types import Choices, Metrics, PhaseName, Tensor, Variable
 
 
 class Execution(NamedTuple):
@@ -57,12 +57,12 @@ class Strategy(ABC):
     the choices in `fails`, which by default are all.
     """
 
-    limits: ClassVar[Limits] = {}
-    refuses: ClassVar[Limits] = {}
+    limits: ClassVar[Choices] = {}
+    refuses: ClassVar[Choices] = {}
     diagnosis: ClassVar[str] = ""
-    fails: ClassVar[Limits] = {}
+    fails: ClassVar[Choices] = {}
     phases: Mapping[PhaseName, Phase]
 
     @abstractmethod
-    def advance(self, streams: Any, step: int, steps: int) -> Scalars:
+    def advance(self, streams: Any, step: int, steps: int) -> Metrics:
         """Train from `step` to `step + steps` and return the mean of every scalar on the way."""

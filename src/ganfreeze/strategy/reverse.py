@@ -5,7 +5,7 @@ from typing import ClassVar
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine import keras_models
 from ganfreeze.strategy.engine.phases import PhaseByPhase
-from ganfreeze.types import Limits
+from ganfreeze.types import Choices
 
 
 class Reverse(PhaseByPhase):
@@ -16,7 +16,7 @@ class Reverse(PhaseByPhase):
     """
 
     limits, refuses = keras_models.LIMITS, keras_models.REFUSES
-    fails: ClassVar[Limits] = {"keras": ["keras3"]}
+    fails: ClassVar[Choices] = {"keras": ["keras3"]}
     diagnosis = (
         "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "
         "discriminator is thawed everywhere, and the combined model trains it too. keras=keras2 remembers the flag at "

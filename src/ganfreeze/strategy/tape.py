@@ -2,7 +2,7 @@
 
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine.fused import Fused
-from ganfreeze.strategy.engine.tapes import Taped
+from ganfreeze.strategy.engine.tapes import TapedPhases
 
 
 class Tape(Fused):
@@ -12,6 +12,6 @@ class Tape(Fused):
     """
 
     def __init__(self, game: Game) -> None:
-        taped = Taped(game)
+        taped = TapedPhases(game)
         generate = taped.generate if taped.reuses_fakes else None
         super().__init__(game, learn=taped.learn, fool=taped.fool, generate=generate)

@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend import tfgan
-from ganfreeze.gan.regularizer.base import Play
+from ganfreeze.gan.regularizer.base import PhaseContext
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine import phases
 from ganfreeze.strategy.engine.fused import Fused
-from ganfreeze.types import Limits, Tensor, Variable
+from ganfreeze.types import Choices, Tensor, Variable
 
 Scalars = Mapping[str, Tensor]
 BOTH = ("real", "fake")
@@ -26,7 +26,7 @@ class Tfgan(Fused):
     Functions run eagerly dissolve in such a graph, which then has no cause to move anything: hence the limit.
     """
 
-    limits: ClassVar[Limits] = {"eager": [False], "jit": ["auto", "off"]}
+    limits: ClassVar[Choices] = {"eager": [False], "jit": ["auto", "off"]}
 
     def __init__(self, game: Game) -> None:
         self._game, networks = game, game.networks
@@ -72,7 +72,7 @@ class Tfgan(Fused):
         """The GANTrainOps; the discriminator's is for these sides of its loss."""
         loss, regularizer = self._game.loss, self._game.regularizer
         real_logits, fake_logits = model.discriminator_real_outputs, model.discriminator_gen_outputs
-        play = Play(self._game.networks, loss, model.real_data, model.generator_inputs, model.generated_data)
+        play = PhaseContext(self._game.networks, loss, model.real_data, model.generator_inputs, model.generated_data)
 
         @_whole
         def learn(real_logits: Tensor, fake_logits: Tensor) -> Tensor:

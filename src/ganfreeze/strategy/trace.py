@@ -6,7 +6,7 @@ from typing import ClassVar
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine import keras_models
 from ganfreeze.strategy.engine.phases import PhaseByPhase
-from ganfreeze.types import Limits, Tensor
+from ganfreeze.types import Choices, Tensor
 
 
 class Trace(PhaseByPhase):
@@ -18,7 +18,7 @@ class Trace(PhaseByPhase):
     """
 
     limits, refuses = keras_models.LIMITS, keras_models.REFUSES
-    fails: ClassVar[Limits] = {"keras": ["keras3"], "eager": [True]}
+    fails: ClassVar[Choices] = {"keras": ["keras3"], "eager": [True]}
     diagnosis = (
         "Run eagerly, Keras 3 reads `trainable` at every batch, so what was traced before the flag flipped does not "
         "help. eager=false, strategy=toggle or strategy=tape would work."

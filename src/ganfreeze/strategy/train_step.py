@@ -7,9 +7,9 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Streams
 from ganfreeze.strategy.base import Game, Strategy
 from ganfreeze.strategy.engine import phases
-from ganfreeze.strategy.engine.fused import as_seen
-from ganfreeze.strategy.engine.tapes import Taped
-from ganfreeze.types import Scalars, Tensor
+from ganfreeze.strategy.engine.fused import scale_on_device
+from ganfreeze.strategy.engine.tapes import TapedPhases
+from ganfreeze.types import Metrics, Tensor
 
 
 class TrainStep(Strategy):
@@ -18,10 +18,10 @@ class TrainStep(Strategy):
     """
 
     def __init__(self, game: Game) -> None:
-        self._update, taped, jit = game.update, Taped(game), game.execution.jit
+        self._update, taped, jit = game.update, TapedPhases(game), game.execution.jit
         learn, fool = (tf.function(each, autograph=False) for each in (taped.learn, taped.fool))
-        self.phases = phases.of(game, learn=learn, fool=fool)
-        self._inner = phases.of(game, learn=taped.learn, fool=taped.fool)  # traced with the step
+        self.phases = phases.make_phases(game, learn=learn, fool=fool)
+        self._inner = phases.make_phases(game, learn=taped.learn, fool=taped.fool)  # traced with the step
         self._gan = _gan(game.keras, tf.function(self._step, autograph=False, jit_compile=jit))
         self._gan.compile(
             optimizer=game.optimizers.generator,  # which `train_step` does not use
@@ -29,16 +29,16 @@ class TrainStep(Strategy):
             steps_per_execution=game.execution.fused_steps,
         )
 
-    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
+    def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
         draws = streams.draw(step, steps, self._update.noises())
         options = tf.data.Options()
         options.autotune.enabled = False  # `fit` would end only when the tuner's thread wakes, seconds later
         data = tf.data.Dataset.from_tensor_slices((draws.examples[draws.indices], draws.noise)).prefetch(2)
         history = self._gan.fit(data.with_options(options), steps_per_epoch=steps, shuffle=False, verbose=0).history
-        return {name: float(history[name][-1]) for name in phases.SCALARS}
+        return {name: float(history[name][-1]) for name in phases.METRICS}
 
     def _step(self, examples: Tensor, noise: Tensor) -> Sequence[Mapping[str, Tensor]]:
-        inputs = phases.drawn(self._update, as_seen(examples, noise.dtype), noise)
+        inputs = phases.inputs_from_draws(self._update, scale_on_device(examples, noise.dtype), noise)
         return phases.run_step(self._inner, self._update, inputs)
 
 
@@ -46,7 +46,7 @@ def _gan(keras: Any, step: Callable[[Tensor, Tensor], Sequence[Mapping[str, Tens
     class Gan(keras.Model):
         def __init__(self) -> None:
             super().__init__(name="gan")
-            self.means = [keras.metrics.Mean(name) for name in phases.SCALARS]
+            self.means = [keras.metrics.Mean(name) for name in phases.METRICS]
 
         @property
         def metrics(self) -> list[Any]:

@@ -30,4 +30,4 @@ class Grid(Source):
     def load(self) -> Dataset:
         line = self.spacing * (np.arange(self.side, dtype=np.float64) - (self.side - 1) / 2)
         centres = np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).reshape(-1, 2)
-        return mixtures.sampled("grid", Mixture(centres, self.deviation), self.examples)
+        return mixtures.sample_mixture("grid", Mixture(centres, self.deviation), self.examples)

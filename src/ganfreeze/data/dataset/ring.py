@@ -30,4 +30,4 @@ class Ring(Source):
     def load(self) -> Dataset:
         angle = 2 * np.pi * np.arange(self.modes) / self.modes
         centres = self.radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-        return mixtures.sampled("ring", Mixture(centres, self.deviation), self.examples)
+        return mixtures.sample_mixture("ring", Mixture(centres, self.deviation), self.examples)

@@ -8,10 +8,10 @@ import numpy as np
 
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.protocol_card import Card
-from ganfreeze.types import Scalars
+from ganfreeze.types import Metrics
 
 
-class Evaluation(NamedTuple):
+class PreparedEvaluator(NamedTuple):
     """An evaluator that is ready for one data set.
 
     `name` is what the figures' names begin with; `samples` how many it wants, drawn with `seed`; `card` the protocol,
@@ -24,7 +24,7 @@ class Evaluation(NamedTuple):
     seed: int
     card: Card
     facts: Mapping[str, Any]
-    evaluate: Callable[[Iterable[Examples]], Scalars]
+    evaluate: Callable[[Iterable[Examples]], Metrics]
 
 
 class Evaluator(ABC):
@@ -35,7 +35,7 @@ class Evaluator(ABC):
         """Raise BadInput where this data set cannot be evaluated."""
 
     @abstractmethod
-    def prepare(self, dataset: Dataset) -> Evaluation:
+    def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         """Make the extractor and the reference statistics, or take them from the cache."""
 
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.evaluation.extractor import classifier
 from ganfreeze.evaluation.extractor.base import Extractor
-from ganfreeze.evaluation.feature_evaluator import Ladder
+from ganfreeze.evaluation.feature_evaluator import FeatureEvaluator
 from ganfreeze.types import Count
 
 
 @dataclass(frozen=True, kw_only=True)
-class Classifier(Ladder):
+class Classifier(FeatureEvaluator):
     """The ladder on a small CNN's 128 penultimate features and its logits.
 
     It is trained once on the training split with its labels, for `epochs`, and kept under `cache`.

@@ -8,11 +8,11 @@ from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.extractor import inception
 from ganfreeze.evaluation.extractor.base import Extractor
-from ganfreeze.evaluation.feature_evaluator import Ladder
+from ganfreeze.evaluation.feature_evaluator import FeatureEvaluator
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inception(Ladder):
+class Inception(FeatureEvaluator):
     """The ladder on the 2,048 features of Inception's last pool, and its 1,008 logits.
 
     The graph is TF-Hub's `tfgan/eval/inception/1`: from TF-Hub, or the folder that TFHUB_CACHE_DIR names, or from a

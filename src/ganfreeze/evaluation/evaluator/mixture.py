@@ -7,9 +7,9 @@ import numpy as np
 
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation.evaluator.base import Evaluation, Evaluator, protocol
+from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
 from ganfreeze.evaluation.metrics import modes
-from ganfreeze.types import Count, Index, Scalars
+from ganfreeze.types import Count, Index, Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,11 @@ class Mixture(Evaluator):
                 f"dataset={dataset.name}. Choose evaluator=classifier or evaluator=none."
             )
 
-    def prepare(self, dataset: Dataset) -> Evaluation:
+    def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         truth = dataset.mixture
         assert truth, "check() refuses data without one"
 
-        def evaluate(batches: Iterable[Examples]) -> Scalars:
+        def evaluate(batches: Iterable[Examples]) -> Metrics:
             counts, samples = np.zeros(len(truth.centres), np.int64), 0
             for points in batches:
                 counts += modes.nearest_modes(points, truth.centres, truth.deviation)
@@ -48,4 +48,4 @@ class Mixture(Evaluator):
 
         identity = {"extractor": "distance to the centres", "weights": "none", "resize": "none"}
         card = protocol(dataset, split="none", samples=self.samples, **identity)
-        return Evaluation("mixture", self.samples, self.seed, card, {}, evaluate)
+        return PreparedEvaluator("mixture", self.samples, self.seed, card, {}, evaluate)

@@ -4,20 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ganfreeze.data.dataset.base import Dataset, Examples
-from ganfreeze.evaluation.evaluator.base import Evaluation, Evaluator
-from ganfreeze.types import Scalars
+from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator
+from ganfreeze.types import Metrics
 
 
 @dataclass(frozen=True)
-class Nothing(Evaluator):
+class NoEvaluator(Evaluator):
     """Measures nothing, for runs that only train."""
 
     def check(self, dataset: Dataset) -> None:
         """Any data set will do."""
 
-    def prepare(self, dataset: Dataset) -> Evaluation:
-        return Evaluation("none", 0, 0, {}, {}, _nothing)
+    def prepare(self, dataset: Dataset) -> PreparedEvaluator:
+        return PreparedEvaluator("none", 0, 0, {}, {}, _nothing)
 
 
-def _nothing(batches: Iterable[Examples]) -> Scalars:
+def _nothing(batches: Iterable[Examples]) -> Metrics:
     return {}

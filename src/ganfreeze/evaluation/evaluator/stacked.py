@@ -7,10 +7,10 @@ import numpy as np
 
 from ganfreeze.data.dataset.base import Dataset, Images
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation.evaluator.base import Evaluation, Evaluator, protocol
+from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
 from ganfreeze.evaluation.extractor import classifier
 from ganfreeze.evaluation.metrics import modes
-from ganfreeze.types import Count, Index, Scalars
+from ganfreeze.types import Count, Index, Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ class Stacked(Evaluator):
                 "evaluator=classifier or evaluator=none."
             )
 
-    def prepare(self, dataset: Dataset) -> Evaluation:
+    def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         assert dataset.channels and dataset.channels.classes, "check() refuses others"
         extractor = classifier.extractor(dataset.channels, cache=self.cache, epochs=self.epochs)
         classes, channels = dataset.channels.classes, dataset.image_shape[2]
 
-        def evaluate(batches: Iterable[Images]) -> Scalars:
+        def evaluate(batches: Iterable[Images]) -> Metrics:
             counts = np.zeros(classes**channels, np.int64)
             for images in batches:
                 numbers = np.zeros(len(images), np.int64)
@@ -52,4 +52,4 @@ class Stacked(Evaluator):
             return {"modes": modes.recovered(counts), "reverse_kl": modes.divergence(counts)}
 
         card = protocol(dataset, split="none", samples=self.samples, **extractor.identity)
-        return Evaluation("stacked", self.samples, self.seed, card, extractor.facts, evaluate)
+        return PreparedEvaluator("stacked", self.samples, self.seed, card, extractor.facts, evaluate)

@@ -16,7 +16,7 @@ from filelock import FileLock
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend.keras import keras2
 from ganfreeze.data.dataset.base import Dataset, Images
-from ganfreeze.data.streams import Streams, scaled
+from ganfreeze.data.streams import Streams, scale
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.extractor.base import Extractor, Features
 from ganfreeze.types import Model
@@ -132,7 +132,7 @@ def _extract(model: Model) -> Callable[[Images], Features]:
 
     def extract(images: Images) -> Features:
         starts = range(0, len(images), _INFERENCE_BATCH)
-        outputs = [infer(scaled(images[start : start + _INFERENCE_BATCH])) for start in starts]
+        outputs = [infer(scale(images[start : start + _INFERENCE_BATCH])) for start in starts]
         return Features(*(np.concatenate(part) for part in zip(*outputs, strict=True)))
 
     return extract

@@ -13,7 +13,7 @@ from PIL import Image
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend import tfgan
 from ganfreeze.data.dataset.base import Images
-from ganfreeze.data.streams import scaled
+from ganfreeze.data.streams import scale
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.extractor.base import Extractor, Features
 
@@ -89,7 +89,7 @@ def _rgb(images: Images) -> Images:
 
 def _bilinear(images: Images) -> Any:
     """As TF-GAN's examples resize: half-pixel centres, and no antialiasing."""
-    return tf.image.resize(scaled(images), (_SIDE, _SIDE), method="bilinear")
+    return tf.image.resize(scale(images), (_SIDE, _SIDE), method="bilinear")
 
 
 def _clean(images: Images) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ganfreeze.gan.networks import Networks
-from ganfreeze.gan.packing import packed
+from ganfreeze.gan.packing import pack
 from ganfreeze.types import Model, Tensor
 
 
@@ -52,7 +52,7 @@ class Architecture(ABC):
         """
         generator = self.generator(keras=keras, image_shape=image_shape, random=random)
         example = keras.layers.Input(image_shape)
-        logits = _of_weights_type(keras, self.judge(keras, packed(keras, example, packing), random))
+        logits = _of_weights_type(keras, self.judge(keras, pack(keras, example, packing), random))
         discriminator = keras.Model(example, logits, name="discriminator")
         return Networks(generator, discriminator, self.latent_dim, packing, independent=self.is_independent())
 

@@ -7,7 +7,7 @@ from ganfreeze.gan.networks import Networks
 
 
 @dataclass(frozen=True)
-class Nothing(Freeze):
+class NoFreeze(Freeze):
     """No layer is held."""
 
     def apply(self, networks: Networks) -> Networks:

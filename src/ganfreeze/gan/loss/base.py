@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from ganfreeze.types import Limits, Tensor
+from ganfreeze.types import Choices, Tensor
 
 
 class Loss(ABC):
@@ -14,7 +14,7 @@ class Loss(ABC):
     discriminator calls an image real, which its accuracy is counted by.
     """
 
-    limits: ClassVar[Limits] = {}
+    limits: ClassVar[Choices] = {}
     couples: ClassVar[bool] = False
     boundary: ClassVar[float] = 0.0
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from ganfreeze.backend import tfgan
 from ganfreeze.gan.loss.base import Loss
-from ganfreeze.types import Limits, Tensor
+from ganfreeze.types import Choices, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class Relativistic(Loss):
     Source: Jolicoeur-Martineau 2018, equations 14 to 16; TF-GAN's `relativistic_*_loss`.
     """
 
-    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
+    limits: ClassVar[Choices] = {"update.batches": ["joint"]}
     couples = True
 
     def discriminator(

@@ -6,10 +6,10 @@ from typing import ClassVar, NamedTuple
 
 from ganfreeze.gan.loss.base import Loss
 from ganfreeze.gan.networks import Networks
-from ganfreeze.types import Limits, PhaseName, Tensor, Variable
+from ganfreeze.types import Choices, PhaseName, Tensor, Variable
 
 
-class Play(NamedTuple):
+class PhaseContext(NamedTuple):
     """What a phase is about to differentiate: both networks, the loss, and its batch.
 
     `real` and `fakes` are examples of one shape, `latent` (batch, latent_dim); `fakes` is constant in the discriminator
@@ -30,10 +30,10 @@ class Regularizer(ABC):
     implementation that penalizes needs a strategy that differentiates by a tape of its own.
     """
 
-    limits: ClassVar[Limits] = {}
+    limits: ClassVar[Choices] = {}
 
     @abstractmethod
-    def penalty(self, phase: PhaseName, play: Play) -> Tensor | float:
+    def penalty(self, phase: PhaseName, play: PhaseContext) -> Tensor | float:
         """A scalar to be added to the loss of this phase."""
 
     @abstractmethod

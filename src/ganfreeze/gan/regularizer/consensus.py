@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.gan.regularizer.base import Play, Regularizer
-from ganfreeze.types import Limits, PhaseName, Rate, Tensor, Variable
+from ganfreeze.gan.regularizer.base import PhaseContext, Regularizer
+from ganfreeze.types import Choices, PhaseName, Rate, Tensor, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,10 +19,10 @@ class Consensus(Regularizer):
     Source: Mescheder, Nowozin, Geiger 2017, algorithm 2; `weight` is its gamma.
     """
 
-    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
+    limits: ClassVar[Choices] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
 
-    def penalty(self, phase: PhaseName, play: Play) -> Tensor:
+    def penalty(self, phase: PhaseName, play: PhaseContext) -> Tensor:
         generator, discriminator = play.networks.generator, play.networks.discriminator
         weights = [*generator.trainable_variables], [*discriminator.trainable_variables]
         with tf.GradientTape(persistent=True) as tape:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.gan.regularizer.base import Play, Regularizer
-from ganfreeze.types import Limits, PhaseName, Rate, Tensor, Variable
+from ganfreeze.gan.regularizer.base import PhaseContext, Regularizer
+from ganfreeze.types import Choices, PhaseName, Rate, Tensor, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +19,11 @@ class GradientPenalty(Regularizer):
     Source: Gulrajani et al. 2017, equation 3 and algorithm 1; `weight` is its lambda, `target` its 1.
     """
 
-    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
+    limits: ClassVar[Choices] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
     target: Rate = 1.0
 
-    def penalty(self, phase: PhaseName, play: Play) -> Tensor | float:
+    def penalty(self, phase: PhaseName, play: PhaseContext) -> Tensor | float:
         if phase == "generator":
             return 0.0
         packing = play.networks.packing

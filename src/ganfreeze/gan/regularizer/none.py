@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ganfreeze.gan.regularizer.base import Play, Regularizer
+from ganfreeze.gan.regularizer.base import PhaseContext, Regularizer
 from ganfreeze.types import PhaseName, Variable
 
 
 @dataclass(frozen=True)
-class Nothing(Regularizer):
+class NoRegularizer(Regularizer):
     """Adds nothing, bounds nothing."""
 
-    def penalty(self, phase: PhaseName, play: Play) -> float:
+    def penalty(self, phase: PhaseName, play: PhaseContext) -> float:
         return 0.0
 
     def constrain(self, weights: Sequence[Variable]) -> None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.gan.regularizer.base import Play, Regularizer
-from ganfreeze.types import Limits, PhaseName, Rate, Tensor, Variable
+from ganfreeze.gan.regularizer.base import PhaseContext, Regularizer
+from ganfreeze.types import Choices, PhaseName, Rate, Tensor, Variable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +16,10 @@ class R1(Regularizer):
     Source: Mescheder, Geiger, Nowozin 2018, equation 9; its gamma is `weight`, 10 in the paper's experiments.
     """
 
-    limits: ClassVar[Limits] = {"update.batches": ["joint"]}
+    limits: ClassVar[Choices] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
 
-    def penalty(self, phase: PhaseName, play: Play) -> Tensor | float:
+    def penalty(self, phase: PhaseName, play: PhaseContext) -> Tensor | float:
         if phase == "generator":
             return 0.0
         real = tf.convert_to_tensor(play.real)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.gan.regularizer.base import Play, Regularizer
+from ganfreeze.gan.regularizer.base import PhaseContext, Regularizer
 from ganfreeze.types import PhaseName, Rate, Variable
 
 
@@ -17,7 +17,7 @@ class WeightClip(Regularizer):
 
     bound: Rate = 0.01
 
-    def penalty(self, phase: PhaseName, play: Play) -> float:
+    def penalty(self, phase: PhaseName, play: PhaseContext) -> float:
         return 0.0
 
     def constrain(self, weights: Sequence[Variable]) -> None:

@@ -25,7 +25,7 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
     measured = set().union(*(run.metrics for run in runs))
     figures = sorted(key for key in measured if "/" in key and not key.startswith("system/"))
-    refused = protocol_card.refusals({figure: _cards(runs, figure) for figure in figures})
+    refused = protocol_card.incomparable({figure: _cards(runs, figure) for figure in figures})
     shown = [*figures, *(key for key in _OTHERS if key in measured)]
     table = Table("variant", *(_OTHERS.get(key) or key for key in shown), "audit", "status", box=None, pad_edge=False)
     for column in table.columns[1:-2]:
@@ -34,7 +34,7 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
         name = " ".join(word for word in run.name.split() if word not in shared) or run.name
         cells = ["refused" if key in refused else _figure(run.metrics.get(key, math.nan)) for key in shown]
         table.add_row(escape(name), *cells, run.audit or "-", run.status)
-    return _text(table, max(width, 22 * (len(shown) + 2))) + ("\n" if refused else "") + protocol_card.told(refused)
+    return _text(table, max(width, 22 * (len(shown) + 2))) + ("\n" if refused else "") + protocol_card.explain(refused)
 
 
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
@@ -43,12 +43,12 @@ def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str
     cards = [evaluated.card, run.cards.get(evaluated.evaluator, {})]
     summary = evaluated.summary()
     names = [f"{evaluated.evaluator}/{figure}" for figure in summary]
-    refused = protocol_card.refusals({name: cards for name in names if name in run.metrics})
+    refused = protocol_card.incomparable({name: cards for name in names if name in run.metrics})
     table = Table(evaluated.name, "mean", "spread", "in training", box=None, pad_edge=False)
     for name, (figure, (mean, spread)) in zip(names, summary.items(), strict=True):
         told = "refused" if name in refused else _figure(run.metrics.get(name, math.nan))
         table.add_row(figure, _figure(mean), "-" if spread is None else _figure(spread), told)
-    return _text(table, width) + protocol_card.told(refused)
+    return _text(table, width) + protocol_card.explain(refused)
 
 
 def compare_page(runs: Sequence[Run]) -> str:

@@ -61,7 +61,7 @@ class Mlflow(Tracker):
                 for key, value in tags.items():
                     self._client.set_tag(self._run, key, value)
                 self._client.log_artifacts(self._run, str(folder), "certificate")
-            case events.Scalars(step, values):
+            case events.Measured(step, values):
                 self._gather(step, values)
             case events.Images(step, name, images):
                 grid = pictures.picture(images)

@@ -8,7 +8,7 @@ from ganfreeze.record.tracker.base import Tracker
 
 
 @dataclass(frozen=True)
-class Null(Tracker):
+class NoTracker(Tracker):
     """Writes nothing anywhere."""
 
     def __enter__(self) -> Self:

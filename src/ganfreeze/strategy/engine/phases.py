@@ -9,11 +9,13 @@ from ganfreeze.data.streams import Streams
 from ganfreeze.gan.loss.base import Loss
 from ganfreeze.gan.update.base import Update
 from ganfreeze.strategy.base import Game, Phase, Strategy
-from ganfreeze.types import PhaseName, Scalars, Tensor, Variable
+from ganfreeze.types import Metrics, PhaseName, Tensor, Variable
 
-Run = Callable[..., Mapping[str, Any]]
-Inputs = Sequence[tuple[Any, ...]]  # for each call of a step, its real examples, its latent vectors, and what it shares
-SCALARS = ("discriminator_loss", "accuracy_real", "accuracy_fake", "generator_loss")  # of both phases
+PhaseFunction = Callable[..., Mapping[str, Any]]
+StepInputs = Sequence[
+    tuple[Any, ...]
+]  # for each call of a step, its real examples, its latent vectors, and what it shares
+METRICS = ("discriminator_loss", "accuracy_real", "accuracy_fake", "generator_loss")  # of both phases
 
 
 def accuracy_real(loss: Loss, logits: Tensor) -> Tensor:
@@ -26,7 +28,7 @@ def accuracy_fake(loss: Loss, logits: Tensor) -> Tensor:
     return tf.reduce_mean(tf.cast(logits <= loss.boundary, tf.float32))
 
 
-def of(game: Game, *, learn: Run, fool: Run) -> Mapping[PhaseName, Phase]:
+def make_phases(game: Game, *, learn: PhaseFunction, fool: PhaseFunction) -> Mapping[PhaseName, Phase]:
     """The discriminator phase and the generator phase of a game; what is trainable now is what they are to train.
 
     So this comes before a strategy sets any flag.
@@ -49,18 +51,18 @@ def of(game: Game, *, learn: Run, fool: Run) -> Mapping[PhaseName, Phase]:
     }
 
 
-def inputs(update: Update, streams: Streams, step: int) -> Inputs:
+def step_inputs(update: Update, streams: Streams, step: int) -> StepInputs:
     """What each call of a step is given."""
     return [(streams.batch(step, call.real), streams.noise(step, *call.noise)) for call in update.calls()]
 
 
-def drawn(update: Update, real: Tensor, noise: Tensor) -> Inputs:
+def inputs_from_draws(update: Update, real: Tensor, noise: Tensor) -> StepInputs:
     """The same of one step's draws: its batches of examples, (draws, batch, ...), and noises, (noises, batch, ...)."""
     noises = update.noises()
     return [(real[call.real], noise[noises.index(call.noise)]) for call in update.calls()]
 
 
-def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: Inputs) -> list[Mapping[str, Any]]:
+def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: StepInputs) -> list[Mapping[str, Any]]:
     """Run the phases of one step in the update's order; the scalars of each call.
 
     In a simultaneous step the discriminator moves first, and what it was is put back while the generator phase looks at
@@ -79,7 +81,7 @@ def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: Inputs) 
     return [learned, fooled]
 
 
-def mean(scalars: Iterable[Mapping[str, Any]]) -> Scalars:
+def mean(scalars: Iterable[Mapping[str, Any]]) -> Metrics:
     """The mean of each scalar over the calls that gave it."""
     seen: dict[str, list[Any]] = {}
     for each in scalars:
@@ -91,13 +93,13 @@ def mean(scalars: Iterable[Mapping[str, Any]]) -> Scalars:
 class PhaseByPhase(Strategy, ABC):
     """A strategy that runs its phases one call at a time."""
 
-    def __init__(self, game: Game, *, learn: Run, fool: Run) -> None:
-        self.phases, self._update = of(game, learn=learn, fool=fool), game.update
+    def __init__(self, game: Game, *, learn: PhaseFunction, fool: PhaseFunction) -> None:
+        self.phases, self._update = make_phases(game, learn=learn, fool=fool), game.update
 
-    def advance(self, streams: Streams, step: int, steps: int) -> Scalars:
+    def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
         scalars: list[Mapping[str, Any]] = []
         for now in range(step, step + steps):
-            scalars += run_step(self.phases, self._update, inputs(self._update, streams, now))
+            scalars += run_step(self.phases, self._update, step_inputs(self._update, streams, now))
         return mean(scalars)
 
 

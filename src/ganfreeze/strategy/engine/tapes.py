@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.gan.regularizer.base import Play
+from ganfreeze.gan.regularizer.base import PhaseContext
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine import phases
 from ganfreeze.types import PhaseName, Tensor, Variable
 
 
-class Pass(NamedTuple):
+class GeneratorPass(NamedTuple):
     """One pass of the generator in training mode, which both phases look at: its fakes, the tape that it is on, and
     what BatchNormalization's averages were before."""
 
@@ -24,7 +24,7 @@ class Pass(NamedTuple):
     averages: Sequence[Tensor]
 
 
-class Taped:
+class TapedPhases:
     """The phases of a game: `learn(real, latent)` is the discriminator's, `fool(real, latent)` the generator's."""
 
     def __init__(self, game: Game) -> None:
@@ -43,14 +43,14 @@ class Taped:
         keeps nothing from a pass that a second one would change but the averages of BatchNormalization."""
         return self._game.update.reuses_fakes and len(self._averages) == len(self._generator.non_trainable_variables)
 
-    def generate(self, latent: Tensor) -> Pass:
+    def generate(self, latent: Tensor) -> GeneratorPass:
         """Run the generator, for both phases to be given the result."""
         averages = [tf.identity(tf.convert_to_tensor(variable)) for variable, _ in self._averages]
         with self._tape("generator") as tape:
             fakes = self._generator(latent, training=True)
-        return Pass(fakes, tape, averages)
+        return GeneratorPass(fakes, tape, averages)
 
-    def learn(self, real: Tensor, latent: Tensor, shared: Pass | None = None) -> Mapping[str, Tensor]:
+    def learn(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> Mapping[str, Tensor]:
         """Update the discriminator on real examples and fakes, at once or one after the other."""
         training = self._game.update.fakes == "training"
         fakes = shared.fakes if shared else self._generator(latent, training=training)
@@ -62,7 +62,7 @@ class Taped:
             "accuracy_fake": phases.accuracy_fake(self._game.loss, fake_logits),
         }
 
-    def fool(self, real: Tensor, latent: Tensor, shared: Pass | None = None) -> Mapping[str, Tensor]:
+    def fool(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> Mapping[str, Tensor]:
         """Update the generator."""
         game, discriminator = self._game, self._discriminator
         fakes, tape, averages = shared or self.generate(latent)
@@ -75,7 +75,7 @@ class Taped:
         self._descend("generator", tape, loss)
         return {"generator_loss": loss}
 
-    def _learn_jointly(self, play: Play) -> tuple[Tensor, Tensor, Tensor]:
+    def _learn_jointly(self, play: PhaseContext) -> tuple[Tensor, Tensor, Tensor]:
         with self._tape("discriminator") as tape:
             real_logits, fake_logits = self._judge_both(play.real, play.fakes)
             loss = play.loss.discriminator(real_logits, fake_logits)
@@ -89,7 +89,7 @@ class Taped:
             return tuple(tf.split(self._discriminator(tf.concat([real, fakes], 0), training=True), 2))
         return self._discriminator(real, training=True), self._discriminator(fakes, training=True)
 
-    def _learn_split(self, play: Play) -> tuple[Tensor, Tensor, Tensor]:
+    def _learn_split(self, play: PhaseContext) -> tuple[Tensor, Tensor, Tensor]:
         with self._tape("discriminator") as tape:
             real_logits = self._discriminator(play.real, training=True)
             real_loss = play.loss.discriminator(real_logits, real_logits, fake_weights=0.0)
@@ -108,10 +108,10 @@ class Taped:
                 tape.watch(variable if isinstance(variable, tf.Variable) else variable.value)  # Keras 3's holds one
         return tape
 
-    def _play(self, real: Tensor, latent: Tensor, fakes: Tensor) -> Play:
-        return Play(self._game.networks, self._game.loss, real, latent, fakes)
+    def _play(self, real: Tensor, latent: Tensor, fakes: Tensor) -> PhaseContext:
+        return PhaseContext(self._game.networks, self._game.loss, real, latent, fakes)
 
-    def _penalty(self, phase: PhaseName, play: Play, dtype: Any) -> Tensor:
+    def _penalty(self, phase: PhaseName, play: PhaseContext, dtype: Any) -> Tensor:
         """Of the loss's type: some of TF-GAN's losses are in single precision whatever the logits are."""
         return tf.cast(self._game.regularizer.penalty(phase, play), dtype)
 

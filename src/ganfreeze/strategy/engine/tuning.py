@@ -56,7 +56,7 @@ def choose(candidates: Sequence[Execution], make: Callable[[Execution], tuple[St
     return Choice(max(rates, key=lambda each: rates[each]), f"steps/s measured: {', '.join(shown)}")
 
 
-def remembered(folder: Path, key: Mapping[str, Any], find: Callable[[], Choice]) -> Choice:
+def cached_choice(folder: Path, key: Mapping[str, Any], find: Callable[[], Choice]) -> Choice:
     """What was found for this key before, kept in `folder`; else what `find` says, which is kept.
 
     So a run that is repeated is run in the same way, to the last bit, whatever else the machine is doing.

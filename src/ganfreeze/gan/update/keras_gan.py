@@ -6,7 +6,7 @@ from ganfreeze.gan.update.base import Batches, Fakes, Update
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seed(Update):
+class KerasGan(Update):
     """The discriminator is updated on a real batch, then on a batch of fakes from the generator in inference mode
     (`generator.predict`); then the generator on fresh noise.
 
