@@ -1,4 +1,4 @@
-"""How much arithmetic a step is, and how fast this machine can do it at its best."""
+"""Count the arithmetic of a training step, and measure how fast this machine can compute at best."""
 
 import math
 from collections.abc import Iterator
@@ -7,12 +7,17 @@ from typing import Any, NamedTuple
 
 from ganfreeze.backend import tensorflow as tf
 
-_SIDE = 2048  # of the matrices whose product is the measured peak
+_SIDE = 2048  # of the two square matrices that measure the peak
 
 
 class Pass(NamedTuple):
-    """Multiply-adds of a network for one example: forwards, and what the gradients of its weights and of its inputs
-    take, the latter without those of the network's own input."""
+    """The multiply-adds of a network for one example.
+
+    - `forward`: the forward pass.
+    - `weights`: the gradients of the weights.
+    - `inputs`: the gradients of the inputs of all layers but the first.
+    - `own_input`: the gradient of the network's own input, which is the input of the first layer.
+    """
 
     forward: int
     weights: int
@@ -21,21 +26,24 @@ class Pass(NamedTuple):
 
 
 def step(generator: Any, discriminator: Any, batch: int, *, reused: bool) -> float:
-    """Floating-point operations of one step, two for each multiply-add of a dense or a convolutional layer; what is
-    elementwise is left out, and so is all that need not be computed.
+    """Return the floating-point operations that one step needs.
 
-    Discriminator phase: the generator forwards; the discriminator forwards on real examples and fakes, and the
-    gradients of its weights on both. Generator phase: the generator forwards unless the fakes are `reused`, the
-    discriminator forwards; gradients back through the discriminator to its input, and of the generator's weights.
+    Each multiply-add of a dense or a convolutional layer counts as two operations. Elementwise operations do not count.
+    Work that a step does not need does not count either.
+
+    - Discriminator phase: a forward pass of the generator. Forward passes of the discriminator on real examples and on
+      fakes, and the gradients of its weights on both.
+    - Generator phase: a forward pass of the generator, unless the fakes are `reused`. A forward pass of the
+      discriminator, the gradients back through it to its input, and the gradients of the generator's weights.
     """
-    g, d = (_pass(each) for each in (generator, discriminator))
-    learn = g.forward + 2 * (d.forward + d.weights + d.inputs)
-    fool = (0 if reused else g.forward) + d.forward + d.inputs + d.own_input + g.weights + g.inputs
-    return 2.0 * batch * (learn + fool)
+    g, d = _pass(generator), _pass(discriminator)
+    discriminator_phase = g.forward + 2 * (d.forward + d.weights + d.inputs)
+    generator_phase = (0 if reused else g.forward) + d.forward + d.inputs + d.own_input + g.weights + g.inputs
+    return 2.0 * batch * (discriminator_phase + generator_phase)
 
 
 def peak(precision: str = "float32") -> float:
-    """Floating-point operations a second of the product of two large matrices: the best of several."""
+    """Return the floating-point operations per second of a product of two large matrices: the best of ten."""
     dtype = {"float32": tf.float32, "bfloat16": tf.bfloat16}[precision]
     matrix = tf.cast(tf.random.stateless_normal((_SIDE, _SIDE), (0, 0)), dtype)
     multiply = tf.function(tf.matmul, autograph=False)
@@ -55,8 +63,11 @@ def _pass(network: Any) -> Pass:
 
 
 def _multiply_adds(network: Any) -> Iterator[int]:
-    """Of each layer with a kernel, in order: each weight of a dense one is used once, that of a convolution once for
-    each place, of the input where the convolution is transposed, else of the output."""
+    """Yield the multiply-adds of the forward pass of each layer that has a kernel, in order.
+
+    A dense layer uses each weight once. A convolution uses each weight once for each place: of its output, or of its
+    input if it is transposed.
+    """
     for layer in network.layers:
         if hasattr(layer, "kernel"):
             shape = layer.input.shape if "Transpose" in type(layer).__name__ else layer.output.shape

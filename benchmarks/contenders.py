@@ -1,4 +1,8 @@
-"""Contenders side by side: each in a process of its own, asked by turns for so many steps, round after round."""
+"""Compare the speed of several programs side by side.
+
+Each contender runs in its own process. The contenders take turns, round after round, and each turn is a number of
+steps.
+"""
 
 import json
 import os
@@ -12,12 +16,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 PEERS = Path(__file__).parent / "peers"
-WARM_UP = 50  # steps that are not counted: tracing and compiling are in them
-TENS = 10  # a turn is a multiple of it: some contenders take so many in one call
+WARM_UP = 50  # steps that are not timed: tracing and compiling happen in them
+TENS = 10  # a turn is a multiple of this number, because some contenders take ten steps in one call
 
 
 class Contender(NamedTuple):
-    """A script in `peers/`, its mode, what a table calls it, and what is added to its environment."""
+    """A script in `peers/` with its mode: its name in a table, and the variables added to its environment."""
 
     name: str
     script: str
@@ -26,7 +30,7 @@ class Contender(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What is trained: the same for every contender."""
+    """What every contender trains."""
 
     architecture: str
     batch: int
@@ -38,7 +42,7 @@ class Setting(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Steps per second of each round, and the process's largest memory in MB."""
+    """The steps per second of each round, and the largest memory of the process in MB."""
 
     rates: Sequence[float]
     megabytes: float
@@ -49,13 +53,14 @@ class Result(NamedTuple):
 
 
 class Running:
-    """A contender that is up and waiting."""
+    """A contender's process that is built and waits for a number of steps."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
-        self._answer()  # that it is ready
+        self._answer()  # the first answer says that the contender is ready
 
     def steps_per_second(self, steps: int) -> float:
+        """Let the contender train these steps, and return its speed."""
         assert self._process.stdin
         self._process.stdin.write(f"{steps}\n")
         self._process.stdin.flush()
@@ -63,6 +68,7 @@ class Running:
         return answer["steps"] / answer["seconds"]
 
     def megabytes(self) -> float:
+        """Return the largest memory of the process so far, in MB."""
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
@@ -70,37 +76,39 @@ class Running:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+            raise RuntimeError(f"{self._process.args} ended with exit status {self._process.wait()}")
         return json.loads(line)
 
 
 def compare(
     contenders: Sequence[Contender], setting: Setting, images: Path, *, rounds: int, seconds: float
 ) -> Mapping[str, Result]:
-    """Each contender's results. One that cannot run says why on stderr, and is left out.
+    """Return the result of each contender, by its name.
 
-    A turn is as many steps as a contender takes in about so many seconds.
+    A turn has the number of steps that the contender takes in about `seconds`. If a contender cannot run, it is left
+    out, and stderr says why.
     """
     with ExitStack() as stack:
         running: dict[str, Running] = {}
         turns: dict[str, int] = {}
-        for each in contenders:
+        for contender in contenders:
             try:
-                up = stack.enter_context(_up(each, setting, images))
-                up.steps_per_second(WARM_UP)
-                turns[each.name] = max(1, round(seconds * up.steps_per_second(WARM_UP) / TENS)) * TENS
-                running[each.name] = up
+                process = stack.enter_context(_started(contender, setting, images))
+                process.steps_per_second(WARM_UP)
+                steps = seconds * process.steps_per_second(WARM_UP)
+                turns[contender.name] = max(1, round(steps / TENS)) * TENS
+                running[contender.name] = process
             except RuntimeError as error:
-                print(f"{each.name}, {setting}: left out: {error}", file=sys.stderr, flush=True)
+                print(f"{contender.name}, {setting}: left out: {error}", file=sys.stderr, flush=True)
         rates: dict[str, list[float]] = {name: [] for name in running}
         for _ in range(rounds):
-            for name, up in running.items():
-                rates[name].append(up.steps_per_second(turns[name]))
-        return {name: Result(rates[name], up.megabytes()) for name, up in running.items()}
+            for name, process in running.items():
+                rates[name].append(process.steps_per_second(turns[name]))
+        return {name: Result(rates[name], process.megabytes()) for name, process in running.items()}
 
 
 @contextmanager
-def _up(contender: Contender, setting: Setting, images: Path) -> Iterator[Running]:
+def _started(contender: Contender, setting: Setting, images: Path) -> Iterator[Running]:
     command = [sys.executable, str(PEERS / contender.script), "--mode", contender.mode, "--images", str(images)]
     for key, value in setting._asdict().items():
         command += [f"--{key}", str(value)]

@@ -1,8 +1,8 @@
-"""What evaluation costs in training: python benchmarks/evaluation.py dataset=mnist [any word or option of train.py]
+"""Measure the cost of evaluation during training: python benchmarks/evaluation.py dataset=mnist [options of train.py]
 
-Trains as many steps as lie between two evaluations, run as is fastest, and evaluates, by turns, in one process; prints
-the medians, the share of the time that evaluation takes, and the process's largest memory before and after ten times as
-many samples.
+In one process, train the steps between two evaluations in the fastest way, then evaluate; repeat this for several
+rounds. Print the medians and the share of the time that evaluation takes. Then evaluate ten times as many samples, and
+print the largest memory of the process before and after.
 """
 
 import resource
@@ -14,35 +14,37 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze.app.execution import build_fastest
-from ganfreeze.app.study import variant
+from ganfreeze.app.study import compose_variant
 from ganfreeze.evaluation import sampler
 
 ROUNDS = 5
 
 
 def main(overrides: list[str]) -> None:
-    """Print two lines."""
+    """Print two lines: the times and the memory."""
     with initialize_config_dir(str(Path(__file__).parent.parent.resolve() / "conf"), version_base="1.3"):
-        chosen = variant("steps=10000", *overrides)
-    dataset = chosen.source.load()
-    chosen.evaluator.check(dataset)
-    (game, strategy, streams), _ = build_fastest(chosen, dataset)
-    evaluation, draw = chosen.evaluator.prepare(dataset), sampler.Sampler(game.networks.generator).stream
-    every = chosen.settings.cadence.evaluate
+        variant = compose_variant("steps=10000", *overrides)
+    dataset = variant.source.load()
+    variant.evaluator.check(dataset)
+    (game, strategy, streams), _ = build_fastest(variant, dataset)
+    evaluation, draw = variant.evaluator.prepare(dataset), sampler.Sampler(game.networks.generator).stream
+    every = variant.settings.cadence.evaluate
 
-    def evaluated(samples: int) -> float:
+    def seconds_to_evaluate(samples: int) -> float:
         began = perf_counter()
         evaluation.evaluate(draw(0, samples))
         return perf_counter() - began
 
-    def trained(step: int) -> float:
+    def seconds_to_train(step: int) -> float:
         began = perf_counter()
         strategy.advance(streams, step, every)
         return perf_counter() - began
 
-    strategy.advance(streams, 0, 100)  # traced by then
-    evaluated(evaluation.samples)
-    rounds = [(trained(every * number), evaluated(evaluation.samples)) for number in range(ROUNDS)]
+    # These first calls are not timed: TensorFlow traces the functions in them.
+    strategy.advance(streams, 0, 100)
+    seconds_to_evaluate(evaluation.samples)
+
+    rounds = [(seconds_to_train(every * number), seconds_to_evaluate(evaluation.samples)) for number in range(ROUNDS)]
     training, evaluating = (statistics.median(column) for column in zip(*rounds, strict=True))
     words = " ".join(overrides) or "tape mlp digits"
     print(
@@ -50,7 +52,7 @@ def main(overrides: list[str]) -> None:
         f"{evaluating / (training + evaluating):.1%} of the time"
     )
     before = _megabytes()
-    evaluated(10 * evaluation.samples)
+    seconds_to_evaluate(10 * evaluation.samples)
     print(f"largest memory: {before:.0f} MB, with {10 * evaluation.samples} samples {_megabytes():.0f} MB")
 
 

@@ -1,7 +1,10 @@
-"""The Frechet distance beside TF-GAN's and pytorch-fid's way: python benchmarks/frechet.py [SAMPLES DIMENSIONS ROUNDS]
+"""Time our Frechet distance beside those of TF-GAN and pytorch-fid:
 
-All three by turns, in one process, from features to the figure; what each can keep of the real side it keeps (TF-GAN
-takes features only, so it counts them anew each time). Prints medians, ratios, and how far the figures are apart.
+    python benchmarks/frechet.py [SAMPLES DIMENSIONS ROUNDS]
+
+All three take turns in one process. The time is that from the features to the distance. Each keeps what it can of the
+real side between calls; TF-GAN takes features only, so it computes the real statistics in each call. Print the medians,
+their ratios, and the relative difference of the distances.
 """
 
 import statistics
@@ -17,11 +20,11 @@ from ganfreeze.backend import machine, tfgan
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.evaluation.metrics.frechet import Gaussian, Moments, RunningMoments
 
-BATCH = 250  # features come so many at a time
+BATCH = 250  # features that arrive at a time
 
 
 def main(samples: int = 10_000, dimensions: int = 2_048, rounds: int = 3) -> None:
-    """Print a line for each way."""
+    """Print a line for each implementation."""
     random = np.random.default_rng(0)
     mixing = random.normal(size=(dimensions, dimensions)).astype(np.float32) / np.sqrt(dimensions)
     real, fake = (
@@ -37,30 +40,34 @@ def main(samples: int = 10_000, dimensions: int = 2_048, rounds: int = 3) -> Non
         return gaussian.distance(running.moments())
 
     def pytorch_fid() -> float:
-        mean_, covariance_ = fake.mean(0, dtype=np.float64), np.cov(fake, rowvar=False, dtype=np.float64)
-        root = sqrtm(covariance @ covariance_).real
-        return float(np.square(mean - mean_).sum() + np.trace(covariance + covariance_ - 2 * root))
+        fake_mean, fake_covariance = fake.mean(0, dtype=np.float64), np.cov(fake, rowvar=False, dtype=np.float64)
+        root = sqrtm(covariance @ fake_covariance).real
+        return float(np.square(mean - fake_mean).sum() + np.trace(covariance + fake_covariance - 2 * root))
 
     def tf_gan() -> float:
         return float(tfgan.evaluation.frechet_classifier_distance_from_activations(real, fake))
 
-    ways: dict[str, Callable[[], float]] = {"ganfreeze": ours, "pytorch-fid's": pytorch_fid, "TF-GAN's": tf_gan}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    figures: dict[str, float] = {}
+    implementations: dict[str, Callable[[], float]] = {
+        "ganfreeze": ours,
+        "pytorch-fid's": pytorch_fid,
+        "TF-GAN's": tf_gan,
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in implementations}
+    distances: dict[str, float] = {}
     for _ in range(rounds):
-        for name, way in ways.items():
+        for name, implementation in implementations.items():
             began = perf_counter()
-            figures[name] = way()
+            distances[name] = implementation()
             seconds[name].append(perf_counter() - began)
 
-    described = machine.description()
-    print(f"{samples:,} x {dimensions:,}, {rounds} rounds; {described['cores']} cores, {described['processor']}")
+    description = machine.description()
+    print(f"{samples:,} x {dimensions:,}, {rounds} rounds; {description['cores']} cores, {description['processor']}")
     print(f"NumPy {np.__version__}, SciPy {scipy.__version__}, TensorFlow {tf.version.VERSION}")
-    for name in ways:
+    for name in implementations:
         median = statistics.median(seconds[name])
         ratio = median / statistics.median(seconds["ganfreeze"])
-        apart = figures["ganfreeze"] / figures[name] - 1
-        print(f"{name:14} {median:6.2f} s  {ratio:5.1f} x  figure {figures[name]:.9g} ({apart:+.1e})")
+        difference = distances["ganfreeze"] / distances[name] - 1
+        print(f"{name:14} {median:6.2f} s  {ratio:5.1f} x  distance {distances[name]:.9g} ({difference:+.1e})")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""How cost grows with the batch, the side of the images, the size of the data and the number of runs in a sweep:
+"""Measure how the cost grows with the batch, the image size, the number of images and the number of runs in a sweep:
 
     python benchmarks/growth.py [batch] [side] [data] [sweep]
 
-Prints a table for each; without a word, for all. Images are drawn at random, for a step costs the same whatever is on
-them. The largest data is a memory map that is larger than the machine's memory; its file is sparse, so it takes no room
-on the disk.
+Print a table for each word given; without a word, print all four. The images are random, because the cost of a step
+does not depend on their content. The largest data set is a memory map that is larger than the machine's memory. Its
+file is sparse, so it takes no room on the disk.
 """
 
 import statistics
@@ -20,24 +20,24 @@ import psutil
 from hydra import initialize_config_dir
 
 from ganfreeze.app.execution import build_fastest
-from ganfreeze.app.study import variant
+from ganfreeze.app.study import compose_variant
 from ganfreeze.data.dataset.base import Dataset, Examples, Split
 
 ROOT = Path(__file__).parent.parent.resolve()
 _SECONDS, _FEW = 2.0, 10
 
 
-def main(wanted: list[str]) -> None:
-    """Print the tables."""
+def main(names: list[str]) -> None:
+    """Print the tables of these names, or all tables."""
     tables = {"batch": batch, "side": side, "data": data, "sweep": sweep}
-    for name in wanted or tables:
+    for name in names or tables:
         for line in tables[name]():
             print(line, flush=True)
         print()
 
 
 def batch() -> Iterator[str]:
-    """Of the mlp, on MNIST's shape."""
+    """Yield the lines of the table of batch sizes: the mlp on images of MNIST's shape."""
     yield "| mlp 28x28, batch | steps/s | examples/s | how |\n| --- | --- | --- | --- |"
     for size in (16, 32, 64, 128, 256, 512):
         rate, how = _rate(_random(2000, 28), f"batch_size={size}")
@@ -45,7 +45,7 @@ def batch() -> Iterator[str]:
 
 
 def side() -> Iterator[str]:
-    """Of the dcgan, batches of 32."""
+    """Yield the lines of the table of image sizes: the dcgan on batches of 32."""
     yield "| dcgan, batch 32, side | steps/s | how |\n| --- | --- | --- |"
     for pixels in (8, 16, 28, 32, 64):
         rate, how = _rate(_random(500, pixels), "architecture=dcgan", "batch_size=32")
@@ -53,8 +53,10 @@ def side() -> Iterator[str]:
 
 
 def data() -> Iterator[str]:
-    """In memory, and as memory maps, the last larger than memory; each image has an index of 8 bytes in an epoch's
-    permutation, two of which are kept."""
+    """Yield the lines of the table of data sizes: an array in memory, then memory maps, the last larger than memory.
+
+    An epoch's permutation holds an index of 8 bytes for each image. Two permutations are in memory at a time.
+    """
     yield "| mlp 28x28, images | as | size | steps/s | memory of its own |\n| --- | --- | --- | --- | --- |"
     beyond = int(1.25 * psutil.virtual_memory().total) // 28**2
     with tempfile.TemporaryDirectory(dir=ROOT) as folder:
@@ -67,7 +69,7 @@ def data() -> Iterator[str]:
 
 
 def sweep() -> Iterator[str]:
-    """Runs of 300 steps on the digits, one at a time and two."""
+    """Yield the lines of the table of sweeps: runs of 300 steps on the digits, one or two at a time."""
     yield "| runs in a sweep | at a time | seconds | seconds a run |\n| --- | --- | --- | --- |"
     for count, at_once in ((1, 1), (2, 1), (4, 1), (4, 2)):
         with tempfile.TemporaryDirectory() as folder:
@@ -81,12 +83,12 @@ def sweep() -> Iterator[str]:
 
 
 def _rate(images: Examples, *overrides: str) -> tuple[float, str]:
-    """Steps per second, the median of three turns, and how the steps were run."""
+    """Return the steps per second, the median of three turns, and the way in which the steps ran."""
     with tempfile.TemporaryDirectory() as cache, initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        chosen = variant("evaluator=none", "steps=100000", f"paths.cache={cache}", *overrides)
-        (_, strategy, streams), choice = build_fastest(chosen, _of(images))
-    streams = streams._replace(images=images)
-    strategy.advance(streams, 0, _FEW)  # compiled, and the first permutation made
+        variant = compose_variant("evaluator=none", "steps=100000", f"paths.cache={cache}", *overrides)
+        (_, strategy, streams), choice = build_fastest(variant, _dataset(images))
+    streams = streams._replace(examples=images)
+    strategy.advance(streams, 0, _FEW)  # not timed: it compiles the step and draws the first permutation
     began = perf_counter()
     strategy.advance(streams, 0, _FEW)
     steps = max(1, round(_SECONDS / (perf_counter() - began))) * _FEW
@@ -99,8 +101,8 @@ def _rate(images: Examples, *overrides: str) -> tuple[float, str]:
     return steps / statistics.median(seconds), f"jit={'on' if jit else 'off'} fused_steps={fused_steps}"
 
 
-def _of(images: Examples) -> Dataset:
-    """A data set of this shape; what it holds is looked at, so only the first images are handed over."""
+def _dataset(images: Examples) -> Dataset:
+    """Return a data set of the first 100 images. It stands for all: building a data set reads every image it gets."""
     first = np.array(images[:100])
     return Dataset.of("random", Split(first, None), Split(first, None), source="none")
 
@@ -115,7 +117,10 @@ def _sparse(file: Path, count: int) -> Examples:
 
 
 def _megabytes() -> float:
-    """What this process holds itself: the pages of a map are the system's, which takes them back as it likes."""
+    """Return the memory of this process alone, in MB.
+
+    The pages of a memory map do not count: they belong to the operating system, which can free them at any time.
+    """
     memory = psutil.Process().memory_info()
     return (memory.rss - memory.shared) / 2**20
 

@@ -1,9 +1,9 @@
-"""What everything beside training costs: python benchmarks/harness.py [any word or option of train.py]
+"""Measure the cost of everything beside training: python benchmarks/harness.py [options of train.py]
 
-Takes the same steps by turns as a bare loop and as a run with all that train.py does at its cadences: figures,
-pictures, MLflow, and the weights at the end. Prints the best of several rounds of each, for a difference of a few
-hundredths drowns in what else a machine does, and what the harness costs. MLflow's store and the weights go to a
-temporary folder.
+Take the same steps in two ways, in turns: as a bare loop, and as a run that does all that train.py does at its
+cadences. That is metrics, pictures, MLflow, and the weights at the end. Print the best of several rounds of each, and
+the share of each part. The best, because a difference of a few hundredths is smaller than the noise of a machine that
+does other work too. MLflow's store and the weights go to a temporary folder.
 """
 
 import sys
@@ -17,7 +17,7 @@ from hydra import initialize_config_dir
 from ganfreeze import events
 from ganfreeze.app.config import Variant
 from ganfreeze.app.execution import build_fastest
-from ganfreeze.app.study import variant
+from ganfreeze.app.study import compose_variant
 from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.loop import Cadence
@@ -27,23 +27,26 @@ ROUNDS = 5
 
 
 def main(overrides: list[str]) -> None:
-    """Print two lines."""
+    """Print two lines: the total times, and the share of each part."""
     conf = Path(__file__).parent.parent.resolve() / "conf"
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf), version_base="1.3"):
-        chosen = variant("steps=5000", f"paths.mlruns={folder}/mlruns", *overrides)
-        dataset = chosen.source.load()
-        rounds = [(_bare(chosen, dataset), _full(chosen, dataset, Path(folder))) for _ in range(ROUNDS)]
-    bare, spent = min(seconds for seconds, _ in rounds), min((spent for _, spent in rounds), key=Counter.total)
-    full = spent.total()
+        variant = compose_variant("steps=5000", f"paths.mlruns={folder}/mlruns", *overrides)
+        dataset = variant.source.load()
+        rounds = [(_bare(variant, dataset), _full(variant, dataset, Path(folder))) for _ in range(ROUNDS)]
+    bare, parts = min(seconds for seconds, _ in rounds), min((parts for _, parts in rounds), key=Counter.total)
+    full = parts.total()
     words = " ".join(overrides) or "tape mlp digits"
-    print(f"{words}: {chosen.settings.steps} steps bare {bare:.2f} s, in a run {full:.2f} s: {full / bare - 1:+.1%}")
-    print(", ".join(f"{name} {seconds / full:.1%}" for name, seconds in spent.items()))
+    print(f"{words}: {variant.settings.steps} steps bare {bare:.2f} s, in a run {full:.2f} s: {full / bare - 1:+.1%}")
+    print(", ".join(f"{name} {seconds / full:.1%}" for name, seconds in parts.items()))
 
 
-def _bare(chosen: Variant, dataset: Dataset) -> float:
-    """Seconds that the spans of a run take with nothing between them, but for the first, which compiles."""
-    (_, strategy, streams), _ = build_fastest(chosen, dataset)
-    settings, step = chosen.settings, 0
+def _bare(variant: Variant, dataset: Dataset) -> float:
+    """Return the seconds of all spans of a run with nothing between them.
+
+    The first span does not count, because the step is compiled in it.
+    """
+    (_, strategy, streams), _ = build_fastest(variant, dataset)
+    settings, step = variant.settings, 0
     began = perf_counter()
     for span in Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate).spans(0):
         strategy.advance(streams, step, span.steps)
@@ -52,29 +55,30 @@ def _bare(chosen: Variant, dataset: Dataset) -> float:
     return perf_counter() - began
 
 
-def _full(chosen: Variant, dataset: Dataset, folder: Path) -> Counter[str]:
-    """Seconds from the second span of a run to its end, by what they went to."""
-    spent: Counter[str] = Counter()
-    with chosen.tracker as tracker, Terminal("benchmark") as terminal:
-        at, counting = perf_counter(), False
-        for event in run_events(chosen, dataset, "benchmark", folder=folder, tags={}):
-            made = perf_counter()
+def _full(variant: Variant, dataset: Dataset, folder: Path) -> Counter[str]:
+    """Return the seconds of each part of a run, from its second span to its end."""
+    seconds: Counter[str] = Counter()
+    with variant.tracker as tracker, Terminal("benchmark") as terminal:
+        began, counting = perf_counter(), False
+        for event in run_events(variant, dataset, "benchmark", folder=folder, tags={}):
+            received = perf_counter()
             tracker.write(event)
             terminal.write(event)
             written = perf_counter()
             if counting:
-                spent[_name(event)] += made - at
-                spent["tracker and terminal"] += written - made
+                seconds[_part(event)] += received - began
+                seconds["tracker and terminal"] += written - received
             counting = counting or isinstance(event, events.Measured)
-            at = written
-    return spent
+            began = written
+    return seconds
 
 
-def _name(event: events.Event) -> str:
+def _part(event: events.Event) -> str:
+    """Name the part of a run that ends with this event."""
     match event:
         case events.Measured(_, values):
-            return "training" if "steps_per_second" in values else "figures"
-        case events.Images():
+            return "training" if "steps_per_second" in values else "metrics"
+        case events.Sampled():
             return "pictures"
         case _:
             return "weights"

@@ -1,8 +1,10 @@
-"""Where the time of a step goes: python benchmarks/hotspots.py [any word or option of train.py]
+"""Show where the time of a step goes: python benchmarks/hotspots.py [options of train.py]
 
-Without XLA, TensorFlow's profiler tells the share of each kind of operation in the time that threads spend in
-operations; one that runs on several threads counts on the one that started it. What XLA compiled (jit=on) has no
-operations left: there `perf`, the profiler of Linux, tells the share of each kind of code in the time of all threads.
+Without XLA, TensorFlow's profiler gives the share of each kind of operation in the time that threads spend in
+operations. An operation that runs on several threads counts on the thread that started it.
+
+With XLA (jit=on) the compiled step has no operations any more. There `perf`, the profiler of Linux, gives the share of
+each kind of code in the time of all threads.
 """
 
 import os
@@ -19,13 +21,14 @@ from time import perf_counter, sleep
 
 from hydra import initialize_config_dir
 
-from ganfreeze.app.study import ready, variant
+from ganfreeze.app.build import build
+from ganfreeze.app.study import compose_variant
 from ganfreeze.backend import tensorflow as tf
 
 STEPS, CALLS, SHOWN = 20, 20, 16
 _WAITING = ("While", "PartitionedCall", "StatefulPartitionedCall")
 _PRODUCTS = "matrix products"
-# What is in the names of functions and libraries, the first that is found.
+# A part of the name of a function or library, and the kind of its code. The first match decides.
 _CODE = {
     "ynn::dot": _PRODUCTS,
     "ynn::transpose": "matrices transposed for products",
@@ -41,37 +44,38 @@ _CODE = {
 
 
 def main(overrides: list[str]) -> None:
-    """Print a line for each kind."""
+    """Print a line for each kind of operation or code, the largest share first."""
     with initialize_config_dir(str(Path(__file__).parent.parent.resolve() / "conf"), version_base="1.3"):
-        chosen = variant("evaluator=none", "jit=off", f"fused_steps={STEPS}", *overrides)
-    game, strategy, streams = ready(chosen, chosen.source.load())
+        variant = compose_variant("evaluator=none", "jit=off", f"fused_steps={STEPS}", *overrides)
+    game, strategy, streams = build(variant, variant.source.load())
 
     def train(calls: int = CALLS) -> None:
         for call in range(calls):
             strategy.advance(streams, call * STEPS, STEPS)
 
-    train(1)  # traced by then
+    train(1)  # not timed: TensorFlow traces the functions in this call
     began = perf_counter()
     train()
     print(f"{' '.join(overrides)}: {(perf_counter() - began) / STEPS / CALLS * 1000:.2f} ms a step")
-    spent = _code(train) if game.execution.jit else _operations(lambda: train(1))
-    total = sum(spent.values())
-    for kind, amount in Counter(spent).most_common(SHOWN):
+    amounts = _code(train) if game.execution.jit else _operations(lambda: train(1))
+    total = sum(amounts.values())
+    for kind, amount in Counter(amounts).most_common(SHOWN):
         print(f"{kind:60} {amount / total:6.1%}")
 
 
 def _operations(train: Callable[[], None]) -> Mapping[str, float]:
-    """How long each kind of operation ran, without those that only wait for others."""
+    """Return the time of each kind of operation, without operations that only wait for others."""
     with tempfile.TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder):
             train()
-        spent = Counter[str]()
-        for kind, picoseconds in _seen(Path(folder)):
-            spent[kind] += picoseconds
-        return spent
+        amounts = Counter[str]()
+        for kind, picoseconds in _profiled(Path(folder)):
+            amounts[kind] += picoseconds
+        return amounts
 
 
-def _seen(folder: Path) -> Iterator[tuple[str, int]]:
+def _profiled(folder: Path) -> Iterator[tuple[str, int]]:
+    """Yield the kind and the duration in picoseconds of each operation that the profiler recorded."""
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     (file,) = folder.rglob("*.xplane.pb")
@@ -81,17 +85,17 @@ def _seen(folder: Path) -> Iterator[tuple[str, int]]:
         names = {key: metadata.name for key, metadata in plane.event_metadata.items()}
         for line in plane.lines:
             for event in line.events:
-                found = re.fullmatch(r"[^:]+:_?([A-Z]\w+)", names[event.metadata_id])  # "name:Kind"
-                if found and found[1] not in _WAITING:
-                    yield found[1], event.duration_ps
+                match = re.fullmatch(r"[^:]+:_?([A-Z]\w+)", names[event.metadata_id])  # "name:Kind"
+                if match and match[1] not in _WAITING:
+                    yield match[1], event.duration_ps
 
 
 def _code(train: Callable[[], None]) -> Mapping[str, float]:
-    """How often each kind of code was found running."""
+    """Return the number of samples of each kind of code that `perf` took."""
     with tempfile.TemporaryDirectory() as folder:
         record = ["perf", "record", "--quiet", "--freq=999", f"--pid={os.getpid()}", f"--output={folder}/data"]
         perf = subprocess.Popen(record, stderr=subprocess.DEVNULL)
-        sleep(1)  # until it looks
+        sleep(1)  # perf needs this time to start
         train()
         perf.send_signal(signal.SIGINT)
         perf.wait()
@@ -100,18 +104,18 @@ def _code(train: Callable[[], None]) -> Mapping[str, float]:
     return Counter(_kind(*sample.split(maxsplit=1)) for sample in samples)
 
 
-def _kind(address: str, where: str) -> str:
-    """The kind of code that is at the address, whose function and library are `where`."""
-    if any(int(address, 16) in region for region in _written_by_onednn()):
+def _kind(address: str, names: str) -> str:
+    """Return the kind of the code at an address, from the names of its function and library."""
+    if any(int(address, 16) in region for region in _regions_of_onednn()):
         return _PRODUCTS
-    return next((kind for known, kind in _CODE.items() if known in where), "other")
+    return next((kind for part, kind in _CODE.items() if part in names), "other")
 
 
 @cache
-def _written_by_onednn() -> Sequence[range]:
-    """The regions of memory that oneDNN compiled kernels into: unlike LLVM it leaves them writable."""
+def _regions_of_onednn() -> Sequence[range]:
+    """Return the regions of memory that hold the kernels compiled by oneDNN. Unlike LLVM, it leaves them writable."""
     fields = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
-    ends = [each[0].partition("-") for each in fields if each[1] == "rwxp"]
+    ends = [region[0].partition("-") for region in fields if region[1] == "rwxp"]
     return [range(int(first, 16), int(last, 16)) for first, _, last in ends]
 
 

@@ -1,9 +1,10 @@
-"""ganfreeze beside its peers, in one run, by turns:
+"""Compare the speed of ganfreeze and its peers, in turns:
 
     python benchmarks/run.py [--rounds 5] [--seconds 2] [--output FOLDER]
 
-Prints a table for each setting, of medians and ratios, and writes them to FOLDER/speed.md with the machine's
-description. PyTorch and JAX are the optional extra `benchmarks`; a peer that is not installed is said to be left out.
+Print a table of medians and ratios for each setting, and write the tables to FOLDER/speed.md with a description of the
+machine. PyTorch and JAX are in the optional extra `benchmarks`. If a peer is not installed, it is left out, and stderr
+says so.
 """
 
 import tempfile
@@ -16,7 +17,8 @@ import numpy as np
 from contenders import Contender, Result, Setting, compare
 from hydra import initialize_config_dir
 
-from ganfreeze.app.study import ready, variant
+from ganfreeze.app.build import build
+from ganfreeze.app.study import compose_variant
 from ganfreeze.backend import machine
 
 ROOT = Path(__file__).parent.parent.resolve()
@@ -33,7 +35,7 @@ MORE_OF_OURS = [
     Contender("ganfreeze compile", "ours.py", "compile"),
 ]
 QUESTION = Contender("the question's loop", "question.py", "default")
-QUESTIONS_OWN = Contender("ganfreeze compile, update=seed", "ours.py", "seed")
+QUESTIONS_OWN = Contender("ganfreeze compile, update=keras_gan", "ours.py", "keras_gan")
 SETTINGS = {
     Setting("mlp", 32): [OURS, *MORE_OF_OURS, QUESTIONS_OWN, QUESTION, *PEERS],
     Setting("mlp", 128): [OURS, QUESTIONS_OWN, QUESTION, *PEERS],
@@ -44,35 +46,38 @@ SETTINGS = {
 
 
 def main() -> None:
-    """Run every setting."""
+    """Compare the contenders in every setting."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results")
-    given = parser.parse_args()
-    given.output.mkdir(parents=True, exist_ok=True)
-    described = "\n".join(f"- {key}: {value}" for key, value in machine.description().items())
-    sections = [
-        f"# Speed\n\n`python benchmarks/run.py --rounds {given.rounds} --seconds {given.seconds}`\n\n{described}\n"
-    ]
+    arguments = parser.parse_args()
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    command = f"python benchmarks/run.py --rounds {arguments.rounds} --seconds {arguments.seconds}"
+    description = "\n".join(f"- {key}: {value}" for key, value in machine.description().items())
+    sections = [f"# Speed\n\n`{command}`\n\n{description}\n"]
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "mnist.npy"
         np.save(images, mnist())
         for setting, contenders in SETTINGS.items():
-            results = compare(contenders, setting, images, rounds=given.rounds, seconds=given.seconds)
+            results = compare(contenders, setting, images, rounds=arguments.rounds, seconds=arguments.seconds)
             sections.append("\n".join(_table(setting, results)))
             print(sections[-1], flush=True)
-            (given.output / "speed.md").write_text("\n".join(sections))  # so far
+            # The file is written after every setting, so that an interrupted benchmark keeps its tables.
+            (arguments.output / "speed.md").write_text("\n".join(sections))
 
 
 def mnist() -> np.ndarray:
-    """MNIST's training images, where GANFREEZE_DATA has them or they can be fetched."""
+    """Return MNIST's training images, from the folder GANFREEZE_DATA or downloaded."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        return np.asarray(variant("dataset=mnist", "evaluator=none").source.load().train.images)
+        return np.asarray(compose_variant("dataset=mnist", "evaluator=none").source.load().train.examples)
 
 
 def _table(setting: Setting, results: Mapping[str, Result]) -> Iterator[str]:
-    """Markdown; the share of the peak is that of the arithmetic which the step needs, whoever does more of it."""
+    """Yield the lines of a table in Markdown.
+
+    The share of the peak counts only the arithmetic that the step needs, even if a contender does more.
+    """
     peak, work = arithmetic.peak(setting.precision), _work(setting)
     ours = results[OURS.name].median
     yield f"\n## {setting.architecture}, batch {setting.batch}, noise {setting.noise}, {setting.precision}\n"
@@ -87,11 +92,12 @@ def _table(setting: Setting, results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def _work(setting: Setting) -> float:
+    """Return the floating-point operations that one step needs in this setting."""
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        chosen = variant(
+        variant = compose_variant(
             f"architecture={setting.architecture}", "dataset=mnist", "evaluator=none", "jit=off", "fused_steps=1"
         )
-    networks = ready(chosen, chosen.source.load()).game.networks
+    networks = build(variant, variant.source.load()).game.networks
     return arithmetic.step(networks.generator, networks.discriminator, setting.batch, reused=setting.noise == "reused")
 
 

@@ -1,8 +1,8 @@
-"""ganfreeze under other settings of its libraries than their own, by turns:
+"""Compare the speed of ganfreeze under other settings of its libraries, in turns:
 
     python benchmarks/settings.py [--rounds 5] [--seconds 2]
 
-What was tried to make it faster, and did not: were one of these better, it would be set. Prints a table for the mlp,
+These settings were tried, and none made ganfreeze faster; a faster one would be in use. Print a table for the mlp,
 whose steps XLA compiles, and one for the dcgan, whose convolutions are oneDNN's.
 """
 
@@ -49,14 +49,14 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         images = Path(folder) / "mnist.npy"
         np.save(images, mnist())
         for setting, tried in TRIED.items():
-            named = {"as it is": {}, **tried}
-            contenders = [Contender(name, "ours.py", "tape", environment) for name, environment in named.items()]
-            results = compare(contenders, setting, images, rounds=given.rounds, seconds=given.seconds)
+            environments = {"as it is": {}, **tried}
+            contenders = [Contender(name, "ours.py", "tape", environment) for name, environment in environments.items()]
+            results = compare(contenders, setting, images, rounds=arguments.rounds, seconds=arguments.seconds)
             print(f"\n| {setting.architecture}, batch {setting.batch} | steps/s, median | slowest to fastest round |")
             print("| --- | --- | --- |")
             for name, result in results.items():

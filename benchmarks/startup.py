@@ -1,9 +1,9 @@
-"""From the command to the first step, beside `import tensorflow` alone:
+"""Time the start of train.py up to the first step, beside `import tensorflow` alone:
 
-    python benchmarks/startup.py [ROUNDS] [any word or option of train.py]
+    python benchmarks/startup.py [ROUNDS] [options of train.py]
 
-By turns, each in a process of its own. The first step's figures have come when the clock
-is read. Prints the medians, and those of `--help` and of a config that is refused.
+Four commands take turns, each in its own process: `import tensorflow`, a run up to the first step, `--help`, and a
+config that is refused. The run ends when the metrics of the first step arrive. Print the median of each command.
 """
 
 import statistics
@@ -22,7 +22,7 @@ from ganfreeze.record.terminal import Terminal
 write = Terminal.write
 
 def stop(self, event):
-    if isinstance(event, events.Scalars):
+    if isinstance(event, events.Measured):
         os._exit(0)
     write(self, event)
 
@@ -31,26 +31,28 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def main(rounds: int, options: list[str]) -> None:
-    """Print a line for each."""
+def main(rounds: int, overrides: list[str]) -> None:
+    """Print a line for each command, and the time from TensorFlow's import to the first step."""
     with tempfile.TemporaryDirectory() as folder:
-        run = [f"paths.cache={folder}/cache", f"paths.mlruns={folder}/mlruns", f"hydra.run.dir={folder}/run", *options]
-        program = f"import sys; sys.argv = {[str(TRAIN), 'cadence.log=1', *run]!r}\n{UNTIL_THE_FIRST_STEP}"
+        folders = [f"paths.cache={folder}/cache", f"paths.mlruns={folder}/mlruns", f"hydra.run.dir={folder}/run"]
+        argv = [str(TRAIN), "cadence.log=1", *folders, *overrides]
+        program = f"import sys; sys.argv = {argv!r}\n{UNTIL_THE_FIRST_STEP}"
         commands = {
             "import tensorflow": ["-c", "import tensorflow"],
             "to the first step": ["-c", program],
             "--help": [str(TRAIN), "--help"],
             "steps=-1": [str(TRAIN), "steps=-1"],
         }
-        for name in commands:  # files are read, bytes compiled, and the evaluator made by then
-            _seconds(commands[name])
-        rounds_of: dict[str, list[float]] = {name: [] for name in commands}
+        # These calls are not timed: they read the files from the disk, write the bytecode and train the evaluator.
+        for command in commands.values():
+            _seconds(command)
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
         for _ in range(rounds):
             for name, command in commands.items():
-                rounds_of[name].append(_seconds(command))
-    medians = {name: statistics.median(seconds) for name, seconds in rounds_of.items()}
+                seconds[name].append(_seconds(command))
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
-        print(f"{name:18} {median:.2f} s ({min(rounds_of[name]):.2f} to {max(rounds_of[name]):.2f})")
+        print(f"{name:18} {median:.2f} s ({min(seconds[name]):.2f} to {max(seconds[name]):.2f})")
     print(f"the first step comes {medians['to the first step'] - medians['import tensorflow']:.2f} s after TensorFlow")
 
 

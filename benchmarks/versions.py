@@ -1,7 +1,9 @@
-"""This tree beside other commits of it, by turns: python benchmarks/versions.py COMMIT... [--rounds 5] [--seconds 2]
+"""Compare the speed of this tree with other commits, in turns:
 
-What a change is worth. Each commit is checked out into a temporary folder, and trains as its own `peers/ours.py` has
-it, in this environment. Prints a table.
+    python benchmarks/versions.py COMMIT... [--rounds 5] [--seconds 2]
+
+The table shows how much faster a change made ganfreeze. Each commit is checked out into a temporary folder and runs its
+own `peers/ours.py`, in this environment.
 """
 
 import subprocess
@@ -24,16 +26,20 @@ def main() -> None:
     parser.add_argument("commits", nargs="+")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         images = Path(folder) / "mnist.npy"
         np.save(images, mnist())
         trees = [("this tree", ROOT)]
-        trees += [(each, stack.enter_context(_checked_out(each, Path(folder) / each))) for each in given.commits]
+        trees += [
+            (commit, stack.enter_context(_checked_out(commit, Path(folder) / commit))) for commit in arguments.commits
+        ]
         print("| | commit | steps/s, median | slowest to fastest round | this tree is faster |")
         print("| --- | --- | --- | --- | --- |")
         for setting in SETTINGS:
-            results = compare(list(_contenders(trees)), setting, images, rounds=given.rounds, seconds=given.seconds)
+            results = compare(
+                list(_contenders(trees)), setting, images, rounds=arguments.rounds, seconds=arguments.seconds
+            )
             for name, result in results.items():
                 ratio = results["this tree"].median / result.median
                 rates = f"{result.median:.1f} | {min(result.rates):.1f} to {max(result.rates):.1f}"

@@ -1,6 +1,6 @@
-"""What `cadence.audit` costs: python benchmarks/watch.py [any word or option of train.py]
+"""Measure the cost of `cadence.audit`: python benchmarks/watch.py [options of train.py]
 
-Takes plain and watched steps of the same variant by turns, in one process, and prints the medians.
+In one process, take plain and watched steps of the same variant in turns, and print the medians.
 """
 
 import statistics
@@ -10,32 +10,36 @@ from time import perf_counter
 
 from hydra import initialize_config_dir
 
-from ganfreeze.app.study import ready, variant
+from ganfreeze.app.build import build
+from ganfreeze.app.study import compose_variant
 from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.strategy.base import Strategy
 
 EVERY, STEPS = 100, 300
+UNTIMED = 20  # the first steps, in which TensorFlow traces the functions
 
 
 def main(overrides: list[str]) -> None:
-    """Print one line: milliseconds of a plain and of a watched step, and what one watched step in a hundred costs."""
+    """Print one line: the milliseconds of a plain and of a watched step, and the cost of watching every 100th step."""
     with initialize_config_dir(str(Path(__file__).parent.parent.resolve() / "conf"), version_base="1.3"):
-        chosen = variant("evaluator=none", *overrides)
-    game, strategy, streams = ready(chosen, chosen.source.load())
+        variant = compose_variant("evaluator=none", *overrides)
+    game, strategy, streams = build(variant, variant.source.load())
     watched = WatchedStrategy(strategy, game, 1, tolerated=False)
 
-    def milliseconds(each: Strategy, step: int) -> float:
+    def milliseconds(strategy: Strategy, step: int) -> float:
         began = perf_counter()
-        each.advance(streams, step, 1)
+        strategy.advance(streams, step, 1)
         return (perf_counter() - began) * 1000
 
-    steps = [(milliseconds(strategy, step), milliseconds(watched, step)) for step in range(STEPS)][
-        20:
-    ]  # traced by then
-    plain, with_ = (statistics.median(column) for column in zip(*steps, strict=True))
-    cost = statistics.median(after - before for before, after in steps) / EVERY / plain
+    times = [(milliseconds(strategy, step), milliseconds(watched, step)) for step in range(STEPS)]
+    times = times[UNTIMED:]
+    median_plain, median_watched = (statistics.median(column) for column in zip(*times, strict=True))
+    cost = statistics.median(watched_time - plain_time for plain_time, watched_time in times) / EVERY / median_plain
     words = " ".join(overrides) or "tape mlp digits"
-    print(f"{words}: {plain:.2f} ms a step, {with_:.2f} ms watched; cadence.audit={EVERY} costs {cost:+.2%}")
+    print(
+        f"{words}: {median_plain:.2f} ms a step, {median_watched:.2f} ms watched; "
+        f"cadence.audit={EVERY} costs {cost:+.2%}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Hold strategies against the Dirac-GAN's published figures: python src/dynamics.py strategies=[tape,train_step]"""
+"""Hold strategies against the Dirac-GAN's published dynamics: python src/dynamics.py strategies=[tape,train_step]"""
 
 import sys
 
 import hydra
 from omegaconf import DictConfig
 
-from ganfreeze import app
 from ganfreeze.app import dynamics
+from ganfreeze.app.command_line import current_words
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="dynamics")
@@ -15,5 +15,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv = app.quoted(sys.argv)
+    sys.argv = current_words(sys.argv)
     main()

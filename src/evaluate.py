@@ -1,9 +1,12 @@
 """Evaluate a finished run again: python src/evaluate.py run=RUN_ID evaluator.samples=10000 samples_seeds=5"""
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
 from ganfreeze.app import evaluate
+from ganfreeze.app.command_line import current_words
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="evaluate")
@@ -12,4 +15,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
+    sys.argv = current_words(sys.argv)
     main()

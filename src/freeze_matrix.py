@@ -5,8 +5,8 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from ganfreeze import app
 from ganfreeze.app import freeze_matrix
+from ganfreeze.app.command_line import current_words
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="freeze_matrix")
@@ -15,5 +15,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv = app.quoted(sys.argv)
+    sys.argv = current_words(sys.argv)
     main()

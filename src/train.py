@@ -5,14 +5,15 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from ganfreeze import app
+from ganfreeze.app import train
+from ganfreeze.app.command_line import current_words
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 def main(cfg: DictConfig) -> None:
-    app.run(cfg)
+    train.run(cfg)
 
 
 if __name__ == "__main__":
-    sys.argv = app.quoted(sys.argv)
+    sys.argv = current_words(sys.argv)
     main()

@@ -1,4 +1,4 @@
-"""What the tests share: real data, one cache for the session, and variants put together by hand."""
+"""Fixtures and helpers that the tests share: real data, one cache for each session, and variants built by hand."""
 
 import gc
 import os
@@ -19,21 +19,21 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core of its own
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has its own core
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 for name in ("GANFREEZE_DATA", "GANFREEZE_MLRUNS"):
-    os.environ.pop(name, None)  # a developer's own store is not to be written to
+    os.environ.pop(name, None)  # the tests must not write to a developer's own store
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
 def words(group: str) -> list[str]:
-    """The words of a config group: the names of its files."""
+    """Return the words of a config group, which are the names of its files."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory):
-    """Everything that is made once and kept is made once for the session, by one of its processes."""
+    """Give all processes of the session one cache folder. What is cached is computed once, by one process."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     os.environ["GANFREEZE_CACHE"] = str(folder)
@@ -41,12 +41,12 @@ def session_cache(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(autouse=True)
-def settings_put_back():
-    """A variant may run eagerly, or in another precision; the next test's networks do not."""
+def process_settings_restored():
+    """Run functions traced, in float32, in the next test, if this test chose otherwise."""
     yield
     if "tensorflow" not in sys.modules:
         return
-    if not gc.get_freeze_count():  # TensorFlow's own million objects need not be looked through again and again
+    if not gc.get_freeze_count():  # the collector need not search TensorFlow's million objects each time
         gc.freeze()
         gc.set_threshold(50_000)
     sys.modules["tensorflow"].config.run_functions_eagerly(False)
@@ -58,82 +58,87 @@ def settings_put_back():
 
 @pytest.fixture(params=LOADS)
 def keras(request: pytest.FixtureRequest):
-    """Each Keras in turn."""
+    """Return each Keras in turn."""
     return LOADS[request.param]()
 
 
 @pytest.fixture(scope="session")
 def digits():
+    """Load the data set `digits`."""
     return import_module("ganfreeze.data.dataset.digits").Digits().load()
 
 
 @pytest.fixture(scope="session")
 def composed():
-    """Compose a config as the command line does, with everything Hydra adds."""
+    """Return a function that composes a config as the command line does, with everything that Hydra adds."""
 
-    def composed(*overrides: str, config: str = "config"):
+    def compose_config(*overrides: str, config: str = "config"):
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return compose(config, list(overrides), return_hydra_config=True)
 
-    return composed
+    return compose_config
 
 
 @pytest.fixture(scope="session")
-def check(composed):
-    """Compose a config, and hold it against what its parts allow."""
+def parse(composed):
+    """Return a function that composes a config and parses it into a variant."""
     from omegaconf import open_dict
 
-    from ganfreeze import app
+    from ganfreeze.app import config
+    from ganfreeze.app.command_line import current_words
 
-    def check(*overrides: str):
-        config = composed(*overrides)
-        with open_dict(config):
-            chosen = config.pop("hydra").runtime.choices
-        return app.check(config, chosen)
+    def parse_variant(*overrides: str):
+        cfg = composed(*current_words(overrides))
+        with open_dict(cfg):
+            choices = cfg.pop("hydra").runtime.choices
+        return config.parse(cfg, choices)
 
-    return check
-
-
-@pytest.fixture(scope="session")
-def assemble(check):
-    """Put a variant together as a run does: the parts that are joined to train."""
-    from hydra.utils import instantiate
-
-    from ganfreeze.app.config import assemble, networks
-
-    def made(*overrides: str):
-        chosen = check(*overrides)
-        keras, dataset = instantiate(chosen.cfg.keras), chosen.source.load()
-        return assemble(chosen, dataset, networks(chosen, dataset, keras), keras=keras)
-
-    return made
+    return parse_variant
 
 
 @pytest.fixture(scope="session")
-def variant(assemble):
-    """The networks, the strategy and the streams of a variant with batches of 16."""
+def build(parse):
+    """Return a function that builds a variant as a run does: its game, strategy and streams."""
+    from ganfreeze.app import build as app_build
 
-    def variant(*overrides: str):
-        game, strategy, streams = assemble("batch_size=16", "steps=100", *overrides)
+    def build_variant(*overrides: str):
+        variant = parse(*overrides)
+        return app_build.build(variant, variant.source.load())
+
+    return build_variant
+
+
+@pytest.fixture(scope="session")
+def variant(build):
+    """Return a function that builds a variant with batches of 16: its networks, strategy and streams."""
+
+    def build_small_variant(*overrides: str):
+        game, strategy, streams = build("batch_size=16", "steps=100", *overrides)
         return game.networks, strategy, streams
 
-    return variant
+    return build_small_variant
+
+
+def build_networks(architecture, keras, shape=(8, 8, 1), seed=0):
+    """Build the networks of an architecture, without a config."""
+    return architecture.build(keras=keras, example_shape=shape, random=np.random.default_rng(seed))
 
 
 def values(model) -> list[np.ndarray]:
-    """Copies of all of a network's variables."""
+    """Return copies of the values of all variables of a network."""
     return [variable.numpy().copy() for variable in model.weights]
 
 
 def trainable(model) -> list[bool]:
-    """Which of a network's variables are weights, not BatchNormalization's averages."""
-    kept = {id(variable) for variable in model.trainable_variables}
-    return [id(variable) in kept for variable in model.weights]
+    """Return for each variable of a network whether it is trainable, unlike BatchNormalization's moving averages."""
+    trainable_ids = {id(variable) for variable in model.trainable_variables}
+    return [id(variable) in trainable_ids for variable in model.weights]
 
 
 def bits(game) -> list[bytes]:
-    """All variables of both networks and of their optimizers."""
-    optimizers = {id(each): each for each in (game.optimizers.generator, game.optimizers.discriminator)}.values()
+    """Return the bits of all variables of both networks and of their optimizers; a shared optimizer counts once."""
+    pair = (game.optimizers.generator, game.optimizers.discriminator)
+    optimizers = {id(optimizer): optimizer for optimizer in pair}.values()
     slots = [slot for optimizer in optimizers for slot in optimizer.variables]
     weights = [*game.networks.generator.weights, *game.networks.discriminator.weights]
     return [variable.numpy().tobytes() for variable in (*weights, *slots)]

@@ -1,7 +1,7 @@
-"""The programs in `src/`, as a user runs them, without waiting for their imports.
+"""Run the programs in `src/` as a user does, but without waiting for their imports.
 
-Each is a process of its own, forked from one that has imported everything and run nothing, as the jobs of a sweep are.
-What has to be seen from the first line on, start-up and sweeps, is started as `python src/train.py` instead.
+Each program runs in a new process. The process is forked from one that has imported everything and run nothing, as the
+jobs of a sweep are. Tests of start-up and of sweeps run `python src/train.py` instead.
 """
 
 import multiprocessing
@@ -20,7 +20,7 @@ _FORKS.set_forkserver_preload(["ganfreeze.app.preload"])
 
 
 class Ended(NamedTuple):
-    """How a program ended, by the names of `subprocess.CompletedProcess`."""
+    """The end of a program, with the names of `subprocess.CompletedProcess`."""
 
     returncode: int
     stdout: str
@@ -28,23 +28,25 @@ class Ended(NamedTuple):
 
 
 class Program:
-    """`python src/PROGRAM.py ARGUMENTS`, started in `folder`."""
+    """A running `python src/PROGRAM.py ARGUMENTS`, started in `folder`."""
 
     def __init__(self, folder, program, *arguments, **environment):
         self._output = tempfile.TemporaryDirectory()
         self._command = [str(ROOT / "src" / f"{program}.py"), *arguments]
-        given = (str(folder), self._command, {**os.environ, **environment}, self._output.name)
-        self._process = _FORKS.Process(target=_run, args=given)
+        call = (str(folder), self._command, {**os.environ, **environment}, self._output.name)
+        self._process = _FORKS.Process(target=_run, args=call)
         self._process.start()
 
     def is_over(self):
+        """Return whether the program has ended."""
         return self._process.exitcode is not None
 
-    def send(self, how):
-        os.kill(self._process.pid, how)
+    def send(self, signal_number):
+        """Send a signal to the program."""
+        os.kill(self._process.pid, signal_number)
 
     def end(self, timeout=300):
-        """Wait for it."""
+        """Wait until the program ends, and return how it ended. Raises TimeoutError after `timeout` seconds."""
         self._process.join(timeout)
         if not self.is_over():
             self._process.kill()
@@ -55,11 +57,12 @@ class Program:
 
 
 def run(folder, program, *arguments, **environment):
-    """Run it to its end."""
+    """Run a program to its end."""
     return Program(folder, program, *arguments, **environment).end()
 
 
 def _run(folder, command, environment, output):
+    """Run the program in this process, with its standard output and error in the files `output`/1 and `output`/2."""
     for stream in (1, 2):
         with (Path(output) / str(stream)).open("wb") as file:
             os.dup2(file.fileno(), stream)

@@ -1,42 +1,105 @@
-"""What README says is what is done."""
+"""The pages say what the project does: their commands, words, matrices and links."""
 
 import re
+import shlex
 
-from conftest import ROOT, words
+import pytest
+from conftest import CONF, ROOT, words
 from test_freeze_matrix import MATRIX, PLACES
 
-from ganfreeze.app import GROUPS
+from ganfreeze.app.command_line import current_words
+from ganfreeze.app.config import GROUPS
 from ganfreeze.record.report import freeze_matrix
 from ganfreeze.record.report.freeze_matrix import Cell
 
 README = (ROOT / "README.md").read_text()
-COMMANDS = re.findall(r"```sh\n(python3 -m venv .*)\n```", README)
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
+}
+SETUP = re.findall(r"```sh\n(python3 -m venv .*)\n```", README)
+
+
+def commands() -> list[str]:
+    """Return every command that starts one of our programs, except those with a blank for the reader to fill in.
+
+    The commands of docs/extending.md need its files: test_extending.py runs them.
+    """
+    texts = [text for page, text in PAGES.items() if page != "docs/extending.md"]
+    lines = [line for text in texts for line in re.findall(r"(?:^|`|\$ )(python src/[^`\n]+)", text, re.MULTILINE)]
+    return [command for command in dict.fromkeys(lines) if not re.search(r"RUN_ID|FOLDER|\.\.\.|--", command)]
 
 
 def test_the_tests_command_is_the_one_ci_runs():
-    assert len(COMMANDS) == 2
-    assert COMMANDS[1] in (ROOT / ".ci" / "run").read_text().splitlines()
+    assert len(SETUP) == 2
+    assert SETUP[1] in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
-def test_every_word_is_in_the_readme():
-    table = README.partition("| group | words |")[2]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table, re.MULTILINE))
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 140
+
+
+def test_every_word_is_in_the_options():
+    options = PAGES["docs/options.md"]
+    table = options.partition("| group | words")[2]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table.partition("\n## ")[0], re.MULTILINE))
     assert rows.keys() == set(GROUPS)
     for group in GROUPS:
         assert {word for word in re.findall(r"`(\w+)`", rows[group]) if word in words(group)} == set(words(group))
+        assert f"\n{group}: {', '.join(words(group))}\n" in options, "as --help prints it"
 
 
-def test_the_matrix_shown_is_the_matrix_asserted():
+def test_every_strategy_is_in_the_readme():
+    table = README.partition("| `strategy=` | mechanism |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(words("strategy"))
+
+
+@pytest.mark.parametrize(
+    ("page", "places"),
+    [("README.md", [place for place in PLACES if place[1] == "graph"]), ("experiments/freezing/README.md", PLACES)],
+)
+def test_the_matrix_shown_is_the_matrix_asserted(page, places):
     cells = [
         Cell(strategy, *place, *(MATRIX[strategy][place][0] + MATRIX[strategy][place][1]), verdict="")
         if place in MATRIX[strategy]
         else Cell(strategy, *place, None, None, None, None, "", refused="it is refused")
         for strategy in words("strategy")
-        for place in PLACES
+        for place in places
     ]
-    assert set(freeze_matrix.markdown(cells).splitlines()[2:]) <= set(README.splitlines())
+    assert set(freeze_matrix.markdown(cells).splitlines()) <= set((ROOT / page).read_text().splitlines())
 
 
-def test_every_link_and_picture_is_there():
-    for path in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / path).exists(), path
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_and_picture_is_there(page):
+    for path in re.findall(r"\]\((?!http)([^)#]+)\)", PAGES[page]):
+        assert ((ROOT / page).parent / path).exists(), path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
+def test_a_page_opens_with_a_command_and_its_output(page):
+    assert re.match(r"# .+\n\n```sh\npython src/.+\n```\n\n```\n.+\n", PAGES[page]), page
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_names_what_there_is(parse, composed, command):
+    """Each command composes; what it names, options included, is what the program takes."""
+    _, program, *overrides = shlex.split(command.partition(" # ")[0])
+    name = program.removeprefix("src/").removesuffix(".py")
+    if name != "train":
+        assert (CONF / f"{name}.yaml").exists()
+        composed(*current_words(overrides), config=name)
+        return
+    for single in variants([override for override in overrides if override != "-m"]):
+        parse(*single)
+
+
+def variants(overrides: list[str]) -> list[list[str]]:
+    """Split a sweep's overrides at their commas, one choice at a time from the first: each word is named once."""
+    several = [override.partition("=") for override in overrides if "," in override and "[" not in override]
+    plain = [override for override in overrides if "," not in override or "[" in override]
+    first = [f"{key}={values.split(',')[0]}" for key, _, values in several]
+    singles = [[*plain, *first]]
+    for number, (key, _, values) in enumerate(several):
+        for value in values.split(",")[1:]:
+            singles.append([*plain, *first[:number], f"{key}={value}", *first[number + 1 :]])
+    return singles

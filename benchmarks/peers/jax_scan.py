@@ -1,8 +1,11 @@
-"""JAX at its best: networks of plain jax.numpy, whole stretches of steps compiled by XLA as one `lax.scan`, the state
-donated and the images resident on the device.
+"""JAX in its fastest documented form.
 
-The networks are pytrees of arrays, as in JAX's "Pytrees" and "Training a simple neural network"; the rest is what
-"Just-in-time compilation" (donation), "Ahead-of-time lowering and compilation" and "Pseudorandom numbers" advise.
+The networks are plain jax.numpy. XLA compiles several steps as one `lax.scan`, the state is donated, and the images
+stay on the device.
+
+The weights of a network are a pytree of arrays, as in JAX's "Pytrees" and "Training a simple neural network".
+Everything else follows the advice of "Just-in-time compilation" (donation), "Ahead-of-time lowering and compilation"
+and "Pseudorandom numbers".
 
 Source: docs.jax.dev, jit-compilation, aot, random-numbers, _autosummary/jax.lax.scan.
 """
@@ -20,10 +23,11 @@ from jax import Array, lax
 from jax.nn import relu, softplus
 from numpy.typing import NDArray
 
-# A call costs about a millisecond: of 1, 10, 20, 50 and 100 steps at a time 10 is the least that hides it.
+# The steps in one call. A call costs about a millisecond. Of 1, 10, 20, 50 and 100 steps, 10 is the smallest number
+# that hides this cost.
 CHUNK = 10
-# Two steps in the loop's body, and XLA need not copy the state back where the next step looks for it: 185 steps/s of 32
-# with the mlp instead of 169. Five are no better, ten worse.
+# The steps in the body of the loop. With two, XLA need not copy the state back to where the next step reads it: for the
+# mlp and batches of 32, 185 steps/s instead of 169. Five steps are no better, and ten are worse.
 UNROLL = 2
 
 Weights = dict[str, Array]
@@ -31,7 +35,7 @@ Network = Callable[[Weights, Weights, Array], tuple[Array, Weights]]
 
 
 class Player(NamedTuple):
-    """What changes of a network: its weights, BatchNormalization's moving averages, and Adam's moments."""
+    """The state of a network: its weights, the moving averages of BatchNormalization, and the moments of Adam."""
 
     weights: Weights
     averages: Weights
@@ -40,10 +44,14 @@ class Player(NamedTuple):
 
     @classmethod
     def new(cls, weights: Weights, averages: Weights) -> "Player":
+        """Return the initial state, with moments of zero."""
         return cls(weights, averages, jax.tree.map(jnp.zeros_like, weights), jax.tree.map(jnp.zeros_like, weights))
 
     def descend(self, gradients: Weights, step: Array) -> "Player":
-        """Adam's step number `step`, from 1 on (Kingma & Ba 2015, section 2, last paragraph)."""
+        """Return the state after Adam's step number `step`, which counts from 1.
+
+        Source: Kingma & Ba 2015, section 2, last paragraph.
+        """
         first = jax.tree.map(lambda m, g: protocol.BETA1 * m + (1 - protocol.BETA1) * g, self.first, gradients)
         second = jax.tree.map(lambda v, g: protocol.BETA2 * v + (1 - protocol.BETA2) * g * g, self.second, gradients)
         rate = protocol.RATE * jnp.sqrt(1 - protocol.BETA2**step) / (1 - protocol.BETA1**step)
@@ -54,7 +62,7 @@ class Player(NamedTuple):
 
 
 class State(NamedTuple):
-    """Both networks, and the number of steps taken."""
+    """Both networks, and the number of steps that they have taken."""
 
     generator: Player
     discriminator: Player
@@ -66,7 +74,7 @@ def leaky_relu(x: Array) -> Array:
 
 
 def batch_norm(weights: Weights, averages: Weights, name: str, x: Array, momentum: float) -> tuple[Array, Weights]:
-    """`x` normalised over all but its last axis, and the averages with those of `name` moved."""
+    """Normalise `x` over all axes but the last; return it, and the averages after those of `name` moved."""
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axes)
     variance = jnp.square(x - mean).mean(axes)
@@ -76,8 +84,8 @@ def batch_norm(weights: Weights, averages: Weights, name: str, x: Array, momentu
     return (x - mean) * scale + weights[f"{name}/shift"], averages | moved
 
 
-def normalised(name: str, channels: int) -> tuple[Weights, Weights]:
-    """BatchNormalization's weights and averages."""
+def initial_batch_norm(name: str, channels: int) -> tuple[Weights, Weights]:
+    """Return the initial weights and averages of a BatchNormalization."""
     weights = {f"{name}/scale": jnp.ones(channels), f"{name}/shift": jnp.zeros(channels)}
     return weights, {f"{name}/mean": jnp.zeros(channels), f"{name}/variance": jnp.ones(channels)}
 
@@ -86,10 +94,10 @@ def normalised(name: str, channels: int) -> tuple[Weights, Weights]:
 
 
 def mlp(key: Array) -> State:
-    """Fresh networks, on rows of 784 pixels."""
+    """Return the initial networks of architecture=mlp, on rows of 784 pixels."""
     generator, averages = _dense_layers(key, (protocol.LATENT, 256, 512, 1024, 784)), {}
     for layer, units in enumerate((256, 512, 1024)):
-        weights, means = normalised(f"norm{layer}", units)
+        weights, means = initial_batch_norm(f"norm{layer}", units)
         generator, averages = generator | weights, averages | means
     discriminator = _dense_layers(jax.random.fold_in(key, 1), (784, 512, 256, 1))
     return State(Player.new(generator, averages), Player.new(discriminator, {}), jnp.zeros(()))
@@ -112,7 +120,7 @@ def mlp_generate(weights: Weights, averages: Weights, latent: Array) -> tuple[Ar
     return jnp.tanh(x @ weights["kernel3"] + weights["bias3"]), averages
 
 
-def mlp_judge(weights: Weights, averages: Weights, images: Array) -> tuple[Array, Weights]:
+def mlp_discriminate(weights: Weights, averages: Weights, images: Array) -> tuple[Array, Weights]:
     x = images
     for layer in range(2):
         x = leaky_relu(x @ weights[f"kernel{layer}"] + weights[f"bias{layer}"])
@@ -123,17 +131,17 @@ def mlp_judge(weights: Weights, averages: Weights, images: Array) -> tuple[Array
 
 
 def dcgan(key: Array) -> State:
-    """Fresh networks, on images (28, 28, 1)."""
+    """Return the initial networks of architecture=dcgan, on images (28, 28, 1)."""
 
     def kernel(number: int, *shape: int) -> Array:
         return protocol.DEVIATION * jax.random.normal(jax.random.fold_in(key, number), shape)
 
-    outer, outer_averages = normalised("outer", 128)
-    inner, inner_averages = normalised("inner", 64)
+    outer, outer_averages = initial_batch_norm("outer", 128)
+    inner, inner_averages = initial_batch_norm("inner", 64)
     generator = outer | inner
     generator |= {"dense": kernel(0, protocol.LATENT, 7 * 7 * 128), "up1": kernel(1, 4, 4, 128, 64)}
     generator |= {"up2": kernel(2, 4, 4, 64, 1), "bias": jnp.zeros(1)}
-    discriminator, averages = normalised("norm", 128)
+    discriminator, averages = initial_batch_norm("norm", 128)
     discriminator |= {"down1": kernel(3, 4, 4, 1, 64), "bias1": jnp.zeros(64)}
     discriminator |= {"down2": kernel(4, 4, 4, 64, 128), "bias2": jnp.zeros(128)}
     discriminator |= {"dense": kernel(5, 7 * 7 * 128, 1), "bias": jnp.zeros(1)}
@@ -149,17 +157,18 @@ def dcgan_generate(weights: Weights, averages: Weights, latent: Array) -> tuple[
     return jnp.tanh(double(relu(x), weights["up2"]) + weights["bias"]), averages
 
 
-def dcgan_judge(weights: Weights, averages: Weights, images: Array) -> tuple[Array, Weights]:
+def dcgan_discriminate(weights: Weights, averages: Weights, images: Array) -> tuple[Array, Weights]:
     x = leaky_relu(halve(images, weights["down1"]) + weights["bias1"])
     x, averages = batch_norm(weights, averages, "norm", halve(x, weights["down2"]) + weights["bias2"], 0.9)
     return leaky_relu(x).reshape(len(x), -1) @ weights["dense"] + weights["bias"], averages
 
 
 def halve(x: Array, kernel: Array) -> Array:
-    """Convolution of images (batch, height, width, channels) with a kernel (4, 4, channels, filters) in strides of 2.
+    """Convolve images (batch, height, width, channels) with a kernel (4, 4, channels, filters) in strides of 2.
 
-    XLA differentiates convolutions on a CPU by a loop of no speed: with `lax.conv_general_dilated` the dcgan takes 1.0
-    steps/s of 64, with the matrix products that it is equal to 11.
+    On a CPU this uses matrix products, which give the same result. There XLA computes the gradient of a convolution by
+    a very slow loop: with batches of 64 the dcgan takes 1.0 steps/s with `lax.conv_general_dilated`, and 11 with
+    products.
     """
     if jax.default_backend() != "cpu":
         return lax.conv_general_dilated(x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -170,8 +179,10 @@ def halve(x: Array, kernel: Array) -> Array:
 
 
 def double(x: Array, kernel: Array) -> Array:
-    """Transposed convolution of images (batch, height, width, channels) with a kernel (4, 4, channels, filters) in
-    strides of 2: each pixel becomes 4x4, which overlap by 2 and are added."""
+    """Convolve images (batch, height, width, channels), transposed, with a kernel (4, 4, channels, filters).
+
+    The stride is 2. Each pixel becomes 4x4 pixels, which overlap those of its neighbours by 2 and are added.
+    """
     if jax.default_backend() != "cpu":
         flipped = kernel[::-1, ::-1]  # lax.conv_transpose is Keras' with the kernel upside down
         return lax.conv_transpose(x, flipped, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
@@ -180,8 +191,11 @@ def double(x: Array, kernel: Array) -> Array:
 
 
 def _overlapped(x: Array) -> Array:
-    """(batch, n, m, 4, ...) to (batch, 2 n, m, ...): the fours laid down at every second place and added, without the
-    first and the last of all."""
+    """Turn (batch, n, m, 4, ...) into (batch, 2 n, m, ...).
+
+    The four values of each of the n places lie on four rows that begin at every second row. Values on the same row are
+    added. The first and the last row are left out.
+    """
     ends = ((0, 0), (1, 1)) + ((0, 0),) * (x.ndim - 3)
     before, after = jnp.pad(x[:, :, :, 3], ends)[:, :-2], jnp.pad(x[:, :, :, 0], ends)[:, 2:]
     pairs = jnp.stack([x[:, :, :, 1] + before, x[:, :, :, 2] + after], 2)
@@ -191,44 +205,49 @@ def _overlapped(x: Array) -> Array:
 # ------------------------------------------------------------------------------------------------ the step
 
 
-def trainer(chosen: protocol.Options, generate: Network, judge: Network) -> Callable[..., tuple[State, Array]]:
-    """The function of state, key, all images as bytes, and indices (steps, batch), that takes these steps; it returns
-    the state and the sums of the losses, discriminator's and generator's."""
+def trainer(options: protocol.Options, generate: Network, discriminate: Network) -> Callable[..., tuple[State, Array]]:
+    """Return the function that takes several steps.
+
+    Its arguments are the state, a key, all images as bytes, and indices (steps, batch). It returns the new state, and
+    the sums of the losses of the discriminator and of the generator.
+    """
 
     def step(state: State, key: Array, images: Array, indices: Array) -> tuple[State, Array]:
         generator, discriminator, now = state.generator, state.discriminator, state.steps + 1
-        noise = jax.random.normal(jax.random.fold_in(key, now.astype(int)), (2, chosen.batch, protocol.LATENT))
+        noise = jax.random.normal(jax.random.fold_in(key, now.astype(int)), (2, options.batch, protocol.LATENT))
         real = images[indices].astype(jnp.float32) / 127.5 - 1
 
         def generated(player: Player, latent: Array) -> tuple[Array, Callable[[Array], tuple[Weights]], Player]:
             call = lambda weights: generate(weights, player.averages, latent)  # noqa: E731
-            fakes, pull, averages = jax.vjp(call, player.weights, has_aux=True)
-            return fakes, pull, player._replace(averages=averages)
+            fakes, pull_back, averages = jax.vjp(call, player.weights, has_aux=True)
+            return fakes, pull_back, player._replace(averages=averages)
 
-        def learn(weights: Weights) -> tuple[Array, Weights]:
-            # Judging real and fake in one pass is no faster here, though nothing of the mlp would hinder it.
-            real_logits, averages = judge(weights, discriminator.averages, real)
-            fake_logits, averages = judge(weights, averages, fakes)
+        def loss_of_discriminator(weights: Weights) -> tuple[Array, Weights]:
+            # The mlp could judge real and fake images in one pass, but that is no faster here.
+            real_logits, averages = discriminate(weights, discriminator.averages, real)
+            fake_logits, averages = discriminate(weights, averages, fakes)
             return softplus(-real_logits).mean() + softplus(fake_logits).mean(), averages
 
-        def fool(fakes: Array) -> tuple[Array, Weights]:
-            logits, averages = judge(discriminator.weights, discriminator.averages, fakes)
+        def loss_of_generator(fakes: Array) -> tuple[Array, Weights]:
+            logits, averages = discriminate(discriminator.weights, discriminator.averages, fakes)
             return softplus(-logits).mean(), averages
 
-        fakes, pull, generator = generated(generator, noise[0])
-        (discriminator_loss, averages), gradients = jax.value_and_grad(learn, has_aux=True)(discriminator.weights)
+        fakes, pull_back, generator = generated(generator, noise[0])
+        (discriminator_loss, averages), gradients = jax.value_and_grad(loss_of_discriminator, has_aux=True)(
+            discriminator.weights
+        )
         discriminator = discriminator._replace(averages=averages).descend(gradients, now)
-        if chosen.noise == "fresh":
-            fakes, pull, generator = generated(generator, noise[1])
-        (generator_loss, averages), slope = jax.value_and_grad(fool, has_aux=True)(fakes)
+        if options.noise == "fresh":
+            fakes, pull_back, generator = generated(generator, noise[1])
+        (generator_loss, averages), fakes_gradient = jax.value_and_grad(loss_of_generator, has_aux=True)(fakes)
         discriminator = discriminator._replace(averages=averages)
-        (gradients,) = pull(slope)
+        (gradients,) = pull_back(fakes_gradient)
         generator = generator.descend(gradients, now)
         return State(generator, discriminator, now), jnp.stack([discriminator_loss, generator_loss])
 
     def train(state: State, key: Array, images: Array, indices: Array) -> tuple[State, Array]:
         state, losses = lax.scan(
-            lambda state, each: step(state, key, images, each), state, indices, unroll=min(UNROLL, len(indices))
+            lambda state, batch: step(state, key, images, batch), state, indices, unroll=min(UNROLL, len(indices))
         )
         return state, losses.sum(0)
 
@@ -236,7 +255,10 @@ def trainer(chosen: protocol.Options, generate: Network, judge: Network) -> Call
 
 
 def batches(examples: int, size: int) -> Iterator[NDArray[np.int32]]:
-    """Indices without end, each epoch in an order of its own; a permutation in XLA is a sort, and far slower."""
+    """Yield batches of indices without end. Each epoch has its own random order.
+
+    NumPy draws the permutation, because XLA would sort for it, which is far slower.
+    """
     random = np.random.default_rng()
     while True:
         order = random.permutation(examples).astype(np.int32)
@@ -245,16 +267,16 @@ def batches(examples: int, size: int) -> Iterator[NDArray[np.int32]]:
 
 
 def main() -> None:
-    """Serve."""
-    chosen = protocol.options()
-    networks = {"mlp": (mlp, mlp_generate, mlp_judge), "dcgan": (dcgan, dcgan_generate, dcgan_judge)}
-    new, generate, judge = networks[chosen.architecture]
+    """Build the networks, compile the steps, and serve."""
+    options = protocol.options()
+    networks = {"mlp": (mlp, mlp_generate, mlp_discriminate), "dcgan": (dcgan, dcgan_generate, dcgan_discriminate)}
+    new, generate, discriminate = networks[options.architecture]
     key = jax.random.key(int(np.random.default_rng().integers(2**31)))
-    state, order = new(key), batches(len(chosen.images), chosen.batch)
-    images = jax.device_put(chosen.images.reshape(-1, 784) if chosen.architecture == "mlp" else chosen.images)
-    jitted = jax.jit(trainer(chosen, generate, judge), donate_argnums=0)
+    state, order = new(key), batches(len(options.images), options.batch)
+    images = jax.device_put(options.images.reshape(-1, 784) if options.architecture == "mlp" else options.images)
+    jitted = jax.jit(trainer(options, generate, discriminate), donate_argnums=0)
     compiled = {
-        length: jitted.lower(state, key, images, np.zeros((length, chosen.batch), np.int32)).compile()
+        length: jitted.lower(state, key, images, np.zeros((length, options.batch), np.int32)).compile()
         for length in (CHUNK, 1)
     }
 

@@ -1,8 +1,9 @@
-"""Keras as its documentation has it, at its best: `train_step` overridden, driven by `fit` on a tf.data pipeline;
-`--mode keras3`, or `--mode keras2` with the package tf_keras.
+"""Keras in its fastest documented form: a `train_step` override that `fit` runs on a tf.data pipeline.
 
-The step is that of "GAN overriding `Model.train_step`", but with the algorithm of `protocol`. The rest is what
-`Model.compile` (steps_per_execution, jit_compile) and "Better performance with the tf.data API" advise.
+`--mode keras3` uses Keras 3, and `--mode keras2` the package tf_keras.
+
+The step is that of "GAN overriding `Model.train_step`", but with the algorithm of `protocol`. Everything else follows
+the advice of `Model.compile` (steps_per_execution, jit_compile) and "Better performance with the tf.data API".
 
 Source: keras.io/examples/generative/dcgan_overriding_train_step, keras.io/api/models/model_training_apis,
 tensorflow.org/guide/data_performance.
@@ -18,15 +19,15 @@ import protocol
 os.environ["KERAS_BACKEND"] = "tensorflow"
 import tensorflow as tf
 
-Tensor = Any  # a tf.Tensor, which type checkers do not know
+Tensor = Any  # a tf.Tensor; type checkers cannot see that class
 
-# Steps in a call of the compiled function: 50 make 140 steps/s of 32 with the mlp, 1 makes 110 to 124. With the dcgan a
-# step takes so long that it does not matter.
+# The steps in one call of the compiled function. For the mlp and batches of 32, 50 give 140 steps/s, and 1 gives 110 to
+# 124. For the dcgan the number does not matter, because a step takes so long.
 STEPS_PER_EXECUTION = 50
 
 
 def mlp(keras: Any) -> tuple[Any, Any]:
-    """Generator and discriminator of architecture=mlp."""
+    """Return the generator and the discriminator of architecture=mlp."""
     layers = keras.layers
     latent = x = layers.Input((protocol.LATENT,))
     for units in (256, 512, 1024):
@@ -40,7 +41,7 @@ def mlp(keras: Any) -> tuple[Any, Any]:
 
 
 def dcgan(keras: Any) -> tuple[Any, Any]:
-    """Generator and discriminator of architecture=dcgan."""
+    """Return the generator and the discriminator of architecture=dcgan."""
     layers = keras.layers
 
     def kernel() -> dict[str, Any]:
@@ -59,19 +60,19 @@ def dcgan(keras: Any) -> tuple[Any, Any]:
     return keras.Model(latent, fakes), keras.Model(images, logits)
 
 
-def gan(keras: Any, chosen: protocol.Options) -> Any:
-    """The model to `fit` on batches of indices of images."""
+def gan(keras: Any, options: protocol.Options) -> Any:
+    """Return the model, to be trained by `fit` on batches of indices of images."""
 
     class Gan(keras.Model):
         def __init__(self, generator: Any, discriminator: Any) -> None:
             super().__init__()
             self.generator, self.discriminator = generator, discriminator
-            self.latent_shape = (chosen.batch, protocol.LATENT)
-            # Bytes on the device and a pipeline of indices, 4 % faster than a pipeline of images.
-            self.images = tf.constant(chosen.images)
+            self.latent_shape = (options.batch, protocol.LATENT)
+            # The images are on the device as bytes, and the pipeline has indices: 4 % faster than a pipeline of images.
+            self.images = tf.constant(options.images)
 
-        def compile(self, d_optimizer: Any, g_optimizer: Any, loss_fn: Any, **options: Any) -> None:
-            super().compile(**options)
+        def compile(self, d_optimizer: Any, g_optimizer: Any, loss_fn: Any, **arguments: Any) -> None:
+            super().compile(**arguments)
             self.d_optimizer, self.g_optimizer, self.loss_fn = d_optimizer, g_optimizer, loss_fn
             self.d_optimizer.build(self.discriminator.trainable_variables)
             self.g_optimizer.build(self.generator.trainable_variables)
@@ -84,19 +85,20 @@ def gan(keras: Any, chosen: protocol.Options) -> Any:
         def train_step(self, indices: Tensor) -> dict[str, Tensor]:
             real = tf.cast(tf.gather(self.images, indices), tf.float32) / 127.5 - 1
             tape, fakes = self.generate()
-            self.d_loss.update_state(self.learn(real, fakes))
-            if chosen.noise == "fresh":
+            self.d_loss.update_state(self.update_discriminator(real, fakes))
+            if options.noise == "fresh":
                 tape, fakes = self.generate()
-            self.g_loss.update_state(self.fool(tape, fakes))
+            self.g_loss.update_state(self.update_generator(tape, fakes))
             return {metric.name: metric.result() for metric in self.metrics}
 
         def generate(self) -> tuple[tf.GradientTape, Tensor]:
             with tf.GradientTape() as tape:
                 return tape, self.generator(tf.random.normal(self.latent_shape), training=True)
 
-        def learn(self, real: Tensor, fakes: Tensor) -> Tensor:
+        def update_discriminator(self, real: Tensor, fakes: Tensor) -> Tensor:
             with tf.GradientTape() as tape:
-                # Both in one pass would do for the mlp, but is no faster under XLA: 138 steps/s of 32 instead of 147.
+                # The mlp could judge both in one pass, but that is no faster under XLA: with batches of 32, 138 steps/s
+                # instead of 147.
                 real_logits = self.discriminator(real, training=True)
                 fake_logits = self.discriminator(fakes, training=True)
                 loss = self.loss_fn(tf.ones_like(real_logits), real_logits)
@@ -105,7 +107,7 @@ def gan(keras: Any, chosen: protocol.Options) -> Any:
             self.d_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
             return loss
 
-        def fool(self, tape: tf.GradientTape, fakes: Tensor) -> Tensor:
+        def update_generator(self, tape: tf.GradientTape, fakes: Tensor) -> Tensor:
             with tape:
                 logits = self.discriminator(fakes, training=True)
                 loss = self.loss_fn(tf.ones_like(logits), logits)
@@ -113,34 +115,36 @@ def gan(keras: Any, chosen: protocol.Options) -> Any:
             self.g_optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
             return loss
 
-    return Gan(*{"mlp": mlp, "dcgan": dcgan}[chosen.architecture](keras))
+    return Gan(*{"mlp": mlp, "dcgan": dcgan}[options.architecture](keras))
 
 
 def main() -> None:
-    """Serve."""
-    chosen = protocol.options(modes=("keras3", "keras2"))
-    keras = importlib.import_module({"keras3": "keras", "keras2": "tf_keras"}[chosen.mode])
+    """Build and compile the model and the pipeline, and serve."""
+    options = protocol.options(modes=("keras3", "keras2"))
+    keras = importlib.import_module({"keras3": "keras", "keras2": "tf_keras"}[options.mode])
     device = "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
-    model = gan(keras, chosen)
+    model = gan(keras, options)
     adams = [keras.optimizers.Adam(protocol.RATE, protocol.BETA1, protocol.BETA2, protocol.EPSILON) for _ in range(2)]
     model.compile(
         *adams,
         keras.losses.BinaryCrossentropy(from_logits=True),
         steps_per_execution=STEPS_PER_EXECUTION,
-        # With XLA the mlp takes 140 steps/s of 32 instead of 95, but on a CPU the dcgan 0.8 of 64 instead of 15.
-        jit_compile=chosen.architecture == "mlp" or device == "gpu",
+        # With XLA the mlp takes 140 steps/s with batches of 32, instead of 95. But on a CPU the dcgan takes 0.8 steps/s
+        # with batches of 64, instead of 15.
+        jit_compile=options.architecture == "mlp" or device == "gpu",
     )
-    examples = len(chosen.images)
+    examples = len(options.images)
     indices = tf.data.Dataset.range(examples).shuffle(examples).repeat()
-    indices = indices.batch(chosen.batch, drop_remainder=True).prefetch(STEPS_PER_EXECUTION)
-    # There is nothing here to tune, and `fit` would end only when the tuner's thread awakes from its sleep, which
-    # doubles from 10 ms on: 2.55 s or 5.11 s after it began, though its work took 2.1 s.
-    pipeline = tf.data.Options()
-    pipeline.autotune.enabled = False
-    indices = indices.with_options(pipeline)
+    indices = indices.batch(options.batch, drop_remainder=True).prefetch(STEPS_PER_EXECUTION)
+    # Autotune is off: there is nothing here to tune, and it makes `fit` slower. `fit` would end only when the tuner's
+    # thread wakes from its sleep. That sleep doubles, starting at 10 ms, so `fit` took 2.55 s or 5.11 s for 2.1 s of
+    # work.
+    pipeline_options = tf.data.Options()
+    pipeline_options.autotune.enabled = False
+    indices = indices.with_options(pipeline_options)
 
     def train(steps: int) -> tuple[float, float]:
-        # `take`, because Keras 3 rounds steps_per_epoch up to a multiple of steps_per_execution.
+        # This uses `take`, because Keras 3 rounds steps_per_epoch up to a multiple of steps_per_execution.
         history = model.fit(indices.take(steps), verbose=0).history
         return float(history["d_loss"][-1]), float(history["g_loss"][-1])
 
@@ -149,7 +153,7 @@ def main() -> None:
 
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
     counts = parameters(model.generator), parameters(model.discriminator)
-    protocol.serve(f"keras_fit {chosen.mode}", versions, device, counts, train)
+    protocol.serve(f"keras_fit {options.mode}", versions, device, counts, train)
 
 
 if __name__ == "__main__":

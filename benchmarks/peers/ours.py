@@ -1,6 +1,6 @@
-"""ganfreeze itself, as a contender: the strategy is the mode, and the rest is as a run of train.py would have it.
+"""ganfreeze as a contender: the mode is the strategy, and everything else is as in a run of train.py.
 
-How the steps are run is for `jit=auto fused_steps=auto` to find; stderr tells what they found.
+`jit=auto fused_steps=auto` choose the way to run the steps; stderr says which way.
 """
 
 import math
@@ -13,7 +13,7 @@ import protocol
 from hydra import initialize_config_dir
 
 from ganfreeze.app import execution
-from ganfreeze.app.study import variant
+from ganfreeze.app.study import compose_variant
 from ganfreeze.backend import machine
 from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.record import provenance
@@ -24,39 +24,44 @@ MODES = MappingProxyType(
         "tape": ["strategy=tape"],
         "train_step": ["strategy=train_step"],
         "compile": ["strategy=compile"],
-        "seed": ["strategy=compile", "update=seed"],
+        "keras_gan": ["strategy=compile", "update=keras_gan"],
     }
 )
 PRECISIONS = MappingProxyType({"float32": "float32", "bfloat16": "mixed_bfloat16"})
 
 
 def main() -> None:
-    """Serve."""
-    chosen = protocol.options(modes=tuple(MODES), precisions=tuple(PRECISIONS))
+    """Build a variant of ganfreeze from the options, and serve it."""
+    options = protocol.options(modes=tuple(MODES), precisions=tuple(PRECISIONS))
     with tempfile.TemporaryDirectory() as cache, initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
-        wanted = variant(
-            *MODES[chosen.mode],
-            *(f"architecture={chosen.architecture}", f"batch_size={chosen.batch}", f"update.noise={chosen.noise}"),
-            *(f"precision={PRECISIONS[chosen.precision]}", "evaluator=none", "steps=100000", f"paths.cache={cache}"),
+        variant = compose_variant(
+            *MODES[options.mode],
+            f"architecture={options.architecture}",
+            f"batch_size={options.batch}",
+            f"update.noise={options.noise}",
+            f"precision={PRECISIONS[options.precision]}",
+            "evaluator=none",
+            "steps=100000",
+            f"paths.cache={cache}",
         )
-        data = Dataset.of("mnist", Split(chosen.images, None), Split(chosen.images[:1], None), source="--images")
-        assembled, choice = execution.build_fastest(wanted, data)
+        dataset = Dataset.of("mnist", Split(options.images, None), Split(options.images[:1], None), source="--images")
+        setup, choice = execution.build_fastest(variant, dataset)
     print(choice.why, file=sys.stderr)
     taken = 0
 
     def train(steps: int) -> tuple[float, float]:
         nonlocal taken
-        scalars = assembled.strategy.advance(assembled.streams, taken, steps)
+        scalars = setup.strategy.advance(setup.streams, taken, steps)
         taken += steps
         return scalars["discriminator_loss"], scalars["generator_loss"]
 
-    phases = assembled.strategy.phases
+    phases = setup.strategy.phases
     generator, discriminator = (
         sum(math.prod(variable.shape) for variable in phases[name].trains) for name in ("generator", "discriminator")
     )
     versions = {name: provenance.versions()[name] for name in ("python", "tensorflow", "tf-keras")}
     device = "cuda" if machine.gpus() else "cpu"
-    protocol.serve(f"ganfreeze {chosen.mode}", versions, device, (generator, discriminator), train)
+    protocol.serve(f"ganfreeze {options.mode}", versions, device, (generator, discriminator), train)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,24 @@
-"""What every peer of the speed benchmark computes, and how it is asked:
+"""The protocol of the speed benchmark: the algorithm of every peer, and the messages that it reads and prints.
 
     python PEER.py --architecture mlp|dcgan --batch N --noise fresh|reused --images IMAGES.npy
 
-**The conversation.** A peer is a process of its own. Built, it prints one line of JSON: `ready`, its `name`, the
+**The messages.** A peer is a process of its own. When it is built, it prints one line of JSON: `ready`, its `name`, the
 `versions` it runs on, its `device`, the trainable `parameters` of each network, and `seconds_to_ready` since the
-process began. Then it trains N steps for each line that holds an integer N, and prints `steps`, `seconds`, and the
-means over those steps of `discriminator_loss` and `generator_loss`. The end of its input ends it. No step is taken
-before it is asked for, so what a framework traces or compiles at first use is in the first answer: throw that one away.
+process began. Then it reads lines. Each line holds an integer N: the peer trains N steps, and prints `steps`,
+`seconds`, and the means of `discriminator_loss` and `generator_loss` over those steps. At the end of the input the peer
+ends. It takes no step before the first line, so the first answer includes the time to trace and compile: ignore that
+answer.
 
-**The algorithm.** One step: images G(z) in training mode; one Adam update of D on the mean over real images of
--log s(D(x)) plus the mean over fakes of -log(1 - s(D(G(z)))); one Adam update of G on the mean of -log s(D(G(z'))).
-Both networks are in training mode throughout, and D normalises real and fake images apart. With `--noise fresh` z' is
-drawn anew, as in Goodfellow et al. 2014, algorithm 1; with `--noise reused` the fakes that D has just seen are judged
-again, one pass of G less, as in PyTorch's DCGAN tutorial. Each step's images are the next of a random permutation of
-all. `question.py` alone differs.
+**The algorithm.** G is the generator, D the discriminator, s the sigmoid. One step:
+
+1. G makes the fakes G(z) in training mode.
+2. Adam updates D once, on the mean of -log s(D(x)) over real images x plus the mean of -log(1 - s(D(G(z)))) over fakes.
+3. Adam updates G once, on the mean of -log s(D(G(z'))).
+
+Both networks are always in training mode, and D normalises real and fake images separately. With `--noise fresh` the
+step draws z' anew, as in Goodfellow et al. 2014, algorithm 1. With `--noise reused` z' is z: D judges the same fakes
+again, so the step has one pass of G less, as in PyTorch's DCGAN tutorial. The real images of a step are the next ones
+in a random permutation of all images. Only `question.py` has another algorithm.
 """
 
 import json
@@ -29,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LATENT = 100
-RATE, BETA1, BETA2, EPSILON = 2e-4, 0.5, 0.999, 1e-7  # EPSILON stands where each framework's Adam puts it
+RATE, BETA1, BETA2, EPSILON = 2e-4, 0.5, 0.999, 1e-7  # EPSILON has the place that each framework's Adam gives it
 BATCH_NORM_EPSILON = 1e-3
 SLOPE = 0.2  # of LeakyReLU
 DEVIATION = 0.02  # of the dcgan's initial kernels
@@ -38,7 +43,7 @@ Train = Callable[[int], tuple[float, float]]
 
 
 class Options(NamedTuple):
-    """What was asked for; `images` are uint8 (n, 28, 28, 1)."""
+    """The options of a peer's command line; `images` are uint8 (n, 28, 28, 1)."""
 
     architecture: str
     batch: int
@@ -49,7 +54,7 @@ class Options(NamedTuple):
 
 
 def options(modes: Sequence[str] = ("default",), precisions: Sequence[str] = ("float32",)) -> Options:
-    """Read the command line of a peer that offers these; the first of each is what it does unasked."""
+    """Return the options on the command line of a peer with these modes and precisions; the first is the default."""
     parser = ArgumentParser()
     parser.add_argument("--architecture", choices=("mlp", "dcgan"), required=True)
     parser.add_argument("--batch", type=int, required=True)
@@ -57,23 +62,27 @@ def options(modes: Sequence[str] = ("default",), precisions: Sequence[str] = ("f
     parser.add_argument("--precision", choices=precisions, default=precisions[0])
     parser.add_argument("--mode", choices=modes, default=modes[0])
     parser.add_argument("--images", type=Path, required=True)
-    given = parser.parse_args()
-    images = np.load(given.images)
+    arguments = parser.parse_args()
+    images = np.load(arguments.images)
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28, 1):
-        parser.error(f"--images: {given.images} holds {images.dtype} {images.shape}; it must be uint8 (n, 28, 28, 1)")
-    if not 1 <= given.batch <= len(images):
-        parser.error(f"--batch: {given.batch} is not between 1 and the {len(images)} images")
-    return Options(given.architecture, given.batch, given.noise, given.precision, given.mode, images)
+        parser.error(
+            f"--images: {arguments.images} holds {images.dtype} {images.shape}; it must be uint8 (n, 28, 28, 1)"
+        )
+    if not 1 <= arguments.batch <= len(images):
+        parser.error(f"--batch: {arguments.batch} is not between 1 and the {len(images)} images")
+    return Options(
+        arguments.architecture, arguments.batch, arguments.noise, arguments.precision, arguments.mode, images
+    )
 
 
 def serve(name: str, versions: Mapping[str, str], device: str, parameters: tuple[int, int], train: Train) -> None:
-    """Say that everything is built, of a generator and a discriminator with so many parameters; then train and answer
-    until the input ends.
+    """Print that the peer is ready; then read numbers of steps, train and answer until the input ends.
 
-    `train(steps)` returns the mean losses of the discriminator and of the generator as numbers, once every weight is
-    updated: the clock is read around it.
+    `parameters` are those of the generator and of the discriminator. `train(steps)` returns the mean losses of the
+    discriminator and of the generator as numbers. It must return only after every weight is updated, because the time
+    of this call is measured.
     """
-    _say(
+    _print(
         ready=True,
         name=name,
         versions=versions,
@@ -86,14 +95,14 @@ def serve(name: str, versions: Mapping[str, str], device: str, parameters: tuple
         began = perf_counter()
         discriminator_loss, generator_loss = train(steps)
         seconds = perf_counter() - began
-        _say(steps=steps, seconds=seconds, discriminator_loss=discriminator_loss, generator_loss=generator_loss)
+        _print(steps=steps, seconds=seconds, discriminator_loss=discriminator_loss, generator_loss=generator_loss)
 
 
-def _say(**fields: Any) -> None:
+def _print(**fields: Any) -> None:
     print(json.dumps(fields), flush=True)
 
 
 def _seconds_since_start() -> float:
-    """Since the kernel started this process, the interpreter's and every import's time included; Linux only."""
+    """Return the seconds since Linux started this process, including the time of the interpreter and of all imports."""
     ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
     return clock_gettime(CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")

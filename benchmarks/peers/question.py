@@ -1,9 +1,12 @@
-"""The loop of the original question, as it is written: Keras 2, `predict`, three calls of `train_on_batch`, and a
-`trainable = False` that is never taken back.
+"""The training loop of the original question, as its code has it.
 
-Three things differ from the source: the optimizer's class (see `Gan`), no step prints a line, and the networks are the
-project's where the dcgan is asked for. Whatever `--noise` says, noise is drawn twice a step; images are drawn with
-repetition, and the discriminator learns from fakes of the generator in inference mode. That is how it is written.
+It uses Keras 2, `predict`, three calls of `train_on_batch`, and a `trainable = False` that is never set back to True.
+Three things differ from the source: the class of the optimizer (see `Gan`), no step prints a line, and with
+`--architecture dcgan` the networks are those of this project.
+
+The source also differs from the other peers, and this loop keeps that: it draws noise twice a step whatever `--noise`
+says, it draws images with repetition, and the discriminator learns from fakes that the generator makes in inference
+mode.
 
 Source: eriklindernoren/Keras-GAN, gan/gan.py.
 """
@@ -29,16 +32,16 @@ from tf_keras.layers import (
 
 
 class Gan:
-    """Both networks, compiled once, the combined model with the discriminator frozen."""
+    """The discriminator, and the combined model with the discriminator frozen; each is compiled once."""
 
-    def __init__(self, chosen: protocol.Options) -> None:
-        generator, discriminator = {"mlp": mlp, "dcgan": dcgan}[chosen.architecture]()
-        # One optimizer for all, as written. Since Keras 2.11 Adam refuses the variables of a second model; the Adam
-        # that it was when this was written is now called legacy.
+    def __init__(self, options: protocol.Options) -> None:
+        generator, discriminator = {"mlp": mlp, "dcgan": dcgan}[options.architecture]()
+        # One optimizer for all, as in the source. Since Keras 2.11 Adam refuses the variables of a second model. The
+        # source was written for an older Adam, which is now called legacy.
         optimizer = keras.optimizers.legacy.Adam(0.0002, 0.5)
-        self.parameters = _trainable(generator), _trainable(discriminator)
-        self._x_train = chosen.images / 127.5 - 1.0
-        self._batch_size = chosen.batch
+        self.parameters = _parameters(generator), _parameters(discriminator)
+        self._x_train = options.images / 127.5 - 1.0
+        self._batch_size = options.batch
         self._generator, self._discriminator = generator, discriminator
         self._discriminator.compile(loss="binary_crossentropy", optimizer=optimizer, metrics=["accuracy"])
         z = Input(shape=(protocol.LATENT,))
@@ -47,7 +50,7 @@ class Gan:
         self._combined.compile(loss="binary_crossentropy", optimizer=optimizer)
 
     def train(self, steps: int) -> tuple[float, float]:
-        """Take so many steps; the mean losses of the discriminator, on real and fake together, and of the generator."""
+        """Take `steps` steps, and return the mean losses: the discriminator's (real plus fake) and the generator's."""
         valid, fake = np.ones((self._batch_size, 1)), np.zeros((self._batch_size, 1))
         losses = []
         for _ in range(steps):
@@ -64,7 +67,7 @@ class Gan:
 
 
 def mlp() -> tuple[Any, Any]:
-    """Generator and discriminator, with a sigmoid, of gan.py."""
+    """Return the generator and the discriminator of gan.py; the discriminator ends with a sigmoid."""
     generator = keras.Sequential([Input((protocol.LATENT,))])
     for units in (256, 512, 1024):
         generator.add(Dense(units))
@@ -81,7 +84,7 @@ def mlp() -> tuple[Any, Any]:
 
 
 def dcgan() -> tuple[Any, Any]:
-    """Generator and discriminator of architecture=dcgan, with a sigmoid."""
+    """Return the generator and the discriminator of architecture=dcgan, with a sigmoid after the discriminator."""
 
     def kernel() -> dict[str, Any]:
         return {"kernel_initializer": keras.initializers.RandomNormal(0.0, protocol.DEVIATION)}
@@ -114,14 +117,14 @@ def dcgan() -> tuple[Any, Any]:
     return generator, discriminator
 
 
-def _trainable(network: Any) -> int:
+def _parameters(network: Any) -> int:
+    """Return the number of trainable parameters."""
     return sum(int(tf.size(variable)) for variable in network.trainable_variables)
 
 
 def main() -> None:
-    """Serve."""
-    chosen = protocol.options()
-    gan = Gan(chosen)
+    """Build the networks, and serve."""
+    gan = Gan(protocol.options())
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__, "keras": keras.__version__}
     device = "gpu" if tf.config.list_physical_devices("GPU") else "cpu"
     protocol.serve("question", versions, device, gan.parameters, gan.train)

@@ -1,1 +1,1 @@
-"""How should a GAN's discriminator be held still while its generator learns, and does it matter?"""
+"""Compare ways to hold a GAN's discriminator still while its generator learns, and measure whether it matters."""

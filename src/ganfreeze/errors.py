@@ -1,13 +1,13 @@
-"""What can go wrong by the user's hand."""
+"""The errors that end a run or a program."""
 
 
 class BadInput(ValueError):
-    """A mistake of the user's: the message says what was wrong, where it was set, and what is allowed."""
+    """A mistake of the user. The message says what is wrong, where it was set, and what is allowed."""
 
 
 class Diverged(FloatingPointError):
-    """A loss or a sample is no number any more: nothing that follows would mean anything."""
+    """A loss or a sample is NaN or infinite, so the results that follow would be meaningless."""
 
 
 class Refused(BadInput):
-    """A part cannot honour what else was chosen; the message lists all that it can."""
+    """Two choices that do not go together. The message lists what the refusing part goes with."""

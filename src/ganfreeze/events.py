@@ -1,4 +1,7 @@
-"""What happens in a run, as frozen records: the trainer yields them, trackers write them down."""
+"""The events of a run, as frozen records. The loop and the programs yield them; trackers write them down.
+
+A `step` is always the number of training steps that the networks have taken.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +16,11 @@ from ganfreeze.evaluation.protocol_card import Card
 
 @dataclass(frozen=True)
 class Described:
-    """What is about to run: the chosen words and the flattened config, the config as YAML, tags, and the data."""
+    """A run is about to begin.
+
+    `parameters` holds the chosen words and the flattened config; `config` the config as YAML; `tags` the run's name and
+    where the run comes from; `versions` the version of each package; `dataset` the data.
+    """
 
     parameters: Mapping[str, Any]
     config: str
@@ -24,8 +31,11 @@ class Described:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What figures rest on, found before the first is measured: what is known of the extractor, and for each name that
-    figures begin with ("classifier" of "classifier/fid") the card of their protocol."""
+    """The evaluator is ready, and nothing was measured yet.
+
+    `facts` holds what is known of the feature extractor, by name. `cards` holds the protocol card of each group of
+    metrics, by the first part of their names: "classifier" of "classifier/fid".
+    """
 
     facts: Mapping[str, str | float]
     cards: Mapping[str, Card]
@@ -33,7 +43,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Chosen:
-    """How the steps will be run, as parameters, and why, in a sentence."""
+    """The way to run the steps was chosen: `parameters` says which way, and `why` gives the reason in a sentence."""
 
     parameters: Mapping[str, Any]
     why: str
@@ -41,7 +51,10 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Audited:
-    """What the audit found before training: in a word or two, as tags; the ledger as JSON takes it; a table to read."""
+    """The strategy was audited, before training.
+
+    `tags` holds the verdict in a word or two; `ledger` all entries, ready for JSON; `table` the same as text to read.
+    """
 
     tags: Mapping[str, str]
     ledger: Mapping[str, Any]
@@ -50,7 +63,7 @@ class Audited:
 
 @dataclass(frozen=True)
 class Certified:
-    """What a comparison of two variants came to: its verdict, as tags, and a folder with the evidence."""
+    """Two variants were compared: `tags` holds the verdict, and `folder` the evidence."""
 
     tags: Mapping[str, str]
     folder: Path
@@ -58,8 +71,12 @@ class Certified:
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A run's weights after `step` steps, evaluated again: under `name` its figures by the seed of the samples, which
-    have this card; `evaluator` is what the figures' names begin with that were measured in training."""
+    """The weights of a finished run were evaluated again.
+
+    `step` is the last step of the run. `evaluator` begins the names of the metrics that were measured in training;
+    `name` begins the names of the new ones. `card` is the protocol of the new metrics. `by_seed` holds the new metrics,
+    by the seed of the samples, and then by their bare names ("fid").
+    """
 
     step: int
     evaluator: str
@@ -68,19 +85,20 @@ class Evaluated:
     by_seed: Mapping[int, Mapping[str, float]]
 
     def summary(self) -> Mapping[str, tuple[float, float | None]]:
-        """The mean of each figure over the seeds, and their standard deviation where there are several."""
+        """Return the mean of each metric over the seeds, and its standard deviation, or None if there is one seed."""
         columns = {
-            figure: [each[figure] for each in self.by_seed.values()] for figure in next(iter(self.by_seed.values()))
+            metric: [metrics[metric] for metrics in self.by_seed.values()]
+            for metric in next(iter(self.by_seed.values()))
         }
         return {
-            figure: (float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
-            for figure, values in columns.items()
+            metric: (float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None)
+            for metric, values in columns.items()
         }
 
 
 @dataclass(frozen=True)
 class Started:
-    """Training begins after `step` steps and ends after `steps`."""
+    """Training begins: `step` steps are done, and it ends after `steps`."""
 
     step: int
     steps: int
@@ -88,24 +106,27 @@ class Started:
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures measured after `step` steps, by name."""
+    """Metrics were measured after `step` steps; `metrics` holds them by name."""
 
     step: int
-    values: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Images:
-    """Samples after `step` steps, of the same latent vectors each time: images or points."""
+class Sampled:
+    """Samples were drawn after `step` steps, of the same latent vectors each time.
+
+    `name` says from which generator ("samples", or "samples_ema" of averaged weights); `examples` are images or points.
+    """
 
     step: int
     name: str
-    images: Examples
+    examples: Examples
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A folder with the networks' weights after `step` steps."""
+    """The weights of the networks after `step` steps were written to `folder`."""
 
     step: int
     folder: Path
@@ -113,9 +134,9 @@ class Saved:
 
 @dataclass(frozen=True)
 class Ended:
-    """Training reached its last step."""
+    """Training took its last step, which was number `step`."""
 
     step: int
 
 
-Event = Described | Chosen | Prepared | Audited | Certified | Started | Measured | Images | Saved | Ended
+Event = Described | Chosen | Prepared | Audited | Certified | Started | Measured | Sampled | Saved | Ended

@@ -1,15 +1,19 @@
-"""The words of the project as types: what is passed between the parts, and what a part must be able to do."""
+"""Types that all packages share: tensors, metrics, allowed ranges, phases, and the choices that a part supports."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-Tensor = Any  # a tf.Tensor or what tf.convert_to_tensor takes; naming the class here would import TensorFlow
+# These are Any, because naming the classes would import TensorFlow or a Keras.
+Tensor = Any  # a tf.Tensor, or what tf.convert_to_tensor accepts
 Variable = Any  # a variable of either Keras
 Model = Any  # a keras.Model of either Keras
-Metrics = Mapping[str, float]
 
+Metrics = Mapping[str, float]  # by name
+TensorMetrics = Mapping[str, Tensor]  # metrics that are not yet fetched from the device
+
+# The constructors of parts are annotated with these ranges. The values of a config are checked against them.
 Count = Annotated[int, Field(ge=1)]
 Index = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -19,6 +23,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 PhaseName = Literal["discriminator", "generator"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
-# What a part can do, where it cannot do everything: by the key of a config ("keras", "update.batches"), the values that
-# go with it. It is asked before TensorFlow is imported.
+# Values by the key of a config ("keras", "update.batches"). A part lists in Choices what it supports, if it does not
+# support everything. Choices are checked before TensorFlow is imported.
 Choices = Mapping[str, Sequence[str | bool | int]]

@@ -1,13 +1,15 @@
-"""A Hydra launcher that gives every job of a sweep a process of its own.
+"""A Hydra launcher that runs each job of a sweep in a process of its own.
 
-Hydra's own launcher runs all jobs in one process and joblib's reuses its workers, so that a variant inherits
-TensorFlow's threads, memory, seeds and traced functions from the one before it. Here nothing is shared but the
-machine: `n_jobs` processes at a time, each with its share of the cores, and of a GPU where there is one. They are
-forked from a process that has imported everything and run nothing, so no job waits for its imports. A job that fails
-or is killed takes no other with it. All jobs are checked before the first one starts, and a table closes the sweep.
+Hydra's launcher runs all jobs in one process, and joblib's reuses its workers. A variant then inherits TensorFlow's
+threads, memory, seeds and traced functions from the variant before it. This launcher shares nothing but the machine:
 
-What XLA compiles is not shared. TensorFlow can keep it in a folder (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory),
-which saves a second or two of a job; but a full disk or a damaged file there ends the run that meets it.
+- `n_jobs` processes run at a time. Each has its share of the cores, and of a GPU where there is one.
+- They are forked from a process that has imported everything and computed nothing, so no job waits for imports.
+- All configs are checked before the first job starts. A job that fails or is killed stops no other job.
+- A table of all runs closes the sweep.
+
+What XLA compiles is not shared. TensorFlow could keep it in a folder (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory)
+and save a job a second or two. But a full disk or a damaged file in that folder ends the run.
 """
 
 import copy
@@ -34,16 +36,17 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from ganfreeze import app, errors
-from ganfreeze.app import validation
+from ganfreeze.app.config import Variant, parse
+from ganfreeze.app.validation import parse_options
 from ganfreeze.backend import job_shares
+from ganfreeze.errors import BadInput
 from ganfreeze.types import Count
 
-_PATIENCE = 60.0  # seconds for a job to end in order: an interruption raised inside a destructor is lost
+_PATIENCE = 60.0  # seconds that an interrupted job has to end in order; Python drops an interruption in a destructor
 
 
 class FreshProcessLauncher(Launcher):
-    """Runs `n_jobs` jobs at a time; with more than one, what each prints goes to `output.log` in its folder."""
+    """Run `n_jobs` jobs at a time. With more than one, each job prints to `output.log` in its own folder."""
 
     def __init__(self, n_jobs: Count) -> None:
         self._n_jobs = n_jobs
@@ -60,23 +63,24 @@ class FreshProcessLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
-        jobs = [self._job(number, list(each)) for number, each in enumerate(job_overrides, initial_job_idx)]
-        _check(jobs, self._n_jobs)
-        for each in (signal.SIGINT, signal.SIGTERM):  # a shell makes what a script puts behind an & deaf to SIGINT
-            signal.signal(each, signal.default_int_handler)
+        jobs = [self._job(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
+        variants = _parse(jobs, self._n_jobs)
+        for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what a script starts with & ignore SIGINT
+            signal.signal(number, signal.default_int_handler)
         os.environ |= job_shares.core_shares(self._n_jobs)
         for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
             self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
+        tracker = variants[0].tracker
         try:
             returns = list(pool.map(self._run, jobs))
         except KeyboardInterrupt:
             self._stop()
             pool.shutdown(cancel_futures=True)
-            print(f"\n{app.close_sweep(jobs[0])}", flush=True)
+            print(f"\n{tracker.close_sweep(self._sweep)}", flush=True)
             raise SystemExit("ganfreeze: sweep interrupted") from None
-        print(f"\n{app.close_sweep(jobs[0])}", flush=True)
-        if failed := sum(each.status == JobStatus.FAILED for each in returns):
+        print(f"\n{tracker.close_sweep(self._sweep)}", flush=True)
+        if failed := sum(returned.status == JobStatus.FAILED for returned in returns):
             raise SystemExit(f"ganfreeze: {failed} of {len(returns)} runs failed")
         return returns
 
@@ -87,7 +91,7 @@ class FreshProcessLauncher(Launcher):
         return config
 
     def _run(self, job: DictConfig) -> JobReturn:
-        """Run a job in a new process, and wait for it. Whatever happens to it, the other jobs go on."""
+        """Run a job in a new process and wait for it. If it fails, the other jobs go on."""
         folder = Path(job.hydra.sweep.dir, job.hydra.sweep.subdir)
         name = _name(job)
         try:
@@ -113,13 +117,13 @@ class FreshProcessLauncher(Launcher):
         share = self._shares.get()
         try:
             process = self._forks.Process(target=_in_the_new_process, args=(exchange, share, log))
-            with self._lock:  # so that no process begins after `_stop` has ended those there are
+            with self._lock:  # no process may start after `_stop` has ended the others
                 if self._stopping:
                     return -signal.SIGINT
                 process.start()
                 self._processes.add(process)
             wait([process.sentinel])
-            with self._lock:  # as every start looks whether other processes have ended
+            with self._lock:  # `start` joins ended processes too, and two joins at a time would clash
                 process.join()
                 self._processes.remove(process)
             return process.exitcode or 0
@@ -127,8 +131,8 @@ class FreshProcessLauncher(Launcher):
             self._shares.put(share)
 
     def _stop(self) -> None:
-        for each in (signal.SIGINT, signal.SIGTERM):  # one is enough: the jobs end in order now
-            signal.signal(each, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM):  # one is enough: the jobs end in order now
+            signal.signal(number, signal.SIG_IGN)
         with self._lock:
             self._stopping = True
             for process in self._processes:
@@ -142,31 +146,33 @@ def _name(job: DictConfig) -> str:
     return " ".join(filter_overrides(job.hydra.overrides.task))
 
 
-def _check(jobs: Sequence[DictConfig], n_jobs: int) -> None:
-    """Refuse the whole sweep before any job starts, if one of its configs is no good."""
+def _parse(jobs: Sequence[DictConfig], n_jobs: int) -> list[Variant]:
+    """Parse all configs, so that a bad one stops the sweep before any job starts."""
     try:
-        validation.check_options("hydra.launcher", FreshProcessLauncher, {"n_jobs": n_jobs}, given=())
-    except errors.BadInput as error:
+        parse_options("hydra.launcher", FreshProcessLauncher, {"n_jobs": n_jobs})
+    except BadInput as error:
         raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
+    variants = []
     for job in jobs:
         config = copy.deepcopy(job)
         with open_dict(config):
             words = config.pop("hydra").runtime.choices
         try:
-            app.check(config, words)
-        except errors.BadInput as error:
+            variants.append(parse(config, words))
+        except BadInput as error:
             raise SystemExit(f"ganfreeze: nothing was started; {_name(job)}:\n{error}") from None
+    return variants
 
 
 def _in_the_new_process(exchange: Path, share: Mapping[str, str], log: Path | None) -> None:
-    """Run a job; what it returns is left in `exchange`. Ends the process, with 1 where the job failed."""
+    """Run a job and leave its result in `exchange`. Exit with 1 where the job failed."""
     if log:
         with log.open("wb") as file:
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(file.fileno(), stream.fileno())
     os.environ |= share
     context, task, job, singletons, command_line = cloudpickle.loads((exchange / "payload").read_bytes())
-    sys.argv, sys.orig_argv = command_line  # what the user typed is what the run records
+    sys.argv, sys.orig_argv = command_line  # the run records what the user typed
     setup_globals()
     Singleton.set_state(singletons)
     returned = run_job(

@@ -1,4 +1,4 @@
-"""Contracts over every file in conf/, and what a user is told of a bad config."""
+"""Every file in conf/ fits the code, and a bad config gives a helpful message."""
 
 import inspect
 import subprocess
@@ -9,11 +9,12 @@ from conftest import CONF, ROOT, words
 from hydra.utils import get_object
 from omegaconf import OmegaConf
 
-from ganfreeze.app import GROUPS
+from ganfreeze.app.command_line import current_words
+from ganfreeze.app.config import GROUPS
 from ganfreeze.errors import BadInput
 
 FILES = [(group, word) for group in GROUPS for word in words(group)]
-GIVEN_BY_APP = {"game"}  # to the constructors of strategies
+GIVEN_BY_APP = {"game"}  # arguments of strategies that are not options
 
 
 def test_the_groups_are_the_folders():
@@ -24,20 +25,21 @@ def test_the_groups_are_the_folders():
 def test_word_yaml_module_and_signature_agree(group, word):
     node = OmegaConf.load(CONF / group / f"{word}.yaml")
     target = node.pop("_target_")
-    assert target.rpartition(".")[0] == f"ganfreeze.{group}.{word}"
+    assert target.startswith("ganfreeze.")
+    assert target.rpartition(".")[0].endswith(f".{group}.{word}"), "the last folder of the path is the config group"
     parameters = dict(inspect.signature(get_object(target)).parameters)
     if group == "strategy":
         assert parameters.keys() >= GIVEN_BY_APP
-        parameters = {name: each for name, each in parameters.items() if name not in GIVEN_BY_APP}
+        parameters = {name: value for name, value in parameters.items() if name not in GIVEN_BY_APP}
     assert set(node) == set(parameters), "an option that the YAML leaves out cannot be set on the command line"
     for name, parameter in parameters.items():
         if parameter.default is not parameter.empty:
-            assert node[name] == parameter.default, f"{name}: the YAML and the signature name different defaults"
+            assert node[name] == parameter.default, f"{name}: the defaults of the YAML and of the signature differ"
 
 
 @pytest.mark.parametrize(("group", "word"), FILES)
-def test_every_word_composes_and_passes_the_check(check, group, word):
-    check(f"{group}='{word}'", *(["dataset.path=somewhere"] if word in ("npz", "image_folder") else []))
+def test_every_word_composes_and_passes_the_check(parse, group, word):
+    parse(f"{group}='{word}'", *(["dataset.path=somewhere"] if word in ("npz", "image_folder") else []))
 
 
 BAD = [
@@ -66,8 +68,8 @@ BAD = [
     (["~dataset"], "dataset=None: must be one word"),
     (["~strategy._target_"], "strategy=tape: must be one word"),
     (["evaluator.metrics=[fid,fud]"], "evaluator.metrics.1=fud: must be 'fid', 'inception_score', 'kid', "),
-    (["evaluator.metrics=[]"], "evaluator.metrics=.*: must name one figure or more, each once"),
-    (["evaluator.metrics=[fid,fid]"], "must name one figure or more, each once"),
+    (["evaluator.metrics=[]"], "evaluator.metrics=.*: must name one metric or more, each once"),
+    (["evaluator.metrics=[fid,fid]"], "must name one metric or more, each once"),
     (["evaluator.metrics=fid"], "evaluator.metrics=fid: must be a list, in brackets"),
     (["evaluator.splits=600"], "evaluator.splits=600: must be at most half of evaluator.samples=1000"),
     (
@@ -133,8 +135,8 @@ BAD = [
         "must be equal",
     ),
     (
-        ["update=seed", "loss=relativistic"],
-        "^loss=relativistic does not go with update.batches=split [(]of update=seed[)]; it goes with "
+        ["update=keras_gan", "loss=relativistic"],
+        "^loss=relativistic does not go with update.batches=split [(]of update=keras_gan[)]; it goes with "
         "update.batches=joint$",
     ),
     (["loss=relativistic", "update.batches=split"], "update.batches=split [(]of update=alternating[)]; it goes with"),
@@ -144,8 +146,8 @@ BAD = [
         "fused_steps=auto or 1$",
     ),
     (
-        ["update=seed", "regularizer=consensus"],
-        "^regularizer=consensus does not go with update.batches=split [(]of update=seed[)]; it goes with",
+        ["update=keras_gan", "regularizer=consensus"],
+        "^regularizer=consensus does not go with update.batches=split [(]of update=keras_gan[)]; it goes with",
     ),
     (["regularizer=r1", "regularizer.weight=-1"], "regularizer.weight=-1: must be greater than 0"),
     (["regularizer=weight_clip", "regularizer.bound=0.0"], "regularizer.bound=0.0: must be greater than 0"),
@@ -155,28 +157,28 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("overrides", "message"), BAD, ids=lambda each: each[0] if isinstance(each, list) else "")
-def test_a_bad_value_is_named_with_what_is_allowed(check, overrides, message):
+@pytest.mark.parametrize(("overrides", "message"), BAD, ids=lambda value: value[0] if isinstance(value, list) else "")
+def test_the_message_names_the_bad_value_and_what_is_allowed(parse, overrides, message):
     with pytest.raises(BadInput, match=message):
-        check(*overrides)
+        parse(*overrides)
 
 
-def test_off_is_a_word_and_no_boolean(check):
-    """YAML 1.1 takes a bare off for false; what is written to the record must read back as it was given."""
-    chosen = check("audit=off")
-    assert chosen.settings.audit == "off"
-    assert OmegaConf.create(OmegaConf.to_yaml(chosen.cfg)).audit == "off"
-    assert check().settings.audit == "error"
+def test_off_is_a_word_and_not_a_boolean(parse):
+    """YAML 1.1 reads a bare off as false. The recorded config must give "off" when it is read back."""
+    variant = parse("audit=off")
+    assert variant.settings.audit == "off"
+    assert OmegaConf.create(variant.yaml).audit == "off"
+    assert parse().settings.audit == "error"
 
 
-def test_only_joint_updates_of_one_optimizer_go_with_what_needs_them(check):
-    """What is refused above is refused for one option's sake: with another value of it the same words pass."""
-    check("update=seed", "update.batches=joint", "loss=relativistic")
-    check("update=seed", "update.batches=joint", "regularizer=r1")
-    check("strategy=compile", "regularizer=weight_clip", "update=seed")
-    check("update.order=simultaneous", "update.discriminator_steps=1", "update.generator_steps=1")
-    check("update=simultaneous", "update.order=generator_first", "update.generator_steps=2")
-    check("update.optimizers=shared", "optimizer.generator_rate=0.5", "optimizer.discriminator_rate=0.5")
+def test_words_that_were_refused_pass_with_another_option(parse):
+    """Some words are refused above because of one option. With another value of that option they pass."""
+    parse("update=keras_gan", "update.batches=joint", "loss=relativistic")
+    parse("update=keras_gan", "update.batches=joint", "regularizer=r1")
+    parse("strategy=compile", "regularizer=weight_clip", "update=keras_gan")
+    parse("update.order=simultaneous", "update.discriminator_steps=1", "update.generator_steps=1")
+    parse("update=simultaneous", "update.order=generator_first", "update.generator_steps=2")
+    parse("update.optimizers=shared", "optimizer.generator_rate=0.5", "optimizer.discriminator_rate=0.5")
 
 
 COMMAND_LINE = [
@@ -188,12 +190,15 @@ COMMAND_LINE = [
     (["-m", "hydra.launcher.n_jobs=0"], ["nothing was started; hydra.launcher.n_jobs=0: must be greater"]),
     (["paths.mlruns=/proc/x"], ["paths.mlruns=/proc/x: /proc/x cannot be written"]),
     (["steps=-3"], ["ganfreeze: steps=-3: must be greater than or equal to 1"]),
-    (["update=seed", "loss=relativistic"], ["ganfreeze: loss=relativistic does not go with update.batches=split"]),
+    (["update=keras_gan", "loss=relativistic"], ["ganfreeze: loss=relativistic does not go with update.batches=split"]),
     (["strategy=toggle", "regularizer=consensus"], ["ganfreeze: strategy=toggle does not go with regularizer=cons"]),
     (["update=simultaneous", "update.generator_steps=2"], ["ganfreeze: update.order=simultaneous updates each"]),
     (["architecture=dirac"], ["ganfreeze: architecture=dirac plays on a line", "are (8, 8, 1). Choose dataset=dirac"]),
     (["dataset=dirac", "architecture=dirac"], ["ganfreeze: evaluator=classifier needs", "Choose evaluator=none"]),
-    (["dataset=dirac", "architecture=dcgan"], ["architecture=dcgan builds for", "are points of 1 dimensions."]),
+    (
+        ["dataset=dirac", "architecture=dcgan"],
+        ["architecture=dcgan needs square", "are points of 1 dimensions."],
+    ),
     (["dataset=ring", "architecture=maxout"], ["evaluator=classifier needs images", "Choose evaluator=mixture or"]),
     (["evaluator=mixture"], ["evaluator=mixture needs a data set whose modes are known", "not dataset=digits"]),
     (["evaluator=inception", "evaluator.weights=none"], ["evaluator.weights=none: must be the folder of a SavedModel"]),
@@ -201,14 +206,14 @@ COMMAND_LINE = [
     (["-m", "steps=5,0"], ["nothing was started; steps=0:", "steps=0: must be greater"]),
     (
         ["-m", "update=alternating,seed", "loss=hinge,relativistic"],
-        ["started; update=seed loss=relativistic"],
+        ["started; update=keras_gan loss=relativistic"],
     ),
     (["architecture=dcgan", "dataset=npz", "dataset.path=missing.npz"], ["missing.npz: there is no such file"]),
     (["dataset=mnist", "dataset.mirror=http://127.0.0.1:9"], ["needs train-images-idx3-ubyte.gz", "GANFREEZE_DATA"]),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "expected"), COMMAND_LINE, ids=lambda each: " ".join(each))
+@pytest.mark.parametrize(("arguments", "expected"), COMMAND_LINE, ids=" ".join)
 def test_the_command_line_refuses_before_tensorflow_is_imported(tmp_path, arguments, expected):
     script = (
         "import atexit, runpy, sys; "
@@ -217,10 +222,42 @@ def test_the_command_line_refuses_before_tensorflow_is_imported(tmp_path, argume
         f"runpy.run_path({str(ROOT / 'src' / 'train.py')!r}, run_name='__main__')"
     )
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "", "GANFREEZE_DATA": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode != 0
-    assert "IMPORTED False" in done.stdout
+    command = [sys.executable, "-c", script]
+    program = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert program.returncode != 0
+    assert "IMPORTED False" in program.stdout
     for text in expected:
-        assert text in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not (tmp_path / "mlruns").exists(), "no run was begun"
+        assert text in program.stderr
+    assert "Traceback" not in program.stderr
+    assert not (tmp_path / "mlruns").exists(), "a run began"
+
+
+@pytest.mark.parametrize(
+    ("argument", "current"),
+    [
+        ("update=seed", "update=keras_gan"),
+        ("update='seed'", "update=keras_gan"),
+        ('update="seed"', "update=keras_gan"),
+        ("update=alternating,seed", "update=alternating,keras_gan"),
+        ("update='seed',alternating", "update=keras_gan,alternating"),
+        ("tracker=null", "tracker=none"),
+        ("tracker='null'", "tracker=none"),
+        ("tracker=mlflow,null", "tracker=mlflow,none"),
+        ("tracker=mlflow,'null'", "tracker=mlflow,none"),
+    ],
+)
+def test_renamed_words_still_work(argument, current):
+    assert current_words([argument]) == [current]
+
+
+@pytest.mark.parametrize(
+    ("argument", "quoted"),
+    [("loss=5", "loss='5'"), ("loss=hinge,5", "loss=hinge,'5'"), ("strategy=null", "strategy='null'")],
+)
+def test_words_that_hydra_would_parse_as_null_or_a_number_are_quoted(argument, quoted):
+    assert current_words([argument]) == [quoted]
+
+
+def test_other_arguments_stay_as_they_are():
+    arguments = ["src/train.py", "-m", "seed=1", "strategy=tape", "loss='5'", "steps=5", "seed=0,1", "tracker.uri=null"]
+    assert current_words(arguments) == arguments

@@ -1,4 +1,4 @@
-"""`src/evaluate.py` as a user runs it, on a run that is over: its figures, its cards, and what it leaves alone."""
+"""`src/evaluate.py` evaluates a finished run again: the metrics, the cards, and what it leaves as it was."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from programs import run
 
 from ganfreeze import events
 from ganfreeze.app import evaluate
-from ganfreeze.app.recorded_runs import variant as recorded_variant
+from ganfreeze.app.recorded_runs import variant_of
 from ganfreeze.errors import BadInput
 from ganfreeze.record import mlflow_store
 from ganfreeze.record.report import run_tables
@@ -23,142 +23,162 @@ from ganfreeze.record.tracker.mlflow import Mlflow
 OPTIONS = ("strategy=tape", "steps=20", "batch_size=8", "ema=0.5", "packing=2", "evaluator.samples=100")
 
 
-def recorded(folder):
-    client = MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
-    (found,) = client.search_runs([client.get_experiment_by_name("ganfreeze").experiment_id])
-    return client, found
+def store_of(folder):
+    return f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
 
 
-def history(client, found):
-    """Every metric's history, but for the system's own."""
+def client_and_only_run(folder):
+    client = MlflowClient(store_of(folder))
+    (recorded,) = client.search_runs([client.get_experiment_by_name("ganfreeze").experiment_id])
+    return client, recorded
+
+
+def histories(client, recorded):
+    """Return the history of each metric, without the system's metrics."""
     return {
-        name: [(each.step, each.value, each.timestamp) for each in client.get_metric_history(found.info.run_id, name)]
-        for name in found.data.metrics
+        name: [
+            (metric.step, metric.value, metric.timestamp)
+            for metric in client.get_metric_history(recorded.info.run_id, name)
+        ]
+        for name in recorded.data.metrics
         if not name.startswith("system/")
     }
 
 
+def evaluation_name(recorded, beginning):
+    """Return the only name of an evaluation of this run that begins so."""
+    (name,) = {key.partition("/")[0] for key in recorded.data.metrics if key.startswith(beginning)}
+    return name
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
+    """Train a run. Return its folder, the program, a client, and the run as it was recorded."""
     folder = tmp_path_factory.mktemp("evaluated")
-    done = run(folder, "train", *OPTIONS)
-    assert done.returncode == 0, done.stderr
-    return folder, done, *recorded(folder)
+    program = run(folder, "train", *OPTIONS)
+    assert program.returncode == 0, program.stderr
+    return folder, program, *client_and_only_run(folder)
 
 
 @pytest.fixture(scope="module")
-def again(trained):
-    """By the run's own evaluator, and then by the whole ladder under another protocol."""
-    folder, _, _, found = trained
+def evaluated_again(trained):
+    """Evaluate the run by its own protocol, and then by another. Return both programs, a client, and the run."""
+    folder, _, _, recorded = trained
     metrics = "fid,inception_score,kid,precision_recall,density_coverage,memorization,ms_ssim,sliced_wasserstein"
-    others = "samples_seeds=3", "evaluator.samples=150", f"evaluator.metrics=[{metrics}]"
-    same, other = (run(folder, "evaluate", f"run={found.info.run_id}", *options) for options in ((), others))
-    for done in (same, other):
-        assert done.returncode == 0, done.stderr
-        assert "Traceback" not in done.stderr
-    return same, other, *recorded(folder)
+    other_protocol = ("samples_seeds=3", "evaluator.samples=150", f"evaluator.metrics=[{metrics}]")
+    same, other = (run(folder, "evaluate", f"run={recorded.info.run_id}", *options) for options in ((), other_protocol))
+    for program in (same, other):
+        assert program.returncode == 0, program.stderr
+        assert "Traceback" not in program.stderr
+    return same, other, *client_and_only_run(folder)
 
 
 def test_the_average_is_evaluated_beside_the_weights(trained):
-    _, done, client, found = trained
-    figures = {name for name in found.data.metrics if "/" in name and not name.startswith("system/")}
-    kinds = ("fid", "inception_score")
-    assert figures == {f"{name}/{kind}" for name in ("classifier", "classifier_ema") for kind in kinds}
-    assert found.data.metrics["classifier/fid"] != found.data.metrics["classifier_ema/fid"]
-    raw, average = (json.loads(found.data.tags[f"card.{name}"]) for name in ("classifier", "classifier_ema"))
+    _, program, client, recorded = trained
+    evaluated = {name for name in recorded.data.metrics if "/" in name and not name.startswith("system/")}
+    metrics = ("fid", "inception_score")
+    assert evaluated == {f"{name}/{metric}" for name in ("classifier", "classifier_ema") for metric in metrics}
+    assert recorded.data.metrics["classifier/fid"] != recorded.data.metrics["classifier_ema/fid"]
+    raw, average = (json.loads(recorded.data.tags[f"card.{name}"]) for name in ("classifier", "classifier_ema"))
     assert (raw.pop("ema"), average.pop("ema")) == ("none", 0.5)
     assert raw == average
-    weights = {Path(each.path).name for each in client.list_artifacts(found.info.run_id, "weights")}
+    weights = {Path(file.path).name for file in client.list_artifacts(recorded.info.run_id, "weights")}
     assert "generator_ema.weights.h5" in weights
-    pictures = [each.path for each in client.list_artifacts(found.info.run_id, "images")]
+    pictures = [file.path for file in client.list_artifacts(recorded.info.run_id, "images")]
     assert sum("samples_ema" in path and "step+20+" in path for path in pictures) >= 1
-    assert "classifier_ema/fid" in done.stdout
+    assert "classifier_ema/fid" in program.stdout
 
 
-def test_the_same_protocol_gives_the_same_figures(trained, again):
-    """Of the weights as they came back from disk, in another process, to the last bit."""
+def test_the_same_protocol_gives_the_same_metrics(trained, evaluated_again):
+    """The weights were read from disk, in another process. The metrics are equal to the last bit."""
     _, _, _, before = trained
-    same, _, _, after = again
+    same, _, _, after = evaluated_again
     for name in ("classifier", "classifier_ema"):
-        (label,) = {key.partition("/")[0] for key in after.data.metrics if key.startswith(f"{name}-100x1-")}
-        for kind in ("fid", "inception_score"):
-            assert after.data.metrics[f"{label}/{kind}"] == before.data.metrics[f"{name}/{kind}"]
-        assert json.loads(after.data.tags[f"card.{label}"]) == json.loads(before.data.tags[f"card.{name}"])
-        assert label in same.stdout
+        new_name = evaluation_name(after, f"{name}-100x1-")
+        for metric in ("fid", "inception_score"):
+            assert after.data.metrics[f"{new_name}/{metric}"] == before.data.metrics[f"{name}/{metric}"]
+        assert json.loads(after.data.tags[f"card.{new_name}"]) == json.loads(before.data.tags[f"card.{name}"])
+        assert new_name in same.stdout
     assert "refused" not in same.stdout
 
 
-def test_the_history_of_the_run_is_undisturbed(trained, again):
+def test_the_history_of_the_run_does_not_change(trained, evaluated_again):
     _, _, _, before = trained
-    _, _, client, after = again
-    was, now = history(client, before), history(client, after)
-    assert {name: now[name] for name in was} == was
-    assert all(len(points) == 1 and points[0][0] == 20 for name, points in now.items() if name not in was)
+    _, _, client, after = evaluated_again
+    histories_before, histories_after = histories(client, before), histories(client, after)
+    assert {name: histories_after[name] for name in histories_before} == histories_before
+    new = {name: points for name, points in histories_after.items() if name not in histories_before}
+    assert all(len(points) == 1 and points[0][0] == 20 for points in new.values())
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.info.end_time)
     assert after.data.params == before.data.params
     assert before.data.tags.items() <= after.data.tags.items()
 
 
-def test_several_seeds_give_the_mean_and_the_spread(again):
-    _, other, client, after = again
-    (label,) = {key.partition("/")[0] for key in after.data.metrics if key.startswith("classifier-150x3-")}
-    path = client.download_artifacts(after.info.run_id, f"evaluations/{label}.json")
-    kept = json.loads(Path(path).read_text())
-    assert kept["card"]["seeds"] == [0, 1, 2]
-    assert list(kept["by_seed"]) == ["0", "1", "2"]
-    for kind in (*("fid", "inception_score", "kid", "density", "memorization"), "ms_ssim", "sliced_wasserstein"):
-        values = [each[kind] for each in kept["by_seed"].values()]
-        assert len(set(values)) == 3 or kind in ("density", "memorization")
-        assert after.data.metrics[f"{label}/{kind}"] == pytest.approx(statistics.fmean(values))
-        assert after.data.metrics[f"{label}/{kind}_spread"] == pytest.approx(statistics.stdev(values))
+def test_several_seeds_give_the_mean_and_the_spread(evaluated_again):
+    _, other, client, after = evaluated_again
+    name = evaluation_name(after, "classifier-150x3-")
+    path = client.download_artifacts(after.info.run_id, f"evaluations/{name}.json")
+    evaluation = json.loads(Path(path).read_text())
+    assert evaluation["card"]["seeds"] == [0, 1, 2]
+    assert list(evaluation["by_seed"]) == ["0", "1", "2"]
+    for metric in ("fid", "inception_score", "kid", "density", "memorization", "ms_ssim", "sliced_wasserstein"):
+        values = [metrics[metric] for metrics in evaluation["by_seed"].values()]
+        assert len(set(values)) == 3 or metric in ("density", "memorization")
+        assert after.data.metrics[f"{name}/{metric}"] == pytest.approx(statistics.fmean(values))
+        assert after.data.metrics[f"{name}/{metric}_spread"] == pytest.approx(statistics.stdev(values))
     assert "refused" in other.stdout
-    told = "classifier/fid, classifier/inception_score: not compared, for not measured alike: samples: 150, 100; seeds:"
-    assert told in other.stdout
+    reason = (
+        "classifier/fid, classifier/inception_score: not comparable: the protocols differ in samples: 150, 100; seeds:"
+    )
+    assert reason in other.stdout
     assert "py_func" not in other.stderr
 
 
-def test_what_is_there_is_not_written_again(trained, again):
-    """Evaluated once more under one protocol, by a tracker that is handed other figures."""
+def test_an_evaluation_is_not_written_twice(trained, evaluated_again):
+    """A tracker receives other metrics by a protocol that the run has already, and keeps the old ones."""
     folder, _, _, _ = trained
-    _, _, client, found = again
-    (label,) = {key.partition("/")[0] for key in found.data.metrics if key.startswith("classifier-150x3-")}
-    card = json.loads(found.data.tags[f"card.{label}"])
+    _, _, client, recorded = evaluated_again
+    name = evaluation_name(recorded, "classifier-150x3-")
+    card = json.loads(recorded.data.tags[f"card.{name}"])
     with Mlflow(store=str(folder / "mlruns")) as tracker:
-        tracker.amend(found.info.run_id, events.Evaluated(20, "classifier", label, card, {0: {"fid": 5.0}}))
+        tracker.amend(recorded.info.run_id, events.Evaluated(20, "classifier", name, card, {0: {"fid": 5.0}}))
         new = events.Evaluated(20, "classifier", "fresh", card, {0: {"fid": float("nan")}, 1: {"fid": 5.0}})
-        tracker.amend(found.info.run_id, new)
+        tracker.amend(recorded.info.run_id, new)
     assert [path.name for path in folder.glob("mlruns/artifacts/*/artifacts/evaluations/fresh.json")] == ["fresh.json"]
-    now = client.get_run(found.info.run_id).data.metrics
-    assert now[f"{label}/fid"] == found.data.metrics[f"{label}/fid"]
-    assert math.isnan(now["fresh/fid"])
-    assert math.isnan(now["fresh/fid_spread"])
+    metrics = client.get_run(recorded.info.run_id).data.metrics
+    assert metrics[f"{name}/fid"] == recorded.data.metrics[f"{name}/fid"]
+    assert math.isnan(metrics["fresh/fid"])
+    assert math.isnan(metrics["fresh/fid_spread"])
 
 
 @pytest.fixture(scope="module")
-def kept(trained):
-    folder, _, _, found = trained
-    return mlflow_store.recorded(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}", found.info.run_id)
+def finished(trained):
+    """Read the finished run from the store."""
+    folder, _, _, recorded = trained
+    return mlflow_store.finished_run(store_of(folder), recorded.info.run_id)
 
 
-def variant(kept, *overrides):
+def rebuilt_variant(finished, *overrides):
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return recorded_variant(kept, overrides)
+        return variant_of(finished, overrides)
 
 
-def test_a_variant_is_the_runs_own_but_for_what_is_asked(kept):
-    """Its evaluator's options too, as long as the evaluator is the same; where things lie is looked up now."""
-    same = variant(kept)
-    assert (same.settings.packing, same.settings.ema, same.settings.steps) == (2, 0.5, 20)
-    assert same.evaluator.samples == 100
-    assert same.evaluator.cache == os.environ["GANFREEZE_CACHE"]
-    for words in (["evaluator=classifier"], ["evaluator='classifier'"], ["paths.data=elsewhere"]):
-        assert variant(kept, *words).evaluator.samples == 100
-    other = variant(kept, "evaluator.samples=7", "evaluator.metrics=[kid]", "evaluator.seed=3").evaluator
-    assert (other.samples, list(other.metrics), other.seed) == (7, ["kid"], 3)
-    inception = variant(kept, "evaluator=inception", "evaluator.resize=clean").evaluator
+def test_the_variant_is_that_of_the_run_except_for_the_overrides(finished):
+    """The same evaluator keeps its recorded options. Folders are looked up now."""
+    own = rebuilt_variant(finished)
+    assert (own.settings.packing, own.settings.ema, own.settings.steps) == (2, 0.5, 20)
+    assert own.evaluator.samples == 100
+    assert own.evaluator.cache == os.environ["GANFREEZE_CACHE"]
+    for override in ("evaluator=classifier", "evaluator='classifier'", "paths.data=elsewhere"):
+        assert rebuilt_variant(finished, override).evaluator.samples == 100
+    overrides = ("evaluator.samples=7", "evaluator.metrics=[kid]", "evaluator.seed=3")
+    overridden = rebuilt_variant(finished, *overrides).evaluator
+    assert (overridden.samples, list(overridden.metrics), overridden.seed) == (7, ["kid"], 3)
+    inception = rebuilt_variant(finished, "evaluator=inception", "evaluator.resize=clean").evaluator
     assert (inception.samples, inception.resize) == (1000, "clean")
-    older = kept._replace(config="\n".join(line for line in kept.config.splitlines() if not line.startswith("ema")))
-    assert variant(older).settings.ema is None, "what an older run does not know of has its default"
+    lines = finished.config.splitlines()
+    older = finished._replace(config="\n".join(line for line in lines if not line.startswith("ema")))
+    assert rebuilt_variant(older).settings.ema is None, "an option that the run did not record has its default"
 
 
 @pytest.mark.parametrize(
@@ -170,80 +190,85 @@ def test_a_variant_is_the_runs_own_but_for_what_is_asked(kept):
         ("evaluator.speed=1", "Could not override 'evaluator.speed'"),
     ],
 )
-def test_what_is_the_runs_own_cannot_be_chosen(kept, override, message):
+def test_other_overrides_are_refused(finished, override, message):
     with pytest.raises(BadInput, match=message):
-        variant(kept, override)
+        rebuilt_variant(finished, override)
 
 
-def test_what_cannot_be_evaluated_is_told(trained):
-    folder, _, _, found = trained
-    mine = f"run={found.info.run_id}"
+def test_mistakes_give_a_sentence(trained):
+    folder, _, _, recorded = trained
+    run_argument = f"run={recorded.info.run_id}"
     for arguments, message in (
         (["run=5"], "run=5: must be an MLflow run id, 32 hexadecimal digits"),
         ([f"run={'0' * 32}", "samples_seeds=0"], "samples_seeds=0: must be greater than or equal to 1"),
-        ([mine, "evaluator=mixture"], "evaluator=mixture needs a data set whose modes are known"),
-        ([mine, "evaluator=none"], "evaluator=none measures nothing: choose another"),
-        ([mine, "tracker='null'"], "tracker=mlflow is needed"),
-        ([mine, f"paths.mlruns={folder / 'elsewhere'}"], "there is no MLflow store at"),
+        ([run_argument, "evaluator=mixture"], "evaluator=mixture needs a data set whose modes are known"),
+        ([run_argument, "evaluator=none"], "evaluator=none measures nothing: choose another"),
+        ([run_argument, "tracker=none"], "tracker=mlflow is needed"),
+        ([run_argument, f"paths.mlruns={folder / 'elsewhere'}"], "there is no MLflow store at"),
     ):
-        done = run(folder, "evaluate", *arguments)
-        assert done.returncode == 1, arguments
-        assert message in done.stderr, (arguments, done.stderr)
-        assert "Traceback" not in done.stderr
+        program = run(folder, "evaluate", *arguments)
+        assert program.returncode == 1, arguments
+        assert message in program.stderr, (arguments, program.stderr)
+        assert "Traceback" not in program.stderr
 
 
-def test_a_run_is_held_against_the_data_it_was_trained_on(kept, digits):
-    """A recorded digest that is not the data's, as after a file was replaced."""
-    evaluate.require_data(digits, kept)
-    with pytest.raises(BadInput, match="was trained on data of another content: dataset=digits has the SHA-256 a65"):
-        evaluate.require_data(digits, kept._replace(digest="f" * 64))
+def test_a_run_is_evaluated_only_with_the_data_that_it_was_trained_on(finished, digits):
+    """The recorded digest is not that of the data, as if a file had been replaced."""
+    evaluate.require_data(digits, finished)
+    with pytest.raises(BadInput, match="was trained on other data: dataset=digits has the SHA-256 a65"):
+        evaluate.require_data(digits, finished._replace(digest="f" * 64))
 
 
-def test_a_run_that_goes_on_is_not_evaluated(trained):
-    folder, _, client, found = trained
-    uri = f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}"
-    mlflow_store.require_over(uri, found.info.run_id)
-    going_on = client.create_run(found.info.experiment_id)
+def test_a_running_run_is_not_evaluated(trained):
+    folder, _, client, recorded = trained
+    uri = store_of(folder)
+    mlflow_store.require_over(uri, recorded.info.run_id)
+    running = client.create_run(recorded.info.experiment_id)
     with pytest.raises(BadInput, match="is still running: it can be evaluated when it is over"):
-        mlflow_store.require_over(uri, going_on.info.run_id)
-    client.delete_run(going_on.info.run_id)
+        mlflow_store.require_over(uri, running.info.run_id)
+    client.delete_run(running.info.run_id)
 
 
-# ---------------------------------------------------------------------------------------------- tables, refusals
+# ------------------------------------------------------------------------------- tables, and metrics they refuse
 
 
-def a_run(number, samples, **metrics):
+def recorded_run(number, samples, **metrics):
+    """Return a run whose metrics were measured on this number of samples; None is a run without a card."""
     cards = {"classifier": {"samples": samples, "split": "train"}} if samples else {}
     return mlflow_store.Run(f"id{number}", "1", f"variant{number}", "FINISHED", metrics, cards=cards)
 
 
-def test_a_sweeps_table_refuses_figures_that_were_not_measured_alike():
-    figures = {"classifier/fid": 1.0, "classifier/kid": 0.0012, "steps_per_second": 9.0}
-    alike = run_tables.sweep_table([a_run(1, 1000, **figures), a_run(2, 1000, **figures)])
-    assert "refused" not in alike
-    assert "0.0012" in alike
-    apart = run_tables.sweep_table([a_run(1, 1000, **figures), a_run(2, 500, **figures)])
-    rows = [line.split() for line in apart.splitlines() if line.startswith("variant")]
-    assert rows[1:] == [[f"variant{each}", "refused", "refused", "9.000", "-", "FINISHED"] for each in (1, 2)]
-    assert apart.endswith(
-        "\nclassifier/fid, classifier/kid: not compared, for not measured alike: samples: 1000, 500\n"
+def test_the_table_of_a_sweep_refuses_metrics_of_different_protocols():
+    metrics = {"classifier/fid": 1.0, "classifier/kid": 0.0012, "steps_per_second": 9.0}
+    same = run_tables.sweep_table([recorded_run(1, 1000, **metrics), recorded_run(2, 1000, **metrics)])
+    assert "refused" not in same
+    assert "0.0012" in same
+    different = run_tables.sweep_table([recorded_run(1, 1000, **metrics), recorded_run(2, 500, **metrics)])
+    rows = [line.split() for line in different.splitlines() if line.startswith("variant")]
+    assert rows[1:] == [[f"variant{number}", "refused", "refused", "9.000", "-", "FINISHED"] for number in (1, 2)]
+    assert different.endswith(
+        "\nclassifier/fid, classifier/kid: not comparable: the protocols differ in samples: 1000, 500\n"
     )
-    unknown = run_tables.sweep_table([a_run(1, 1000, **figures), a_run(2, None, **figures)])
-    assert "samples: 1000, not said; split: train, not said" in unknown
+    without_card = run_tables.sweep_table([recorded_run(1, 1000, **metrics), recorded_run(2, None, **metrics)])
+    assert "samples: 1000, not said; split: train, not said" in without_card
 
 
-def test_a_table_of_an_evaluation_refuses_the_figure_of_training_where_it_must():
+def test_the_table_of_an_evaluation_refuses_the_training_metric_of_another_protocol():
     by_seed = {0: {"fid": 1.0}, 1: {"fid": 3.0}}
     card = {"samples": 1000, "split": "train"}
     evaluated = events.Evaluated(9, "classifier", "classifier-1000x2-abc", card, by_seed)
     assert evaluated.summary() == {"fid": (2.0, pytest.approx(2**0.5))}
-    shown = run_tables.evaluation_table(a_run(1, 1000, **{"classifier/fid": 7.5}), evaluated).splitlines()
-    assert shown[1].split() == ["fid", "2.000", "1.414", "7.500"]
-    refused = run_tables.evaluation_table(a_run(1, 500, **{"classifier/fid": 7.5}), evaluated).splitlines()
-    assert refused[1].split() == ["fid", "2.000", "1.414", "refused"]
-    assert refused[2].endswith("samples: 1000, 500")
-    older = run_tables.evaluation_table(a_run(1, None, **{"classifier/fid": 7.5}), evaluated).splitlines()
-    assert older[1].split() == ["fid", "2.000", "1.414", "refused"]
-    assert older[2].endswith("samples: 1000, not said; split: train, not said")
-    nothing = run_tables.evaluation_table(a_run(1, None), evaluated).splitlines()
-    assert [line.split() for line in nothing[1:]] == [["fid", "2.000", "1.414", "-"]]
+
+    def table_lines(samples, **metrics):
+        return run_tables.evaluation_table(recorded_run(1, samples, **metrics), evaluated).splitlines()
+
+    same = table_lines(1000, **{"classifier/fid": 7.5})
+    assert same[1].split() == ["fid", "2.000", "1.414", "7.500"]
+    different = table_lines(500, **{"classifier/fid": 7.5})
+    assert different[1].split() == ["fid", "2.000", "1.414", "refused"]
+    assert different[2].endswith("samples: 1000, 500")
+    without_card = table_lines(None, **{"classifier/fid": 7.5})
+    assert without_card[1].split() == ["fid", "2.000", "1.414", "refused"]
+    assert without_card[2].endswith("samples: 1000, not said; split: train, not said")
+    without_metric = table_lines(None)
+    assert [line.split() for line in without_metric[1:]] == [["fid", "2.000", "1.414", "-"]]

@@ -1,4 +1,4 @@
-"""The main job as a user runs it, in real processes, read back through MLflow's own client."""
+"""Train runs and sweeps in real processes, as a user does, and read the records with MLflow's own client."""
 
 import json
 import multiprocessing
@@ -23,13 +23,13 @@ from PIL import Image
 from ganfreeze.evaluation.protocol_card import FIELDS
 
 TRAIN = ROOT / "src" / "train.py"
-ENDLESS = ("evaluator=none", "steps=1000000", "jit=off")  # nothing is measured before it trains
+ENDLESS = ("evaluator=none", "steps=1000000", "jit=off")  # it trains at once, and measures no speeds before
 
 STARTED: list[subprocess.Popen[str]] = []
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_running():
+def processes_killed_after_each_test():
     yield
     for process in STARTED:
         if process.poll() is None:
@@ -38,18 +38,20 @@ def nothing_is_left_running():
 
 
 def start(folder, script, *arguments, **options):
+    """Start a script in a new process, with `options` of `subprocess.Popen`."""
     command = [sys.executable, str(script), *arguments]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     STARTED.append(subprocess.Popen(command, cwd=folder, **pipes, **options))
     return STARTED[-1]
 
 
-def deaf_to_sigint():
-    """As a shell starts what a script puts behind an &."""
+def ignore_sigint():
+    """Ignore SIGINT, as in a process that a shell script starts with &."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def finish(process, timeout=300):
+    """Wait for a process, and return its exit status, standard output and standard error."""
     output, errors = process.communicate(timeout=timeout)
     return process.returncode, output, errors
 
@@ -65,50 +67,53 @@ def runs_of(folder):
 
 
 def artifacts(client, run, path=None):
-    return sorted(each.path for each in client.list_artifacts(run.info.run_id, path))
+    return sorted(file.path for file in client.list_artifacts(run.info.run_id, path))
 
 
 def pictures(client, run, step):
     return [path for path in artifacts(client, run, "images") if f"step+{step}+" in path and path.endswith(".png")]
 
 
-def wait_for(condition, over, seconds=120):
-    """Until the condition holds, of a process that is not `over`: which returns a status, or whether it is."""
+def wait_for(condition, is_over, seconds=120):
+    """Wait until the condition holds. Fail if the process ends before.
+
+    `is_over` returns None or False while the process runs, and else its exit status or True.
+    """
     deadline = time.monotonic() + seconds
     while not condition():
-        assert over() in (None, False), "it ended before"
-        assert time.monotonic() < deadline, "waited too long"
+        assert is_over() in (None, False), "the process ended too early"
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.3)
 
 
 def is_training(folder):
     if not (folder / "mlruns" / "mlflow.db").exists():
         return False
-    with FileLock(folder / "mlruns" / ".lock"):  # a store that is being made must not be opened
+    with FileLock(folder / "mlruns" / ".lock"):  # the store must not be opened while it is being created
         runs_of(folder)
     return any("generator_loss" in run.data.metrics and run.info.status == "RUNNING" for run in runs_of(folder))
 
 
-# ------------------------------------------------------------------------------------------------- the main job
+# ------------------------------------------------------------------------------------------------------ a sweep
 
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    """`-m strategy=tape,compile`, as in the README but short."""
+    """Run the sweep `-m strategy=tape,compile` of the README, but short. Return its folder, and how it ended."""
     folder = tmp_path_factory.mktemp("sweep")
     options = "steps=50", "cadence.log=5", "cadence.evaluate=25", "evaluator.samples=200"
-    done = finish(start(folder, TRAIN, "-m", "strategy=tape,compile", *options))
-    assert done[0] == 0, done
-    return folder, done
+    ended = finish(start(folder, TRAIN, "-m", "strategy=tape,compile", *options))
+    assert ended[0] == 0, ended
+    return folder, ended
 
 
-def test_two_finished_runs_lie_side_by_side(sweep):
+def test_both_runs_finish_and_are_linked(sweep):
     folder, _ = sweep
     tape, compiled = runs_of(folder)
     assert [run.info.status for run in (tape, compiled)] == ["FINISHED", "FINISHED"]
     assert [run.data.params["strategy"] for run in (tape, compiled)] == ["tape", "compile"]
     processes = {tuple(json.loads(run.data.tags["ganfreeze.process"])) for run in (tape, compiled)}
-    assert len(processes) == 2, "each has a process of its own"
+    assert len(processes) == 2, "each run has its own process"
     assert "train.py -m strategy=tape,compile" in tape.data.tags["ganfreeze.command"]
     assert tape.data.tags["ganfreeze.sweep"] == compiled.data.tags["ganfreeze.sweep"]
     assert compiled.info.run_id in tape.data.tags["mlflow.note.content"]
@@ -118,12 +123,29 @@ def test_two_finished_runs_lie_side_by_side(sweep):
 def test_the_words_and_the_flattened_config_are_parameters(sweep):
     folder, _ = sweep
     tape, compiled = (run.data.params for run in runs_of(folder))
-    words = {"keras": "keras2", "update": "alternating", "architecture": "mlp", "loss": "nonsaturating"}
-    words |= {"optimizer": "adam", "schedule": "constant", "dataset": "digits", "evaluator": "classifier"}
-    words |= {"freeze": "none", "regularizer": "none"}
+    words = {
+        "keras": "keras2",
+        "update": "alternating",
+        "architecture": "mlp",
+        "freeze": "none",
+        "loss": "nonsaturating",
+        "regularizer": "none",
+        "optimizer": "adam",
+        "schedule": "constant",
+        "dataset": "digits",
+        "evaluator": "classifier",
+    }
     assert words.items() <= tape.items()
-    options = {"seed": "0", "steps": "50", "optimizer.generator_rate": "0.0002", "update.discriminator_steps": "1"}
-    options |= {"update.order": "discriminator_first", "update.batches": "joint", "audit": "error", "eager": "False"}
+    options = {
+        "seed": "0",
+        "steps": "50",
+        "optimizer.generator_rate": "0.0002",
+        "update.discriminator_steps": "1",
+        "update.order": "discriminator_first",
+        "update.batches": "joint",
+        "audit": "error",
+        "eager": "False",
+    }
     assert options.items() <= tape.items()
     assert {key for key in tape if tape[key] != compiled[key]} == {"strategy", "execution.fused_steps"}
     assert (tape["execution.jit"], tape["execution.fused_steps"], compiled["execution.fused_steps"]) == (
@@ -134,7 +156,7 @@ def test_the_words_and_the_flattened_config_are_parameters(sweep):
     assert float(tape["evaluator.test_accuracy"]) >= 0.98
 
 
-def test_every_figure_has_its_card(sweep):
+def test_every_metric_has_its_card(sweep):
     folder, _ = sweep
     tape, compiled = (json.loads(run.data.tags["card.classifier"]) for run in runs_of(folder))
     assert tape == compiled
@@ -143,8 +165,8 @@ def test_every_figure_has_its_card(sweep):
     assert (tape["extractor"], tape["resize"], tape["quantisation"]) == ("classifier", "none", "uint8")
     assert len(tape["weights"]) == 64
     for run in runs_of(folder):
-        figures = {name.rpartition("/")[0] for name in run.data.metrics if "/" in name}
-        assert figures - {"system"} == {"classifier"}
+        evaluators = {name.rpartition("/")[0] for name in run.data.metrics if "/" in name}
+        assert evaluators - {"system"} == {"classifier"}
 
 
 def test_the_metrics_have_their_whole_history(sweep):
@@ -168,7 +190,7 @@ def test_the_metrics_have_their_whole_history(sweep):
 
 
 def test_both_variants_are_the_same_algorithm(sweep):
-    """Without BatchNormalization in the discriminator, on Keras 2, from one seed: to rounding."""
+    """They are equal up to rounding: Keras 2, one seed, and no BatchNormalization in the discriminator."""
     folder, _ = sweep
     client = client_of(folder)
     for name in ("discriminator_loss", "generator_loss", "accuracy_real", "classifier/fid"):
@@ -178,7 +200,7 @@ def test_both_variants_are_the_same_algorithm(sweep):
         assert tape == pytest.approx(compiled, rel=1e-4)
 
 
-def test_what_is_kept_of_a_run(sweep):
+def test_a_run_keeps_its_config_pictures_weights_versions_and_data(sweep):
     folder, _ = sweep
     client = client_of(folder)
     digests = set()
@@ -187,7 +209,7 @@ def test_what_is_kept_of_a_run(sweep):
         assert [len(pictures(client, run, step)) for step in (0, 25, 50)] == [1, 1, 1]
         with Image.open(client.download_artifacts(run.info.run_id, *pictures(client, run, 50))) as grid:
             assert grid.size == (512, 512)
-            assert np.asarray(grid).std() > 10, "it shows something"
+            assert np.asarray(grid).std() > 10, "the picture is not blank"
         weights = {Path(path).name for path in artifacts(client, run, "weights")}
         assert weights == {"generator.weights.h5", "discriminator.weights.h5", "image_shape.json"}
         assert run.data.tags["version.tensorflow"] == "2.21.0"
@@ -200,7 +222,7 @@ def test_what_is_kept_of_a_run(sweep):
     assert len(digests) == 1
 
 
-def test_the_terminal_shows_a_table_and_an_address_and_no_noise(sweep):
+def test_the_terminal_shows_a_table_and_an_address_and_nothing_else(sweep):
     folder, (_, output, errors) = sweep
     runs = runs_of(folder)
     rows = [line.split() for line in output.splitlines() if line.endswith("FINISHED")]
@@ -210,7 +232,7 @@ def test_the_terminal_shows_a_table_and_an_address_and_no_noise(sweep):
     assert all(run.info.run_id in output for run in runs)
     assert f"mlflow server --backend-store-uri sqlite:///{folder}" in output
     assert len(output.splitlines()) < 15, output
-    assert not errors, "Hydra's log goes to standard output: what is here is noise"
+    assert not errors, "Hydra's log goes to standard output, so standard error must be empty"
 
 
 def test_samples_come_from_the_recorded_weights(sweep):
@@ -220,9 +242,9 @@ def test_samples_come_from_the_recorded_weights(sweep):
     code, output, errors = programs.run(folder, "sample", f"run={run.info.run_id}", "output=grid.png")
     assert code == 0, errors
     assert "64 samples" in output
-    recorded = client.download_artifacts(run.info.run_id, *pictures(client, run, 50))
-    with Image.open(folder / "grid.png") as ours, Image.open(recorded) as kept:
-        np.testing.assert_array_equal(np.asarray(ours), np.asarray(kept))
+    path = client.download_artifacts(run.info.run_id, *pictures(client, run, 50))
+    with Image.open(folder / "grid.png") as drawn, Image.open(path) as recorded:
+        np.testing.assert_array_equal(np.asarray(drawn), np.asarray(recorded))
 
 
 @pytest.mark.parametrize(
@@ -236,50 +258,50 @@ def test_samples_come_from_the_recorded_weights(sweep):
         (["run=" + "0" * 32, "count=0"], "count=0: must be greater than or equal to 1"),
     ],
 )
-def test_sampling_refuses_in_a_sentence(sweep, arguments, message):
+def test_mistakes_in_sampling_give_a_sentence(sweep, arguments, message):
     code, _, errors = programs.run(sweep[0], "sample", *arguments)
     assert code != 0
     assert message in errors
     assert "Traceback" not in errors
 
 
-def test_a_run_repeats_bit_for_bit(sweep, tmp_path):
+def test_a_repeated_run_gives_the_same_bits(sweep, tmp_path):
     folder, _ = sweep
     options = "strategy=tape", "steps=50", "cadence.log=5", "cadence.evaluate=25", "evaluator.samples=200"
     assert programs.run(tmp_path, "train", *options).returncode == 0
-    (again,), (first, _) = runs_of(tmp_path), runs_of(folder)
+    (repeated,), (first, _) = runs_of(tmp_path), runs_of(folder)
     for name in ("discriminator_loss", "generator_loss", "classifier/fid", "generator_weight_change"):
         histories = [
-            [metric.value for metric in client_of(where).get_metric_history(run.info.run_id, name)]
-            for where, run in ((folder, first), (tmp_path, again))
+            [metric.value for metric in client_of(store).get_metric_history(run.info.run_id, name)]
+            for store, run in ((folder, first), (tmp_path, repeated))
         ]
         assert histories[0] == histories[1], name
 
 
-def _enter_a_new_store(folder):
+def _experiment_of_a_new_store(folder):
     from ganfreeze.record.tracker.mlflow import Mlflow
 
     with Mlflow(store=str(folder)) as tracker:
         return tracker._experiment_id
 
 
-def test_eight_processes_may_begin_on_a_new_store_at_once(tmp_path):
+def test_eight_processes_can_create_one_store_at_once(tmp_path):
     context = multiprocessing.get_context("forkserver")
     with context.Pool(8) as pool:
-        experiments = pool.map(_enter_a_new_store, [tmp_path / "mlruns"] * 8, chunksize=1)
+        experiments = pool.map(_experiment_of_a_new_store, [tmp_path / "mlruns"] * 8, chunksize=1)
     assert len(set(experiments)) == 1
 
 
 @pytest.fixture
 def server(tmp_path):
-    """An MLflow server on this machine, with a store of its own."""
+    """Start an MLflow server on this machine, with its own store. Yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = tmp_path / "server"
     folder.mkdir()
-    places = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "kept")]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *places]
+    store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *store]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
@@ -296,15 +318,17 @@ def _is_up(address):
         return False
 
 
-def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
+def test_a_server_records_what_the_local_store_records(tmp_path, server):
     options = f"tracker.uri={server}", "steps=20", "cadence.log=10", "evaluator=none"
     code, output, errors = finish(start(tmp_path, TRAIN, "-m", "strategy=tape,compile", *options))
     assert code == 0, errors
     assert f"Compare: {server}/#/compare-runs?runs=" in output
     assert not (tmp_path / "mlruns").exists()
     client = MlflowClient(server)
-    (experiment,) = (each for each in client.search_experiments() if each.name == "ganfreeze")
-    for run in client.search_runs([experiment.experiment_id]):
+    (experiment,) = [
+        experiment.experiment_id for experiment in client.search_experiments() if experiment.name == "ganfreeze"
+    ]
+    for run in client.search_runs([experiment]):
         assert run.info.status == "FINISHED"
         assert len(client.get_metric_history(run.info.run_id, "generator_loss")) == 2
         assert {"config.yaml", "images", "weights"} <= set(artifacts(client, run))
@@ -313,7 +337,7 @@ def test_a_server_takes_what_the_local_store_takes(tmp_path, server):
     assert (tmp_path / "samples.png").exists()
 
 
-def test_jobs_share_the_cores_out():
+def test_jobs_share_the_cores():
     from ganfreeze.backend.job_shares import core_shares
 
     cores = len(os.sched_getaffinity(0))
@@ -321,8 +345,8 @@ def test_jobs_share_the_cores_out():
     assert core_shares(cores + 1)["TF_NUM_INTRAOP_THREADS"] == core_shares(cores + 1)["OMP_NUM_THREADS"] == "1"
 
 
-def nvidia_smi(folder, *gpus):
-    """A stand-in for NVIDIA's own tool, which knows of these GPUs."""
+def write_nvidia_smi(folder, *gpus):
+    """Write a stand-in for NVIDIA's own tool, which lists these GPUs."""
     tool = folder / "nvidia-smi"
     tool.write_text("#!/bin/sh\n" + "".join(f"echo '{gpu}'\n" for gpu in gpus))
     tool.chmod(0o755)
@@ -340,20 +364,20 @@ def nvidia_smi(folder, *gpus):
         ("", 2, [(None, None), (None, None)]),
     ],
 )
-def test_jobs_share_the_gpus_out(monkeypatch, tmp_path, visible, n_jobs, expected):
-    """One after the other, and the memory of one where several have to share it, nine tenths in all."""
+def test_jobs_share_the_gpus(monkeypatch, tmp_path, visible, n_jobs, expected):
+    """Each job gets the next GPU. Jobs on one GPU share nine tenths of its memory."""
     from ganfreeze.backend.job_shares import gpu_shares, gpus
 
-    nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
+    write_nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     shares = gpu_shares(n_jobs, gpus())
-    assert [(each.get("CUDA_VISIBLE_DEVICES"), each.get("GANFREEZE_GPU_MEMORY")) for each in shares] == expected
+    assert [(share.get("CUDA_VISIBLE_DEVICES"), share.get("GANFREEZE_GPU_MEMORY")) for share in shares] == expected
 
 
-def test_without_gpus_nothing_is_shared_out(monkeypatch):
+def test_without_gpus_there_is_nothing_to_share(monkeypatch):
     from ganfreeze.backend.job_shares import gpu_shares, gpus
 
     monkeypatch.setenv("PATH", "")
@@ -361,9 +385,9 @@ def test_without_gpus_nothing_is_shared_out(monkeypatch):
     assert gpu_shares(3, gpus()) == [{}, {}, {}]
 
 
-def test_each_job_is_forked_with_its_gpu_and_of_nothing_that_ran(tmp_path):
-    """The jobs' own records: two processes, a GPU each, nothing of TensorFlow's in the one that they come from."""
-    nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
+def test_each_job_has_its_own_process_and_gpu_and_a_fresh_tensorflow(tmp_path):
+    """Each job writes a record: its process, its GPU, and whether TensorFlow was initialized before it began."""
+    write_nvidia_smi(tmp_path, "0, GPU-a, 80000", "1, GPU-b, 40000")
     environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     script = (
@@ -371,34 +395,37 @@ def test_each_job_is_forked_with_its_gpu_and_of_nothing_that_ran(tmp_path):
         f"@hydra.main(version_base='1.3', config_path={str(ROOT / 'conf')!r}, config_name='config')\n"
         "def main(cfg):\n"
         "    context = sys.modules['tensorflow.python.eager.context'].context()\n"
-        "    told = [os.getpid(), os.environ['CUDA_VISIBLE_DEVICES'], context._initialized]\n"
-        "    Path(f'job{cfg.seed}').write_text(repr(told))\n"
+        "    record = [os.getpid(), os.environ['CUDA_VISIBLE_DEVICES'], context._initialized]\n"
+        "    Path(f'job{cfg.seed}').write_text(repr(record))\n"
         "    while not all(Path(f'job{n}').exists() for n in (0, 1)): time.sleep(0.1)\n"
         "if __name__ == '__main__': main()\n"
     )
     (tmp_path / "program.py").write_text(script)
-    arguments = ("-m", "seed=0,1", "hydra.launcher.n_jobs=2", "tracker='null'", "hydra.sweep.dir=out")
+    arguments = ("-m", "seed=0,1", "hydra.launcher.n_jobs=2", "tracker=none", "hydra.sweep.dir=out")
     code, _, errors = finish(start(tmp_path, tmp_path / "program.py", *arguments, env=environment))
     assert code == 0, errors
-    told = [literal_eval((tmp_path / f"job{number}").read_text()) for number in (0, 1)]
-    assert told[0][0] != told[1][0]
-    assert {gpu for _, gpu, _ in told} == {"0", "1"}
-    assert not any(initialized for _, _, initialized in told)
+    records = [literal_eval((tmp_path / f"job{number}").read_text()) for number in (0, 1)]
+    assert records[0][0] != records[1][0]
+    assert {gpu for _, gpu, _ in records} == {"0", "1"}
+    assert not any(initialized for _, _, initialized in records)
 
 
-# ---------------------------------------------------------------------------------------------- what goes wrong
+# ----------------------------------------------------------------------------------- failures and interruptions
 
 
-def test_a_failed_run_takes_no_other_with_it_and_keeps_its_traceback(tmp_path):
-    """Two at a time on a store that does not exist yet: one of the two diverges."""
-    code, output, errors = finish(
-        start(
-            tmp_path,
-            TRAIN,
-            *("-m", "hydra.launcher.n_jobs=2", "optimizer=sgd", "optimizer.discriminator_rate=0.01,1e30"),
-            *("loss=least_squares", "evaluator=none", "steps=30", "cadence.evaluate=30"),
-        )
+def test_a_failed_run_ends_no_other_run_and_keeps_its_traceback(tmp_path):
+    """Two jobs run at once, on a store that does not exist yet, and one of them diverges."""
+    arguments = (
+        "-m",
+        "hydra.launcher.n_jobs=2",
+        "optimizer=sgd",
+        "optimizer.discriminator_rate=0.01,1e30",
+        "loss=least_squares",
+        "evaluator=none",
+        "steps=30",
+        "cadence.evaluate=30",
     )
+    code, output, errors = finish(start(tmp_path, TRAIN, *arguments))
     assert code != 0
     assert "1 of 2 runs failed" in errors
     runs = {run.data.params["optimizer.discriminator_rate"]: run for run in runs_of(tmp_path)}
@@ -409,15 +436,15 @@ def test_a_failed_run_takes_no_other_with_it_and_keeps_its_traceback(tmp_path):
     assert "not finite between steps 0 and 30" in trace
     assert [line.split()[-1] for line in output.splitlines() if "optimizer.discriminator_rate=" in line][-2:] == [
         run.info.status for run in runs_of(tmp_path)
-    ], "the table closes a failed sweep too"
+    ], "a failed sweep ends with its table too"
     assert "Diverged" in (next(tmp_path.glob("outputs/sweeps/*/1/output.log"))).read_text()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_is_killed_with_what_it_had(tmp_path, how):
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_is_recorded_as_killed(tmp_path, signal_number):
     program = programs.Program(tmp_path, "train", *ENDLESS)
     wait_for(lambda: is_training(tmp_path), program.is_over)
-    program.send(how)
+    program.send(signal_number)
     code, _, errors = program.end()
     assert code != 0
     assert "interrupted" in errors
@@ -427,11 +454,11 @@ def test_an_interrupted_run_is_killed_with_what_it_had(tmp_path, how):
     assert run.info.end_time is not None
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, how):
-    process = start(tmp_path, TRAIN, "-m", "seed=0,1,2", *ENDLESS, preexec_fn=deaf_to_sigint)
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, signal_number):
+    process = start(tmp_path, TRAIN, "-m", "seed=0,1,2", *ENDLESS, preexec_fn=ignore_sigint)
     wait_for(lambda: is_training(tmp_path), process.poll)
-    process.send_signal(how)
+    process.send_signal(signal_number)
     code, output, errors = finish(process)
     assert code != 0
     assert "sweep interrupted" in errors
@@ -441,7 +468,7 @@ def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, how):
     assert "KILLED" in output
 
 
-def test_a_run_that_died_without_a_word_is_ended_by_the_next(tmp_path):
+def test_the_next_run_ends_a_run_whose_process_died(tmp_path):
     program = programs.Program(tmp_path, "train", *ENDLESS)
     wait_for(lambda: is_training(tmp_path), program.is_over)
     program.send(signal.SIGKILL)
@@ -451,10 +478,12 @@ def test_a_run_that_died_without_a_word_is_ended_by_the_next(tmp_path):
     assert [run.info.status for run in runs_of(tmp_path)] == ["KILLED", "FINISHED"]
 
 
-def test_the_null_tracker_is_a_word_and_writes_nothing(tmp_path):
-    code, output, errors = programs.run(tmp_path, "train", "tracker=null", "evaluator=none", "steps=5")
+@pytest.mark.parametrize("word", ["none", "null"])
+def test_the_tracker_none_writes_nothing(tmp_path, word):
+    """Its old name was `null`."""
+    code, output, errors = programs.run(tmp_path, "train", f"tracker={word}", "evaluator=none", "steps=5")
     assert code == 0, errors
     chosen, closing = output.splitlines()
-    assert chosen == "null none steps=5: execution.jit=false execution.fused_steps=50; too few steps to measure others"
-    assert closing.startswith("null none steps=5: 5 steps")
+    assert chosen == "none none steps=5: execution.jit=false execution.fused_steps=50; too few steps to measure others"
+    assert closing.startswith("none none steps=5: 5 steps")
     assert not (tmp_path / "mlruns").exists()

@@ -1,10 +1,11 @@
 """The machine and its GPUs."""
 
 
-class Gpus:
-    """What TensorFlow is told of two GPUs."""
+class TwoGpus:
+    """Two GPUs as TensorFlow lists them. They record what memory growth and limits are set."""
 
     def __init__(self, monkeypatch, error=None):
+        """`error` is raised when memory growth is set."""
         from ganfreeze.backend import tensorflow as tf
 
         self.growing, self.limits, self._error = [], {}, error
@@ -23,18 +24,18 @@ class Gpus:
         self.limits[gpu] = [device.memory_limit for device in devices]
 
 
-def test_a_gpu_is_taken_as_it_is_needed_or_to_its_share(monkeypatch):
+def test_gpu_memory_grows_as_needed_or_is_limited(monkeypatch):
     from ganfreeze.backend import machine
 
-    gpus = Gpus(monkeypatch)
+    gpus = TwoGpus(monkeypatch)
     for _ in range(2):
         machine.limit_gpu_memory(None)
     assert (gpus.growing, gpus.limits) == (["gpu0", "gpu1"], {})
-    gpus = Gpus(monkeypatch)
+    gpus = TwoGpus(monkeypatch)
     for _ in range(2):
         machine.limit_gpu_memory(4096)
     assert (gpus.growing, gpus.limits) == ([], {"gpu0": [4096], "gpu1": [4096]})
-    gpus = Gpus(monkeypatch, RuntimeError("Physical devices cannot be modified after being initialized"))
+    gpus = TwoGpus(monkeypatch, RuntimeError("Physical devices cannot be modified after being initialized"))
     machine.limit_gpu_memory(None)
     assert gpus.growing == []
 
@@ -42,7 +43,7 @@ def test_a_gpu_is_taken_as_it_is_needed_or_to_its_share(monkeypatch):
 def test_the_machine_is_described():
     from ganfreeze.backend import machine
 
-    described = machine.description()
-    assert set(described) == {"processor", "cores", "threads", "memory", "gpus", "system", "tensorflow"}
-    assert all(isinstance(value, str) and value for value in described.values())
-    assert int(described["cores"]) == machine.cores() >= 1
+    description = machine.description()
+    assert set(description) == {"processor", "cores", "threads", "memory", "gpus", "system", "tensorflow"}
+    assert all(isinstance(value, str) and value for value in description.values())
+    assert int(description["cores"]) == machine.cores() >= 1

@@ -1,4 +1,4 @@
-"""Readers against real files, hand-made ones, and broken ones."""
+"""Sources of data: real files, files written by the tests, and broken files."""
 
 import gzip
 import hashlib
@@ -15,12 +15,10 @@ import pytest
 from conftest import SHARED_DATA
 from PIL import Image
 
-from ganfreeze.data import download
-from ganfreeze.data import idx
+from ganfreeze.data import download, idx
 from ganfreeze.data.dataset import cifar10 as cifar10_module
 from ganfreeze.data.dataset import mnist as mnist_module
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.data.dataset.cifar10 import Cifar10
 from ganfreeze.data.dataset.dirac import Dirac
 from ganfreeze.data.dataset.fashion_mnist import FashionMnist
@@ -43,7 +41,7 @@ def random():
 
 @pytest.fixture
 def mnist_files(tmp_path, random):
-    """A tiny data set in MNIST's four files, gzipped."""
+    """Write a tiny data set as MNIST's four files, gzipped; return their folder."""
     folder = tmp_path / "mnist"
     folder.mkdir()
     for part, count in (("train", 7), ("t10k", 3)):
@@ -61,79 +59,79 @@ def mnist(data, cache, mirror=NOWHERE):
 # ------------------------------------------------------------------------------------------------------- digits
 
 
-def test_digits_are_scikit_learns(digits):
-    """Image by image, and split as scikit-learn splits them."""
+def test_digits_are_those_of_scikit_learn(digits):
+    """The images, the labels and the splits are all the same."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
-    theirs = load_digits()
-    images = np.rint(theirs.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
-    parts = train_test_split(np.arange(len(images)), test_size=360, random_state=0, stratify=theirs.target)
+    expected = load_digits()
+    images = np.rint(expected.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]
+    parts = train_test_split(np.arange(len(images)), test_size=360, random_state=0, stratify=expected.target)
     for split, part in zip((digits.train, digits.test), parts, strict=True):
-        np.testing.assert_array_equal(split.images, images[part])
-        np.testing.assert_array_equal(split.labels, theirs.target[part])
-    assert digits.image_shape == (8, 8, 1)
+        np.testing.assert_array_equal(split.examples, images[part])
+        np.testing.assert_array_equal(split.labels, expected.target[part])
+    assert digits.example_shape == (8, 8, 1)
     assert digits.classes == 10
-    assert digits.train.images.max() == 255
+    assert digits.train.examples.max() == 255
     assert np.bincount(digits.test.labels).min() >= 34, "the held-out split has every class"
 
 
-def test_the_digest_is_of_the_content(digits):
+def test_the_digest_depends_on_the_content_only(digits):
     def digest(name, train):
         return Dataset.of(name, train, digits.test, source="").digest
 
     assert digest("other name", digits.train) == digits.digest
-    changed = digits.train.images.copy()
+    changed = digits.train.examples.copy()
     changed[0, 0, 0, 0] += 1
     assert digest("digits", Split(changed, digits.train.labels)) != digits.digest
-    assert digest("digits", Split(digits.train.images, np.roll(digits.train.labels, 1))) != digits.digest
+    assert digest("digits", Split(digits.train.examples, np.roll(digits.train.labels, 1))) != digits.digest
 
 
 IMAGES, LABELS = np.zeros((5, 8, 8, 1), np.uint8), np.arange(5)
 
-UNFIT = [
+MISMATCHED = [
     (Split(IMAGES, LABELS), Split(IMAGES[:0], LABELS[:0]), "the test split is empty"),
     (Split(IMAGES[:, :0], LABELS), Split(IMAGES, LABELS), "the training split is empty"),
     (Split(IMAGES, LABELS), Split(IMAGES[:, :4], LABELS), r"different shapes, \(8, 8, 1\) and \(4, 8, 1\)"),
     (Split(IMAGES, LABELS), Split(IMAGES, None), "one split has labels and the other has none"),
     (Split(IMAGES, LABELS - 1), Split(IMAGES, LABELS), "training labels go from -1 to 3"),
-    (Split(IMAGES, LABELS), Split(IMAGES, LABELS + 10**7), "there cannot be more classes than images"),
+    (Split(IMAGES, LABELS), Split(IMAGES, LABELS + 10**7), "there cannot be more classes than examples"),
 ]
 
 
-@pytest.mark.parametrize(("train", "test", "message"), UNFIT)
-def test_splits_that_do_not_fit_are_refused(train, test, message):
+@pytest.mark.parametrize(("train", "test", "message"), MISMATCHED)
+def test_splits_that_do_not_match_are_refused(train, test, message):
     with pytest.raises(BadInput, match=f"dataset=x: .*{message}"):
         Dataset.of("x", train, test, source="")
+
+
+def test_dirac_is_one_point():
+    dataset = Dirac().load()
+    for points, labels in (dataset.train, dataset.test):
+        assert (points.shape, points.dtype, labels) == ((1024, 1), np.float32, None)
+        assert not points.any()
+    assert (dataset.name, dataset.example_shape, dataset.classes) == ("dirac", (1,), None)
+    assert dataset.digest == Dirac().load().digest
 
 
 # ---------------------------------------------------------------------------------------------------------- IDX
 
 
-def test_dirac_is_one_point():
-    dataset = Dirac().load()
-    for images, labels in (dataset.train, dataset.test):
-        assert (images.shape, images.dtype, labels) == ((1024, 1), np.float32, None)
-        assert not images.any()
-    assert (dataset.name, dataset.image_shape, dataset.classes) == ("dirac", (1,), None)
-    assert dataset.digest == Dirac().load().digest
-
-
-@pytest.mark.skipif(not (SHARED_DATA / "mnist").is_dir(), reason="MNIST is not beside this checkout")
-def test_mnist_is_read_whole(tmp_path):
+@pytest.mark.skipif(not (SHARED_DATA / "mnist").is_dir(), reason="MNIST is not in shared/data beside this checkout")
+def test_mnist_is_read_completely(tmp_path):
     data = mnist(SHARED_DATA, tmp_path)
-    assert (data.train.images.shape, data.test.images.shape) == ((60000, 28, 28, 1), (10000, 28, 28, 1))
+    assert (data.train.examples.shape, data.test.examples.shape) == ((60000, 28, 28, 1), (10000, 28, 28, 1))
     assert data.train.labels[:8].tolist() == [5, 0, 4, 1, 9, 2, 1, 3]
-    assert data.train.images.mean() / 255 == pytest.approx(0.1307, abs=1e-4)  # the known mean and deviation
-    assert data.train.images.std() / 255 == pytest.approx(0.3081, abs=1e-4)
+    assert data.train.examples.mean() / 255 == pytest.approx(0.1307, abs=1e-4)  # the known mean and deviation
+    assert data.train.examples.std() / 255 == pytest.approx(0.3081, abs=1e-4)
 
 
 def test_four_idx_files_make_a_data_set(tmp_path, mnist_files):
     data = mnist(tmp_path, tmp_path)
-    assert (len(data.train.images), len(data.test.images), data.classes) == (7, 3, 7)
+    assert (len(data.train.examples), len(data.test.examples), data.classes) == (7, 3, 7)
 
 
-def test_unpacked_files_and_the_folder_itself_will_do(tmp_path, mnist_files):
+def test_files_may_be_unpacked_and_the_data_folder_may_be_their_own(tmp_path, mnist_files):
     packed = mnist(tmp_path, tmp_path)
     for path in mnist_files.iterdir():
         path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
@@ -142,22 +140,22 @@ def test_unpacked_files_and_the_folder_itself_will_do(tmp_path, mnist_files):
     assert mnist(mnist_files, tmp_path).digest == packed.digest
 
 
-def test_one_data_set_is_not_taken_for_another(tmp_path, mnist_files):
-    """Both name their files alike."""
+def test_mnist_files_are_not_taken_for_fashion_mnist(tmp_path, mnist_files):
+    """The files of both have the same names."""
     for data in (tmp_path, mnist_files):
         with pytest.raises(BadInput, match="dataset=fashion_mnist needs"):
             FashionMnist(data=str(data), cache=str(tmp_path / "c"), mirror=NOWHERE).load()
 
 
 BROKEN = [
-    (lambda content: content[:-40], "is no whole gzip file"),
-    (lambda content: b"<html>404</html>", "is no whole gzip file"),
+    (lambda content: content[:-40], "is not a complete gzip file"),
+    (lambda content: b"<html>404</html>", "is not a complete gzip file"),
     (lambda content: gzip.compress(gzip.decompress(content)[:-100]), "its header says"),
     (lambda content: gzip.compress(gzip.decompress(content) + b"x"), "its header says"),
-    (lambda content: gzip.compress(b"\x89PNG and so on"), "is no IDX file of unsigned bytes: it begins with 89 50"),
-    (lambda content: gzip.compress(b""), "is no IDX file of unsigned bytes: it begins with nothing"),
-    (lambda content: gzip.compress(b"\0\0\x08\x03\0\0"), "is no IDX file"),
-    (lambda content: gzip.compress(b"\0\0\x0d\x01\0\0\0\x01abcd"), "is no IDX file of unsigned bytes"),
+    (lambda content: gzip.compress(b"\x89PNG and so on"), "is not an IDX file of unsigned bytes: it begins with 89 50"),
+    (lambda content: gzip.compress(b""), "is not an IDX file of unsigned bytes: it begins with nothing"),
+    (lambda content: gzip.compress(b"\0\0\x08\x03\0\0"), "is not an IDX file"),
+    (lambda content: gzip.compress(b"\0\0\x0d\x01\0\0\0\x01abcd"), "is not an IDX file of unsigned bytes"),
 ]
 
 
@@ -180,7 +178,7 @@ def test_labels_must_match_images(tmp_path, mnist_files):
 
 
 @pytest.mark.parametrize("source", [Mnist, FashionMnist, Cifar10])
-def test_what_is_missing_and_how_to_get_it_is_said(tmp_path, source):
+def test_the_message_for_missing_files_says_how_to_get_them(tmp_path, source):
     with pytest.raises(BadInput, match=r"could not be downloaded from http://127\.0\.0\.1:9") as error:
         source(data=str(tmp_path), cache=str(tmp_path), mirror=NOWHERE).load()
     assert str(tmp_path) in str(error.value)
@@ -192,7 +190,7 @@ def test_what_is_missing_and_how_to_get_it_is_said(tmp_path, source):
 
 @pytest.fixture
 def server(tmp_path):
-    """A file server on this machine, for `tmp_path`/served, which counts the requests."""
+    """Serve the folder `tmp_path`/served on this machine; yield its URL, the folder and the list of requests."""
     served = tmp_path / "served"
     served.mkdir()
     requests = []
@@ -210,7 +208,7 @@ def server(tmp_path):
         running.shutdown()
 
 
-def test_files_are_downloaded_once_with_their_checksums(tmp_path, mnist_files, server, monkeypatch):
+def test_files_are_downloaded_once_and_their_checksums_are_verified(tmp_path, mnist_files, server, monkeypatch):
     url, served, requests = server
     local = mnist(tmp_path, tmp_path)
     checksums = {}
@@ -221,7 +219,7 @@ def test_files_are_downloaded_once_with_their_checksums(tmp_path, mnist_files, s
     assert mnist(tmp_path, tmp_path / "cache", url).digest == local.digest
     assert len(requests) == 4
     assert mnist(tmp_path, tmp_path / "cache", url).digest == local.digest
-    assert len(requests) == 4, "the second time they come from the cache"
+    assert len(requests) == 4, "the second load reads the cache"
 
 
 def test_a_wrong_checksum_is_refused_and_not_kept(tmp_path, server):
@@ -257,9 +255,9 @@ def cifar10(folder):
 def test_cifar10_planes_become_channels(tmp_path, random):
     planes = cifar_archive(tmp_path / "cifar-10-binary.tar.gz", random)
     data = cifar10(tmp_path)
-    assert (data.train.images.shape, data.test.images.shape) == ((10, 32, 32, 3), (2, 32, 32, 3))
+    assert (data.train.examples.shape, data.test.examples.shape) == ((10, 32, 32, 3), (2, 32, 32, 3))
     assert data.train.labels.tolist() == [0, 1] * 5
-    np.testing.assert_array_equal(data.test.images[1, :, :, 2], planes["test_batch.bin"][1, 2])
+    np.testing.assert_array_equal(data.test.examples[1, :, :, 2], planes["test_batch.bin"][1, 2])
 
 
 def test_broken_cifar10_archives_are_named(tmp_path, random, server, monkeypatch):
@@ -268,17 +266,17 @@ def test_broken_cifar10_archives_are_named(tmp_path, random, server, monkeypatch
     with pytest.raises(BadInput, match=r"has no member cifar-10-batches-bin/data_batch_3.bin"):
         cifar10(tmp_path)
     cifar_archive(path, random, cut=5)
-    with pytest.raises(BadInput, match=r"data_batch_1.bin holds 6,141 bytes, which is no multiple of 3,073"):
+    with pytest.raises(BadInput, match=r"data_batch_1.bin holds 6,141 bytes, which is not a multiple of 3,073"):
         cifar10(tmp_path)
     cifar_archive(path, random)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(BadInput, match=f"{path} is no whole tar.gz archive"):
+    with pytest.raises(BadInput, match=f"{path} is not a complete tar.gz archive"):
         cifar10(tmp_path)
     path.unlink()
     url, served, _ = server
     cifar_archive(served / path.name, random)
     monkeypatch.setattr(cifar10_module, "_MD5", hashlib.md5((served / path.name).read_bytes()).hexdigest())
-    assert len(Cifar10(data=str(tmp_path), cache=str(tmp_path / "c"), mirror=url).load().train.images) == 10
+    assert len(Cifar10(data=str(tmp_path), cache=str(tmp_path / "c"), mirror=url).load().train.examples) == 10
 
 
 # ---------------------------------------------------------------------------------------------------------- npz
@@ -289,16 +287,16 @@ def npz(path, held_out=0.1, **arrays):
     return Npz(path=str(path), held_out=held_out).load()
 
 
-def test_npz_takes_keras_layout_and_a_plain_one(tmp_path, random):
+def test_npz_takes_the_layout_of_keras_and_a_plain_one(tmp_path, random):
     images = random.integers(0, 256, (20, 12, 12), np.uint8)
     labels = np.arange(20) % 4
     data = npz(tmp_path / "a.npz", x_train=images[:15], y_train=labels[:15], x_test=images[15:], y_test=labels[15:])
-    assert (data.image_shape, data.classes) == ((12, 12, 1), 4)
-    np.testing.assert_array_equal(data.test.images[..., 0], images[15:])
+    assert (data.example_shape, data.classes) == ((12, 12, 1), 4)
+    np.testing.assert_array_equal(data.test.examples[..., 0], images[15:])
 
     data = npz(tmp_path / "b.npz", held_out=0.25, images=images, labels=labels)
-    assert (len(data.train.images), len(data.test.images)) == (15, 5)
-    both = np.concatenate([data.train.images, data.test.images])[..., 0]
+    assert (len(data.train.examples), len(data.test.examples)) == (15, 5)
+    both = np.concatenate([data.train.examples, data.test.examples])[..., 0]
     assert sorted(map(bytes, both)) == sorted(map(bytes, images))
     assert npz(tmp_path / "c.npz", images=images).classes is None
 
@@ -315,7 +313,7 @@ BAD_ARRAYS = [
     ({"images": np.array([{}, {}], object)}, "cannot be read as an .npz archive of plain arrays"),
     (
         {"x_train": np.zeros((5, 8, 8), np.uint8), "x_test": np.zeros((5, 9, 9), np.uint8)},
-        "training and test images have different shapes",
+        "training and test examples have different shapes",
     ),
 ]
 
@@ -326,7 +324,7 @@ def test_bad_npz_arrays_are_named(tmp_path, arrays, message):
         npz(tmp_path / "bad.npz", **arrays)
 
 
-def test_an_npz_file_that_is_none_is_named(tmp_path):
+def test_a_file_that_is_not_an_npz_archive_is_named(tmp_path):
     path = tmp_path / "no.npz"
     np.savez(path, images=np.zeros((50, 8, 8), np.uint8))
     np.save(tmp_path / "array.npy", np.zeros(5))
@@ -341,7 +339,7 @@ def test_an_npz_file_that_is_none_is_named(tmp_path):
 
 @pytest.fixture
 def pictures(tmp_path, random):
-    """Two classes of ten pictures each, wide, tall, grey, with transparency, PNG and JPEG."""
+    """Write two classes of ten pictures: wide, tall, grey, with transparency, PNG or JPEG. Return their folder."""
     root = tmp_path / "pictures"
     for kind, level in (("cats", 40), ("dogs", 200)):
         (root / kind).mkdir(parents=True)
@@ -359,10 +357,10 @@ def folder(root, cache, **options):
 
 def test_image_folder_is_prepared_once_as_a_memory_map(tmp_path, pictures):
     data = folder(pictures, tmp_path)
-    assert (data.image_shape, data.classes) == ((16, 16, 3), 2)
-    assert (len(data.train.images), len(data.test.images)) == (18, 2)
-    assert isinstance(data.train.images, np.memmap)
-    levels = np.concatenate([data.train.images, data.test.images]).mean((1, 2, 3))
+    assert (data.example_shape, data.classes) == ((16, 16, 3), 2)
+    assert (len(data.train.examples), len(data.test.examples)) == (18, 2)
+    assert isinstance(data.train.examples, np.memmap)
+    levels = np.concatenate([data.train.examples, data.test.examples]).mean((1, 2, 3))
     labels = np.concatenate([data.train.labels, data.test.labels])
     assert (np.abs(levels[labels == 0] - 45) < 8).all()
     assert (np.abs(levels[labels == 1] - 205) < 8).all()
@@ -372,20 +370,20 @@ def test_image_folder_is_prepared_once_as_a_memory_map(tmp_path, pictures):
     written = array.stat().st_mtime_ns
     assert folder(pictures, tmp_path).digest == data.digest
     assert array.stat().st_mtime_ns == written
-    assert folder(pictures, tmp_path, grayscale=True).image_shape == (16, 16, 1)
+    assert folder(pictures, tmp_path, grayscale=True).example_shape == (16, 16, 1)
     (pictures / "cats" / "0.jpeg").unlink()
     assert folder(pictures, tmp_path).digest != data.digest
 
 
 def test_pictures_are_cropped_at_the_centre_and_resized(tmp_path):
     stripes = np.zeros((10, 30, 3), np.uint8)
-    stripes[:, 10:20] = 255  # the centre square is white, what lies beside it black
+    stripes[:, 10:20] = 255  # the centre square is white, the rest is black
     for number in range(2):
         (tmp_path / "a").mkdir(exist_ok=True)
         Image.fromarray(stripes).save(tmp_path / "a" / f"{number}.png")
     data = ImageFolder(path=str(tmp_path), cache=str(tmp_path / "cache"), size=20, held_out=0.5).load()
-    assert data.train.images.shape == (1, 20, 20, 3)
-    assert data.train.images.min() == 255
+    assert data.train.examples.shape == (1, 20, 20, 3)
+    assert data.train.examples.min() == 255
 
 
 def test_train_and_test_folders_are_the_splits(tmp_path, pictures):
@@ -396,21 +394,21 @@ def test_train_and_test_folders_are_the_splits(tmp_path, pictures):
         folder(root, tmp_path)
     (root / "test").mkdir()
     (pictures / "dogs").rename(root / "test" / "dogs")
-    with pytest.raises(BadInput, match=r"test/ has classes that train/ has not: dogs"):
+    with pytest.raises(BadInput, match=r"test/ has classes that are not in train/: dogs"):
         folder(root, tmp_path)
     (root / "test" / "dogs").rename(root / "test" / "cats")
     data = folder(root, tmp_path)
-    assert (len(data.train.images), len(data.test.images), data.classes) == (10, 10, 1)
+    assert (len(data.train.examples), len(data.test.examples), data.classes) == (10, 10, 1)
 
 
-def test_a_broken_picture_is_named_and_nothing_is_left(tmp_path, pictures):
+def test_a_broken_picture_is_named_and_no_prepared_folder_is_left(tmp_path, pictures):
     broken = pictures / "dogs" / "1.PNG"
     broken.write_bytes(broken.read_bytes()[:40])
     with pytest.raises(BadInput, match=f"{broken} cannot be read as an image"):
         folder(pictures, tmp_path)
     assert not [path for path in (tmp_path / "image_folder").iterdir() if path.is_dir()]
     broken.unlink()
-    assert len(folder(pictures, tmp_path).train.images) == 17
+    assert len(folder(pictures, tmp_path).train.examples) == 17
 
 
 def test_a_damaged_memory_map_is_prepared_again(tmp_path, pictures, caplog):
@@ -421,7 +419,7 @@ def test_a_damaged_memory_map_is_prepared_again(tmp_path, pictures, caplog):
     assert "are broken" in caplog.text
 
 
-def test_a_picture_lies_as_its_camera_says_and_has_8_bits(tmp_path):
+def test_pictures_are_rotated_by_their_exif_data_and_must_have_8_bits(tmp_path):
     (tmp_path / "a").mkdir()
     upper = np.zeros((16, 16), np.uint8)
     upper[:8] = 255
@@ -430,15 +428,15 @@ def test_a_picture_lies_as_its_camera_says_and_has_8_bits(tmp_path):
         exif[0x0112] = 3  # upside down
         Image.fromarray(upper).save(tmp_path / "a" / f"{number}.jpg", exif=exif)
     data = folder(tmp_path, tmp_path / "cache", held_out=0.5)
-    assert data.train.images[0, :6].max() < 10
-    assert data.train.images[0, 10:].min() > 245
+    assert data.train.examples[0, :6].max() < 10
+    assert data.train.examples[0, 10:].min() > 245
     Image.fromarray(np.full((16, 16), 30000, np.uint16)).save(tmp_path / "a" / "deep.png")
     with pytest.raises(BadInput, match=r"deep.png has more than 8 bits a channel"):
         folder(tmp_path, tmp_path / "cache", held_out=0.5)
 
 
-def test_a_disk_too_small_is_told_before(tmp_path, pictures, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+def test_a_disk_that_is_too_small_is_refused_before_images_are_prepared(tmp_path, pictures, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(BadInput, match=r"has 0.0 GB free; these images need .* Set paths.cache=FOLDER"):
         folder(pictures, tmp_path)
 

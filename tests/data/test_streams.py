@@ -1,11 +1,9 @@
+"""Batches and noise: pure functions of the seed, the step, the phase and the draw."""
+
 import numpy as np
 import pytest
 
-from ganfreeze.data.streams import Streams
-from ganfreeze.data.streams import _permutation
-from ganfreeze.data.streams import sample_noise
-from ganfreeze.data.streams import scale
-from ganfreeze.data.streams import weight_generator
+from ganfreeze.data.streams import Streams, _permutation, sample_noise, scale, weight_generator
 
 IMAGES = np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1)
 
@@ -16,13 +14,13 @@ def streams(seed=0, batch_size=4, draws=1):
 
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 7, 10, 23])
 @pytest.mark.parametrize("draws", [1, 2, 5])
-def test_every_epoch_is_each_example_exactly_once(batch_size, draws):
+def test_every_epoch_holds_each_example_exactly_once(batch_size, draws):
     stream = streams(batch_size=batch_size, draws=draws)
-    drawn = np.concatenate([stream.indices(step, draw) for step in range(30) for draw in range(draws)])
-    epochs = drawn[: len(drawn) // 10 * 10].reshape(-1, 10)
+    indices = np.concatenate([stream.indices(step, draw) for step in range(30) for draw in range(draws)])
+    epochs = indices[: len(indices) // 10 * 10].reshape(-1, 10)
     assert len(epochs) >= 3
     assert (np.sort(epochs) == np.arange(10)).all()
-    assert (epochs[0] != epochs[1]).any(), "epochs are shuffled apart"
+    assert (epochs[0] != epochs[1]).any(), "each epoch has its own permutation"
 
 
 def test_a_step_does_not_depend_on_the_steps_before_it():
@@ -32,7 +30,7 @@ def test_a_step_does_not_depend_on_the_steps_before_it():
         np.testing.assert_array_equal(streams().noise(step, "generator"), streams().noise(step, "generator"))
 
 
-def test_seed_zero_is_a_seed():
+def test_seed_zero_gives_the_same_numbers_every_time():
     first = streams(seed=0).indices(0)
     _permutation.cache_clear()
     np.testing.assert_array_equal(streams(seed=0).indices(0), first)
@@ -60,7 +58,7 @@ def test_noise_is_standard_normal():
     assert kstest(noise, "norm").pvalue > 0.01
 
 
-def test_more_samples_extend_fewer():
+def test_a_larger_sample_begins_with_a_smaller_one():
     np.testing.assert_array_equal(sample_noise(5, 100, 3)[:40], sample_noise(5, 40, 3))
 
 
@@ -72,21 +70,21 @@ def test_images_are_scaled_to_minus_one_to_one():
 
 
 def test_double_precision_sees_what_single_precision_sees():
-    extremes = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
-    single = Streams(extremes, 0, 64, 3)
+    images = np.arange(256, dtype=np.uint8).reshape(256, 1, 1, 1)
+    single = Streams(images, 0, 64, 3)
     double = single._replace(dtype="float64")
     for step in range(3):
         pairs = [(single.batch(step), double.batch(step))]
         pairs += [(single.noise(step, phase), double.noise(step, phase)) for phase in ("discriminator", "generator")]
-        for one, two in pairs:
-            assert (one.dtype, two.dtype) == (np.float32, np.float64)
-            np.testing.assert_array_equal(one.astype(np.float64), two)
+        for in_single, in_double in pairs:
+            assert (in_single.dtype, in_double.dtype) == (np.float32, np.float64)
+            np.testing.assert_array_equal(in_single.astype(np.float64), in_double)
     assert single.samples(5).dtype == double.samples(5).dtype == np.float32
     np.testing.assert_array_equal(single.samples(5), double.samples(5))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_points_are_handed_out_as_they_are(dtype):
+def test_points_are_not_scaled(dtype):
     points = np.random.default_rng(0).normal(0, 100, (6, 2)).astype(np.float32)
     stream = Streams(points, 0, 3, 1, dtype=dtype)
     epoch = np.concatenate([stream.batch(0), stream.batch(1)])

@@ -1,4 +1,4 @@
-"""The ladder on a trained classifier: what its figures say of real images, harmed in known ways, and its cache."""
+"""The metrics on a trained classifier, for real images and for worse ones; its memory, its cache and its cards."""
 
 import json
 import logging
@@ -24,13 +24,30 @@ from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
 from ganfreeze.evaluation.reference import ReferenceStatistics
 
-EVERY = (
-    *("fid", "inception_score", "kid", "precision_recall", "density_coverage"),
-    *("memorization", "ms_ssim", "sliced_wasserstein"),
+ALL = (  # of `evaluator.metrics`
+    "fid",
+    "inception_score",
+    "kid",
+    "precision_recall",
+    "density_coverage",
+    "memorization",
+    "ms_ssim",
+    "sliced_wasserstein",
 )
-FIGURES = {
-    *("fid", "inception_score", "kid", "kid_standard_error", "precision", "recall", "density", "coverage"),
-    *("memorization", "nearest_train", "nearest_train_held_out", "ms_ssim", "sliced_wasserstein"),
+NAMES = {  # of the metrics that all of these return
+    "fid",
+    "inception_score",
+    "kid",
+    "kid_standard_error",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "memorization",
+    "nearest_train",
+    "nearest_train_held_out",
+    "ms_ssim",
+    "sliced_wasserstein",
 }
 
 
@@ -43,14 +60,14 @@ def batches(images, size=250):
     return (images[start : start + size] for start in range(0, len(images), size))
 
 
-# ----------------------------------------------------------------------------------------- what the figures say
+# --------------------------------------------------------------------------------------- values of the metrics
 
 
 def test_the_classifier_of_digits_is_right_98_times_in_100(digits, evaluator):
     evaluation = evaluator.prepare(digits)
     assert evaluation.facts["test_accuracy"] >= 0.98
     assert (evaluation.name, evaluation.samples, evaluation.seed) == ("classifier", 1000, 0)
-    held_out, train = (evaluation.evaluate(batches(split.images)) for split in (digits.test, digits.train))
+    held_out, train = (evaluation.evaluate(batches(split.examples)) for split in (digits.test, digits.train))
     assert set(train) == {"fid", "inception_score"}
     assert train["fid"] == pytest.approx(0, abs=1e-5), "the reference is the training split"
     assert 0.1 < held_out["fid"] < 10
@@ -58,28 +75,28 @@ def test_the_classifier_of_digits_is_right_98_times_in_100(digits, evaluator):
     assert evaluation.evaluate(batches(noise))["fid"] > 10 * held_out["fid"]
 
 
-def test_each_split_has_its_statistics(digits, session_cache):
+def test_each_split_has_its_own_statistics(digits, session_cache):
     evaluation = Classifier(cache=str(session_cache), split="test").prepare(digits)
-    assert evaluation.evaluate(batches(digits.test.images))["fid"] == pytest.approx(0, abs=1e-5)
+    assert evaluation.evaluate(batches(digits.test.examples))["fid"] == pytest.approx(0, abs=1e-5)
     assert evaluation.card["split"] == "test"
 
 
-def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, session_cache):
-    """And FID and Inception Score are those of TF-GAN."""
-    options = {"metrics": EVERY, "samples": 300, "subset": 200, "splits": 3, "neighbours": 3}
+def test_each_metric_equals_that_of_its_function_for_any_batches(digits, session_cache):
+    """FID and Inception Score equal those of TF-GAN."""
+    options = {"metrics": ALL, "samples": 300, "subset": 200, "splits": 3, "neighbours": 3}
     evaluator = Classifier(cache=str(session_cache), **options)
-    evaluation, images = evaluator.prepare(digits), digits.test.images[:300]
-    figures = evaluation.evaluate(batches(images))
-    assert set(figures) == FIGURES | {"inception_score_deviation"}
+    evaluation, images = evaluator.prepare(digits), digits.test.examples[:300]
+    metrics = evaluation.evaluate(batches(images))
+    assert set(metrics) == NAMES | {"inception_score_deviation"}
     for size in (100, 300):
-        assert evaluation.evaluate(batches(images, size)) == pytest.approx(figures, rel=1e-5, abs=1e-6)
+        assert evaluation.evaluate(batches(images, size)) == pytest.approx(metrics, rel=1e-5, abs=1e-6)
 
     extractor = classifier.extractor(digits, cache=str(session_cache), epochs=4)
     fake, logits = extractor.extract(images)
-    order = np.random.default_rng(0).permutation(len(digits.train.images))[:200]
-    real = extractor.extract(digits.train.images[order]).vectors
-    held_out = extractor.extract(digits.test.images[np.random.default_rng(0).permutation(360)[:200]]).vectors
-    training = extractor.extract(digits.train.images).vectors
+    order = np.random.default_rng(0).permutation(len(digits.train.examples))[:200]
+    real = extractor.extract(digits.train.examples[order]).vectors
+    held_out = extractor.extract(digits.test.examples[np.random.default_rng(0).permutation(360)[:200]]).vectors
+    training = extractor.extract(digits.train.examples).vectors
     expected = {
         "fid": tfgan.evaluation.frechet_classifier_distance_from_activations(
             training.astype(np.float64), fake.astype(np.float64)
@@ -90,21 +107,21 @@ def test_every_figure_is_that_of_its_function_whatever_the_batches(digits, sessi
         **density_coverage(Manifold(real, 3), fake[:200]),
         **memorization(nearest(held_out, training), nearest(fake[:200], training)),
         "ms_ssim": image_metrics.ms_ssim(images[::2], images[1::2]).mean(),
-        "sliced_wasserstein": image_metrics.sliced_wasserstein(digits.train.images[order], images[:200]),
+        "sliced_wasserstein": image_metrics.sliced_wasserstein(digits.train.examples[order], images[:200]),
     }
-    assert {name: figures[name] for name in expected} == pytest.approx(
+    assert {name: metrics[name] for name in expected} == pytest.approx(
         {name: float(value) for name, value in expected.items()}, rel=1e-4, abs=1e-6
     )
     scores = [
         float(tfgan.evaluation.classifier_score_from_logits(part.astype(np.float64))) for part in np.split(logits, 3)
     ]
-    assert figures["inception_score"] == pytest.approx(np.mean(scores), rel=1e-5)
-    assert figures["inception_score_deviation"] == pytest.approx(np.std(scores), rel=1e-3)
+    assert metrics["inception_score"] == pytest.approx(np.mean(scores), rel=1e-5)
+    assert metrics["inception_score_deviation"] == pytest.approx(np.std(scores), rel=1e-3)
 
 
 @pytest.fixture(scope="module")
 def mnist(session_cache):
-    """Real MNIST where it lies beside the checkout, else digits enlarged to its size."""
+    """Real MNIST if it is beside the checkout, or else enlarged digits."""
     if (SHARED_DATA / "mnist").is_dir():
         from ganfreeze.data.dataset.mnist import Mnist
 
@@ -112,58 +129,58 @@ def mnist(session_cache):
     from ganfreeze.data.dataset.digits import Digits
 
     digits = Digits().load()
-    enlarged = (Split(each.images.repeat(3, 1).repeat(3, 2), each.labels) for each in (digits.train, digits.test))
+    enlarged = (Split(split.examples.repeat(3, 1).repeat(3, 2), split.labels) for split in (digits.train, digits.test))
     return Dataset.of("digits_24", *enlarged, source="")
 
 
 @pytest.fixture(scope="module")
-def harmed(mnist, session_cache):
-    """A function from images to their FID, Inception Score, precision and recall."""
+def mnist_evaluation(mnist, session_cache):
+    """An evaluator that is ready to return FID, Inception Score, precision and recall."""
     metrics = ("fid", "inception_score", "precision_recall")
     return Classifier(cache=str(session_cache), metrics=metrics, subset=500).prepare(mnist)
 
 
-def test_the_classifier_of_mnist_is_right_99_times_in_100(mnist, harmed):
-    assert harmed.facts["test_accuracy"] >= (0.99 if mnist.name == "mnist" else 0.97)
-    assert harmed.evaluate(batches(mnist.test.images[:5000]))["inception_score"] > 9
+def test_the_classifier_of_mnist_is_right_99_times_in_100(mnist, mnist_evaluation):
+    assert mnist_evaluation.facts["test_accuracy"] >= (0.99 if mnist.name == "mnist" else 0.97)
+    assert mnist_evaluation.evaluate(batches(mnist.test.examples[:5000]))["inception_score"] > 9
 
 
 def rising(values):
-    return all(one < other for one, other in pairwise(values))
+    return all(value < following for value, following in pairwise(values))
 
 
-def test_fid_rises_with_noise(mnist, harmed):
+def test_fid_rises_with_noise(mnist, mnist_evaluation):
     """Heusel et al. 2017, figure 3."""
-    images = mnist.test.images[:1500].astype(float)
+    images = mnist.test.examples[:1500].astype(float)
     noise = np.random.default_rng(0).normal(size=images.shape)
-    harms = [np.clip(images + level * noise, 0, 255).astype(np.uint8) for level in (0, 20, 40, 80, 160)]
-    assert rising([harmed.evaluate(batches(each))["fid"] for each in harms])
+    noisy = [np.clip(images + level * noise, 0, 255).astype(np.uint8) for level in (0, 20, 40, 80, 160)]
+    assert rising([mnist_evaluation.evaluate(batches(worse))["fid"] for worse in noisy])
 
 
-def test_fid_rises_with_blur(mnist, harmed):
+def test_fid_rises_with_blur(mnist, mnist_evaluation):
     """Heusel et al. 2017, figure 3."""
-    images = mnist.test.images[:1500].astype(float)
-    harms = [gaussian_filter(images, (0, width, width, 0)).astype(np.uint8) for width in (0, 0.7, 1.4, 2.1, 2.8)]
-    assert rising([harmed.evaluate(batches(each))["fid"] for each in harms])
+    images = mnist.test.examples[:1500].astype(float)
+    blurred = [gaussian_filter(images, (0, width, width, 0)).astype(np.uint8) for width in (0, 0.7, 1.4, 2.1, 2.8)]
+    assert rising([mnist_evaluation.evaluate(batches(worse))["fid"] for worse in blurred])
 
 
-def test_fid_rises_and_score_and_recall_fall_as_modes_are_dropped(mnist, harmed):
-    images, labels = mnist.test.images[:1500], mnist.test.labels[:1500]
-    figures = []
-    for kept in (10, 8, 6, 4, 2, 1):
-        some = images[labels < kept]
-        figures.append(harmed.evaluate(batches(np.resize(some, (1500, *some.shape[1:])))))
-    assert rising([each["fid"] for each in figures])
-    assert rising([-each["inception_score"] for each in figures])
-    assert figures[-1]["recall"] < 0.5 * figures[0]["recall"]
-    assert figures[-1]["precision"] > 0.8 * figures[0]["precision"], "what remains is real"
+def test_fid_rises_and_score_and_recall_fall_as_modes_are_dropped(mnist, mnist_evaluation):
+    images, labels = mnist.test.examples[:1500], mnist.test.labels[:1500]
+    evaluations = []
+    for modes in (10, 8, 6, 4, 2, 1):
+        remaining = images[labels < modes]
+        evaluations.append(mnist_evaluation.evaluate(batches(np.resize(remaining, (1500, *remaining.shape[1:])))))
+    assert rising([metrics["fid"] for metrics in evaluations])
+    assert rising([-metrics["inception_score"] for metrics in evaluations])
+    assert evaluations[-1]["recall"] < 0.5 * evaluations[0]["recall"]
+    assert evaluations[-1]["precision"] > 0.8 * evaluations[0]["precision"], "the remaining images are real"
 
 
 # ---------------------------------------------------------------------------------------------------- memory
 
 
 def test_memory_does_not_grow_with_the_number_of_samples(digits, tmp_path):
-    """What FID, Inception Score and MS-SSIM hold is the same for ten times as many; the others hold `subset`."""
+    """FID, Inception Score and MS-SSIM take no more memory for ten times as many; the others keep `subset` samples."""
 
     def pixels(images):
         flat = images.reshape(len(images), -1).astype(np.float32)
@@ -176,12 +193,12 @@ def test_memory_does_not_grow_with_the_number_of_samples(digits, tmp_path):
     def peak(samples):
         metrics = ("fid", "inception_score", "kid", "precision_recall", "memorization", "ms_ssim")
         evaluation = Pixels(cache=str(tmp_path), metrics=metrics, samples=samples, subset=100).prepare(digits)
-        evaluation.evaluate(digits.train.images[:100] for _ in range(2))
+        evaluation.evaluate(digits.train.examples[:100] for _ in range(2))
         tracemalloc.start()
-        evaluation.evaluate(digits.train.images[:100] for _ in range(samples // 100))
-        _, most = tracemalloc.get_traced_memory()
+        evaluation.evaluate(digits.train.examples[:100] for _ in range(samples // 100))
+        _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        return most
+        return peak_bytes
 
     assert peak(10000) < 1.1 * peak(1000)
 
@@ -189,13 +206,13 @@ def test_memory_does_not_grow_with_the_number_of_samples(digits, tmp_path):
 # ---------------------------------------------------------------------------------------------------- the cache
 
 
-def test_it_is_trained_once_and_the_statistics_kept(digits, evaluator, monkeypatch):
+def test_the_classifier_and_the_statistics_are_computed_once(digits, evaluator, monkeypatch):
     first = evaluator.prepare(digits)
     monkeypatch.setattr(classifier, "_train", lambda *_: pytest.fail("trained again"))
-    monkeypatch.setattr(ReferenceStatistics, "_extracted", lambda *_: pytest.fail("counted again"))
+    monkeypatch.setattr(ReferenceStatistics, "_extracted", lambda *_: pytest.fail("computed again"))
     second = evaluator.prepare(digits)
     assert second.card == first.card
-    assert second.evaluate(batches(digits.test.images)) == first.evaluate(batches(digits.test.images))
+    assert second.evaluate(batches(digits.test.examples)) == first.evaluate(batches(digits.test.examples))
 
 
 @pytest.fixture
@@ -205,7 +222,7 @@ def tiny():
 
 
 @pytest.mark.parametrize("damage", ["weights", "card", "gaussian", "features"])
-def test_a_broken_cache_is_made_again_with_a_warning(tmp_path, tiny, damage, caplog, monkeypatch):
+def test_a_broken_cache_is_replaced_with_a_warning(tmp_path, tiny, damage, caplog, monkeypatch):
     monkeypatch.setattr(classifier, "_LEAST_STEPS", 2)
     evaluator = Classifier(cache=str(tmp_path), epochs=1, metrics=("fid", "kid"), samples=64)
     first = evaluator.prepare(tiny)
@@ -216,17 +233,17 @@ def test_a_broken_cache_is_made_again_with_a_warning(tmp_path, tiny, damage, cap
     content = files[damage].read_bytes()
     files[damage].write_bytes(content[:-20] + bytes(20) if damage in ("gaussian", "features") else content[:-20])
     with caplog.at_level(logging.WARNING):
-        again = evaluator.prepare(tiny)
+        second = evaluator.prepare(tiny)
     assert "broken" in caplog.text
-    images = tiny.train.images
-    assert again.evaluate([images]) == pytest.approx(first.evaluate([images]), rel=1e-3, abs=1e-6)
-    assert json.loads((folder / "card.json").read_text())["weights"] == again.card["weights"]
+    images = tiny.train.examples
+    assert second.evaluate([images]) == pytest.approx(first.evaluate([images]), rel=1e-3, abs=1e-6)
+    assert json.loads((folder / "card.json").read_text())["weights"] == second.card["weights"]
     caplog.clear()
     evaluator.prepare(tiny)
     assert not caplog.text
 
 
-def make_once(folder, counter):
+def read_cached(folder, counter):
     def make():
         with counter.get_lock():
             counter.value += 1
@@ -235,10 +252,10 @@ def make_once(folder, counter):
     assert cache.arrays(folder, {"what": "numbers"}, make)["values"].sum() == 10
 
 
-def test_of_several_jobs_one_makes_what_all_want(tmp_path):
+def test_one_of_several_jobs_computes_for_all(tmp_path):
     context = multiprocessing.get_context("fork")
     counter = context.Value("i", 0)
-    jobs = [context.Process(target=make_once, args=(tmp_path, counter)) for _ in range(4)]
+    jobs = [context.Process(target=read_cached, args=(tmp_path, counter)) for _ in range(4)]
     for job in jobs:
         job.start()
     for job in jobs:
@@ -247,7 +264,7 @@ def test_of_several_jobs_one_makes_what_all_want(tmp_path):
     assert counter.value == 1
 
 
-def test_another_key_is_another_file_and_a_full_disk_loses_nothing(tmp_path, caplog, monkeypatch):
+def test_each_key_has_its_file_and_a_full_disk_loses_nothing(tmp_path, caplog, monkeypatch):
     arrays = partial(cache.arrays, tmp_path, make=lambda: {"values": np.ones(3)})
     arrays({"split": "train"})
     arrays({"split": "test"})
@@ -259,7 +276,7 @@ def test_another_key_is_another_file_and_a_full_disk_loses_nothing(tmp_path, cap
     monkeypatch.setattr(cache, "write", full)
     with caplog.at_level(logging.WARNING):
         assert arrays({"split": "other"})["values"].sum() == 3
-    assert "could not be kept ([Errno 28] No space left on device)" in caplog.text
+    assert "could not be written ([Errno 28] No space left on device)" in caplog.text
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -274,58 +291,57 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 # ----------------------------------------------------------------------------------------------- cards, refusals
 
 
-def test_a_card_says_all_of_the_protocol(digits, session_cache):
-    said = Classifier(cache=str(session_cache), samples=500, split="test").prepare(digits).card
-    assert set(protocol_card.FIELDS) - {"seeds", "ema"} <= set(said), "these two the run knows"
-    assert said["dataset"] == f"digits {digits.digest[:16]}"
-    assert (said["samples"], said["split"], said["quantisation"]) == (500, "test", "uint8")
-    assert len(said["weights"]) == 64
-    assert json.loads(json.dumps(said)) == said
+def test_a_card_has_all_fields_of_the_protocol(digits, session_cache):
+    card = Classifier(cache=str(session_cache), samples=500, split="test").prepare(digits).card
+    assert set(protocol_card.FIELDS) - {"seeds", "ema"} <= set(card), "only the run knows these two"
+    assert card["dataset"] == f"digits {digits.digest[:16]}"
+    assert (card["samples"], card["split"], card["quantisation"]) == (500, "test", "uint8")
+    assert len(card["weights"]) == 64
+    assert json.loads(json.dumps(card)) == card
 
 
-def test_figures_with_different_cards_are_refused_with_the_fields_named():
-    one = {"samples": 1000, "split": "train", "weights": "0" * 64}
-    others = [one | {"samples": 500}, one | {"split": "test"}, {"samples": 1000}]
-    names = "classifier/fid", "classifier/kid", "classifier/ms_ssim"
-    found = protocol_card.incomparable(
-        dict(zip(names, ([one, *others], [one, dict(one)], [one, *others]), strict=True))
+def test_metrics_with_different_cards_are_refused_and_the_fields_are_named():
+    card = {"samples": 1000, "split": "train", "weights": "0" * 64}
+    different = [card, card | {"samples": 500}, card | {"split": "test"}, {"samples": 1000}]
+    refused = protocol_card.incomparable(
+        {"classifier/fid": different, "classifier/kid": [card, dict(card)], "classifier/ms_ssim": different}
     )
-    assert set(found) == {"classifier/fid", "classifier/ms_ssim"}
-    assert protocol_card.explain(found) == (
-        "classifier/fid, classifier/ms_ssim: not compared, for not measured alike: samples: 1000, 500; "
+    assert set(refused) == {"classifier/fid", "classifier/ms_ssim"}
+    assert protocol_card.explain(refused) == (
+        "classifier/fid, classifier/ms_ssim: not comparable: the protocols differ in samples: 1000, 500; "
         "split: train, test, not said; weights: 000000000000..., not said\n"
     )
     assert protocol_card.explain({}) == ""
 
 
-def test_what_concerns_one_figure_refuses_no_other(digits, session_cache):
-    """Splits are the Inception Score's matter, and of the first 200 samples no FID is made."""
+def test_a_field_of_one_metric_does_not_refuse_the_others(digits, session_cache):
+    """Only the Inception Score depends on `splits`, and FID does not depend on `subset`."""
     few, many = (
-        Classifier(cache=str(session_cache), metrics=EVERY, splits=splits, subset=subset, samples=400)
+        Classifier(cache=str(session_cache), metrics=ALL, splits=splits, subset=subset, samples=400)
         .prepare(digits)
         .card
         for splits, subset in ((1, 200), (4, 300))
     )
     refused = protocol_card.incomparable(
-        {f"classifier/{figure}": [few, many] for figure in (*FIGURES, "fid_spread", "kid_spread")}
+        {f"classifier/{name}": [few, many] for name in (*NAMES, "fid_spread", "kid_spread")}
     )
-    assert {name.partition("/")[2] for name in refused} == FIGURES - {"fid", "ms_ssim"} | {"kid_spread"}
+    assert {name.partition("/")[2] for name in refused} == NAMES - {"fid", "ms_ssim"} | {"kid_spread"}
     assert refused["classifier/inception_score"] == "splits: 1, 4"
     assert refused["classifier/kid_spread"] == "samples: 200, 300"
     assert protocol_card.for_metric(few, "precision")["neighbours"] == 5
     assert protocol_card.for_metric(few, "memorization")["samples"] == 200
 
 
-def test_it_refuses_what_it_cannot_learn(digits, evaluator):
-    for labels, why in ((None, "no labels"), (np.zeros(1437, np.int64), "one class")):
-        test = Split(digits.test.images, labels if labels is None else labels[:360])
-        data = Dataset("plain", Split(digits.train.images, labels), test, digest="", source="")
-        with pytest.raises(BadInput, match=f"dataset=plain has {why}. Choose evaluator=none"):
+def test_data_that_the_classifier_cannot_learn_are_refused(digits, evaluator):
+    for labels, reason in ((None, "no labels"), (np.zeros(1437, np.int64), "one class")):
+        test = Split(digits.test.examples, labels if labels is None else labels[:360])
+        data = Dataset("plain", Split(digits.train.examples, labels), test, digest="", source="")
+        with pytest.raises(BadInput, match=f"dataset=plain has {reason}. Choose evaluator=none"):
             evaluator.check(data)
     evaluator.check(digits)
-    one = Split(digits.test.images[:1], digits.test.labels[:1])
+    single = Split(digits.test.examples[:1], digits.test.labels[:1])
     with pytest.raises(BadInput, match="needs two images or more in each split; dataset=digits has 1437 and 1"):
-        evaluator.check(replace(digits, test=one))
+        evaluator.check(replace(digits, test=single))
     dots = Dataset.of("dots", *[Split(np.zeros((9, 1, 1, 1), np.uint8), np.arange(9))] * 2, source="")
     with pytest.raises(BadInput, match="needs images of 2x2 or more; dataset=dots"):
         evaluator.check(dots)
@@ -334,8 +350,8 @@ def test_it_refuses_what_it_cannot_learn(digits, evaluator):
         evaluator.check(points)
 
 
-def test_it_refuses_figures_that_the_data_cannot_give(digits):
-    few = replace(digits, train=Split(digits.train.images[:50], digits.train.labels[:50]))
+def test_metrics_that_the_data_do_not_allow_are_refused(digits):
+    few = replace(digits, train=Split(digits.train.examples[:50], digits.train.labels[:50]))
     with pytest.raises(BadInput, match="neighbours=60: must be less than the images of the train split, 50"):
         Classifier(cache="", metrics=("precision_recall",), neighbours=60).check(few)
     shapes = {

@@ -1,4 +1,4 @@
-"""Inception by a SavedModel of its signature with random weights, against TF-GAN's path; and where there is none."""
+"""The Inception evaluator, on a SavedModel of its signature with random weights, and the sources of its graph."""
 
 import hashlib
 import io
@@ -23,7 +23,7 @@ HANDLE = "https://tfhub.dev/tensorflow/tfgan/eval/inception/1"
 
 
 def save(folder, seed=0, outputs=("pool_3", "logits")):
-    """A network (n, 299, 299, 3) -> pool_3 (n, 1, 1, 32), logits (n, 20): the shapes of Inception's, but narrower."""
+    """Save a network (n, 299, 299, 3) -> pool_3 (n, 1, 1, 32), logits (n, 20): as Inception, but narrower."""
     random = np.random.default_rng(seed)
     module = tf.Module()
     module.kernel = tf.Variable(random.normal(size=(16, 16, 3, 32)) / 10, dtype=tf.float32)
@@ -32,8 +32,7 @@ def save(folder, seed=0, outputs=("pool_3", "logits")):
     @tf.function(input_signature=[tf.TensorSpec((None, 299, 299, 3), tf.float32)])
     def call(images):
         pooled = tf.reduce_mean(tf.nn.relu(tf.nn.conv2d(images, module.kernel, 16, "SAME")), (1, 2), keepdims=True)
-        found = {"pool_3": pooled, "logits": tf.matmul(pooled[:, 0, 0], module.classes)}
-        return {name: found[each] for name, each in zip(outputs, ("pool_3", "logits"), strict=True)}
+        return dict(zip(outputs, (pooled, tf.matmul(pooled[:, 0, 0], module.classes)), strict=True))
 
     module.__call__ = call
     tf.saved_model.save(module, str(folder), signatures=call)
@@ -53,50 +52,50 @@ def colours():
 
 
 def by_tf_gan(images, folder):
-    """What TF-GAN's examples do: scale to [-1, 1], resize, and run the module from TF-Hub."""
+    """Do as TF-GAN's examples: scale to [-1, 1], resize, and run the module from TF-Hub."""
     resized = tf.image.resize(images / np.float32(127.5) - 1, (299, 299), method=tf.image.ResizeMethod.BILINEAR)
     classifier_fn = tfgan.evaluation.classifier_fn_from_tfhub(str(folder), None)
     return tfgan.evaluation.run_inception(resized, classifier_fn=classifier_fn)
 
 
-def test_the_figures_are_tf_gans_end_to_end(weights, colours, tmp_path):
+def test_the_metrics_equal_those_of_tf_gan_from_images_on(weights, colours, tmp_path):
     evaluator = Inception(
         cache=str(tmp_path), weights=str(weights), samples=80, metrics=("fid", "inception_score", "kid")
     )
     evaluator.check(colours)
     evaluation = evaluator.prepare(colours)
-    samples = colours.test.images
-    figures = evaluation.evaluate([samples[:50], samples[50:]])
+    samples = colours.test.examples
+    metrics = evaluation.evaluate([samples[:50], samples[50:]])
 
-    real, fake = (by_tf_gan(images, weights) for images in (colours.train.images, samples))
+    real, fake = (by_tf_gan(images, weights) for images in (colours.train.examples, samples))
     functions = tfgan.evaluation
     fid = functions.frechet_classifier_distance_from_activations(real["pool_3"], fake["pool_3"])
-    assert figures["fid"] == pytest.approx(float(fid), rel=1e-4)
-    assert figures["fid"] > 0.01
+    assert metrics["fid"] == pytest.approx(float(fid), rel=1e-4)
+    assert metrics["fid"] > 0.01
     score = functions.classifier_score_from_logits(fake["logits"])
-    assert figures["inception_score"] == pytest.approx(float(score), rel=1e-5)
-    assert figures["inception_score"] > 1.001
+    assert metrics["inception_score"] == pytest.approx(float(score), rel=1e-5)
+    assert metrics["inception_score"] > 1.001
     order = np.random.default_rng(0).permutation(120)[:80]
     kid, error = functions.kernel_classifier_distance_and_std_from_activations(
         tf.gather(real["pool_3"], order), fake["pool_3"], max_block_size=8
     )
-    assert figures["kid"] == pytest.approx(float(kid), rel=1e-3)
-    assert figures["kid_standard_error"] == pytest.approx(float(error), rel=1e-3)
+    assert metrics["kid"] == pytest.approx(float(kid), rel=1e-3)
+    assert metrics["kid_standard_error"] == pytest.approx(float(error), rel=1e-3)
 
 
 def test_grey_images_are_shown_as_rgb(weights, digits):
-    grey = digits.test.images[:7]
+    grey = digits.test.examples[:7]
     extract = inception.extractor(str(weights), "tfgan").extract
-    found = extract(grey)
-    np.testing.assert_array_equal(found.vectors, extract(grey.repeat(3, axis=3)).vectors)
-    assert (found.vectors.shape, found.logits.shape) == ((7, 32), (7, 20))
+    features = extract(grey)
+    np.testing.assert_array_equal(features.vectors, extract(grey.repeat(3, axis=3)).vectors)
+    assert (features.vectors.shape, features.logits.shape) == ((7, 32), (7, 20))
 
 
 def test_the_card_has_the_hash_and_the_resize(weights, tmp_path):
     card = inception.extractor(str(weights), "clean").identity
-    copied = tmp_path / "copy"
-    shutil.copytree(weights, copied)
-    assert inception.extractor(str(copied), "clean").identity == card
+    copy = tmp_path / "copy"
+    shutil.copytree(weights, copy)
+    assert inception.extractor(str(copy), "clean").identity == card
     assert card["resize"] == "clean"
     assert re.fullmatch("[0-9a-f]{64}", card["weights"])
     assert inception.extractor(str(save(tmp_path / "other", seed=1)), "tfgan").identity["weights"] != card["weights"]
@@ -105,44 +104,44 @@ def test_the_card_has_the_hash_and_the_resize(weights, tmp_path):
 def test_clean_resizing_is_pillows_bicubic_with_antialiasing():
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (2, 40, 40, 3), np.uint8)
-    found = (inception._clean(images) + 1) * 127.5
+    resized = (inception._clean(images) + 1) * 127.5
     expected = np.asarray(
         Image.fromarray(images[1, ..., 2].astype(np.float32)).resize((299, 299), Image.Resampling.BICUBIC)
     )
-    np.testing.assert_allclose(found[1, ..., 2], expected.clip(0, 255), atol=1e-3)
-    tensorflows = tf.image.resize(images.astype(np.float32), (299, 299), "bicubic", antialias=True).numpy()
+    np.testing.assert_allclose(resized[1, ..., 2], expected.clip(0, 255), atol=1e-3)
+    by_tensorflow = tf.image.resize(images.astype(np.float32), (299, 299), "bicubic", antialias=True).numpy()
     inner = (slice(None), slice(20, -20), slice(20, -20))
-    np.testing.assert_allclose(found[inner], tensorflows[inner].clip(0, 255), atol=1.0)
+    np.testing.assert_allclose(resized[inner], by_tensorflow[inner].clip(0, 255), atol=1.0)
 
 
 def test_clean_resizing_keeps_fine_patterns_from_aliasing():
-    """A checkerboard of single pixels, made smaller, is grey; picked without antialiasing it is not."""
+    """A checkerboard of single pixels becomes grey when it shrinks with antialiasing, and not without it."""
     board = (np.indices((640, 640)).sum(0) % 2 * 255).astype(np.uint8)[None, :, :, None].repeat(3, axis=3)
     clean = inception._clean(board)[0, 20:-20, 20:-20]
-    picked = inception._bilinear(board).numpy()[0, 20:-20, 20:-20]
+    aliased = inception._bilinear(board).numpy()[0, 20:-20, 20:-20]
     assert clean.std() < 0.05
-    assert picked.std() > 0.2
+    assert aliased.std() > 0.2
 
 
-# ------------------------------------------------------------------------------------------ where it comes from
+# ------------------------------------------------------------------------------------------ sources of the graph
 
 
-def test_it_comes_from_tf_hubs_own_cache(weights, colours, tmp_path, monkeypatch):
+def test_the_graph_is_read_from_tf_hubs_own_cache(weights, colours, tmp_path, monkeypatch):
     hashed = hashlib.sha1(HANDLE.encode()).hexdigest()
     shutil.copytree(weights, tmp_path / "hub" / hashed)
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
     cached = Inception(cache=str(tmp_path), samples=40).prepare(colours)
     local = Inception(cache=str(tmp_path), weights=str(weights), samples=40).prepare(colours)
     assert cached.card == local.card
-    samples = [colours.test.images[:40]]
+    samples = [colours.test.examples[:40]]
     assert cached.evaluate(samples) == local.evaluate(samples)
 
 
 class Hub(BaseHTTPRequestHandler):
-    """TF-Hub's side: a module's address with ?tf-hub-format=compressed behind it gives the module as a tar.gz."""
+    """A server like TF-Hub: a module's address with ?tf-hub-format=compressed after it returns the module as tar.gz."""
 
     def do_GET(self):
-        self.server.asked.append(self.path)
+        self.server.requests.append(self.path)
         self.send_response(200)
         self.end_headers()
         self.wfile.write(self.server.archive)
@@ -151,12 +150,12 @@ class Hub(BaseHTTPRequestHandler):
         pass
 
 
-def test_it_comes_over_the_network_once(weights, tmp_path, monkeypatch):
+def test_the_graph_is_downloaded_once(weights, tmp_path, monkeypatch):
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.add(weights, arcname=".")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.archive, server.asked = packed.getvalue(), []
+    server.archive, server.requests = packed.getvalue(), []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     handle = f"http://127.0.0.1:{server.server_port}/tfgan/eval/inception/1"
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
@@ -165,15 +164,15 @@ def test_it_comes_over_the_network_once(weights, tmp_path, monkeypatch):
         identities = [inception.extractor(None, "tfgan").identity for _ in range(2)]
     finally:
         server.shutdown()
-    assert server.asked == ["/tfgan/eval/inception/1?tf-hub-format=compressed"]
+    assert server.requests == ["/tfgan/eval/inception/1?tf-hub-format=compressed"]
     assert len(identities[0]["weights"]) == 64
     assert identities[0] == identities[1]
 
 
-def test_without_a_network_it_says_what_to_do(colours, tmp_path, monkeypatch):
+def test_the_error_without_a_network_says_what_to_do(colours, tmp_path, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "empty"))
     monkeypatch.setattr("tensorflow_gan.eval.INCEPTION_TFHUB", "http://127.0.0.1:9/inception/1")
-    with pytest.raises(BadInput) as told:
+    with pytest.raises(BadInput) as error:
         Inception(cache=str(tmp_path)).prepare(colours)
     for text in (
         "TF-Hub could not be reached",
@@ -181,10 +180,10 @@ def test_without_a_network_it_says_what_to_do(colours, tmp_path, monkeypatch):
         "evaluator.weights=FOLDER",
         "tf-hub-format=compressed",
     ):
-        assert text in str(told.value)
+        assert text in str(error.value)
 
 
-def test_what_is_no_such_model_is_refused(colours, tmp_path):
+def test_a_folder_without_such_a_model_is_refused(colours, tmp_path):
     with pytest.raises(BadInput, match=r"evaluator.weights=.*missing: must be the folder of a SavedModel"):
         Inception(cache="", weights=str(tmp_path / "missing")).check(colours)
     broken = tmp_path / "broken"
@@ -193,7 +192,7 @@ def test_what_is_no_such_model_is_refused(colours, tmp_path):
     Inception(cache="", weights=str(broken)).check(colours)
     with pytest.raises(BadInput, match="cannot be read as a SavedModel"):
         inception.extractor(str(broken), "tfgan")
-    with pytest.raises(BadInput, match=r"no function from images \(n, 299, 299, 3\) to a dict with pool_3 and log"):
+    with pytest.raises(BadInput, match=r"not a function from images \(n, 299, 299, 3\) to a dict with pool_3 and log"):
         inception.extractor(str(save(tmp_path / "other", outputs=("features", "logits"))), "tfgan")
     four = Split(np.zeros((9, 8, 8, 4), np.uint8), None)
     with pytest.raises(BadInput, match="needs grey or RGB images; dataset=four has 4 channels"):

@@ -1,7 +1,8 @@
-"""Samples as the evaluators see them."""
+"""The sampler: the samples that evaluators measure."""
 
 import numpy as np
 import pytest
+from conftest import build_networks
 from PIL import Image
 
 from ganfreeze.data.streams import sample_noise
@@ -12,12 +13,8 @@ from ganfreeze.gan.architecture.mlp import Mlp
 from ganfreeze.record import pictures
 
 
-def build(architecture, keras, shape=(8, 8, 1), seed=0):
-    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
-
-
 def test_samples_are_quantised_images_and_independent_of_their_batch(keras):
-    networks = build(Mlp(), keras)
+    networks = build_networks(Mlp(), keras)
     latent = np.random.default_rng(0).standard_normal((sampler.BATCH + 7, 100), np.float32)
     sample = sampler.Sampler(networks.generator)
     images = sample(latent)
@@ -27,16 +24,16 @@ def test_samples_are_quantised_images_and_independent_of_their_batch(keras):
     np.testing.assert_array_equal(sample(latent[-7:]), images[-7:])
 
 
-def test_samples_that_are_no_numbers_are_refused(keras):
-    networks = build(Mlp(), keras)
+def test_samples_that_are_not_finite_are_refused(keras):
+    networks = build_networks(Mlp(), keras)
     kernel = networks.generator.weights[0]
     kernel.assign(np.full(kernel.shape, np.nan))
     with pytest.raises(Diverged, match="the generator's samples are not finite"):
         sampler.Sampler(networks.generator)(np.zeros((2, 100), np.float32))
 
 
-def test_a_stream_of_samples_is_the_samples(keras):
-    networks = build(Mlp(), keras)
+def test_a_stream_yields_the_same_samples_in_batches(keras):
+    networks = build_networks(Mlp(), keras)
     count = 2 * sampler.BATCH + 7
     batches = list(sampler.Sampler(networks.generator).stream(3, count))
     assert [len(batch) for batch in batches] == [sampler.BATCH, sampler.BATCH, 7]
@@ -45,8 +42,8 @@ def test_a_stream_of_samples_is_the_samples(keras):
 
 
 @pytest.mark.parametrize("architecture", [Dirac(theta=1.7), Mlp()])
-def test_samples_of_points_are_what_the_generator_makes(tmp_path, keras, architecture):
-    networks = build(architecture, keras, (1,))
+def test_samples_of_points_are_the_outputs_of_the_generator(tmp_path, keras, architecture):
+    networks = build_networks(architecture, keras, (1,))
     latent = np.random.default_rng(0).standard_normal((sampler.BATCH + 7, networks.latent_dim), np.float32)
     points = sampler.Sampler(networks.generator)(latent)
     assert (points.dtype, points.shape) == (np.float32, (len(latent), 1))

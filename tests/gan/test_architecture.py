@@ -1,10 +1,10 @@
-"""Architectures: layers, parameters, initial weights, and the shapes that they refuse."""
+"""Architectures: their layers, parameters, initial weights, and the shapes that they refuse."""
 
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import LOADS, values
+from conftest import LOADS, build_networks, values
 
 from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
@@ -14,11 +14,7 @@ from ganfreeze.gan.architecture.maxout import Maxout
 from ganfreeze.gan.architecture.mlp import Mlp
 
 
-def build(architecture, keras, shape=(8, 8, 1), seed=0):
-    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
-
-
-def test_the_two_keras_are_two():
+def test_the_two_keras_have_different_versions():
     assert keras2.load().__version__.startswith("2.")
     assert keras3.load().__version__.startswith("3.")
     assert keras3.load().backend.backend() == "tensorflow"
@@ -27,17 +23,17 @@ def test_the_two_keras_are_two():
 @pytest.mark.parametrize("architecture", [Mlp(), Dcgan(), Dcgan(batch_norm=False), Dirac(theta=0.3)])
 def test_both_keras_start_from_the_same_bits(architecture):
     shape = (1,) if isinstance(architecture, Dirac) else (8, 8, 1)
-    pairs = [build(architecture, load(), shape) for load in LOADS.values()]
-    for network in ("generator", "discriminator"):
-        two, three = (values(getattr(pair, network)) for pair in pairs)
-        assert [a.shape for a in two] == [b.shape for b in three]
-        for a, b in zip(two, three, strict=True):
+    networks_of_both = [build_networks(architecture, load(), shape) for load in LOADS.values()]
+    for name in ("generator", "discriminator"):
+        of_keras2, of_keras3 = (values(getattr(networks, name)) for networks in networks_of_both)
+        assert [a.shape for a in of_keras2] == [b.shape for b in of_keras3]
+        for a, b in zip(of_keras2, of_keras3, strict=True):
             np.testing.assert_array_equal(a, b)
 
 
-def test_mlp_has_the_parameters_of_keras_gan(keras):
-    """Counted by hand from gan.py: dense (n + 1) m, BatchNormalization 4 m, on 28x28x1."""
-    networks = build(Mlp(), keras, (28, 28, 1))
+def test_mlp_has_as_many_parameters_as_keras_gan(keras):
+    """Counted from gan.py for 28x28x1: (n + 1) m for a dense layer, 4 m for BatchNormalization."""
+    networks = build_networks(Mlp(), keras, (28, 28, 1))
     sizes = (100, 256, 512, 1024)
     dense = sum((n + 1) * m for n, m in pairwise(sizes)) + 1025 * 784
     assert networks.generator.count_params() == dense + 4 * sum(sizes[1:])
@@ -45,24 +41,24 @@ def test_mlp_has_the_parameters_of_keras_gan(keras):
 
 
 def test_initial_weights_have_their_distributions(keras):
-    networks = build(Mlp(), keras, (28, 28, 1))
+    networks = build_networks(Mlp(), keras, (28, 28, 1))
     kernel = max(values(networks.discriminator), key=np.size)
     limit = np.sqrt(6 / (784 + 512))
     assert np.abs(kernel).max() == pytest.approx(limit, rel=1e-3)
     assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=1e-2)
-    kernel = max(values(build(Dcgan(), keras).generator), key=np.size)
+    kernel = max(values(build_networks(Dcgan(), keras).generator), key=np.size)
     assert kernel.std() == pytest.approx(0.02, rel=2e-2)
 
 
 @pytest.mark.parametrize("side", range(8, 65, 4))
 def test_dcgan_fits_every_side(side):
-    networks = build(Dcgan(filters=4), keras2.load(), (side, side, 3))
+    networks = build_networks(Dcgan(filters=4), keras2.load(), (side, side, 3))
     assert networks.generator.output_shape == (None, side, side, 3)
     images = networks.generator(np.zeros((2, 100), np.float32), training=False)
     assert networks.discriminator(images, training=False).shape == (2, 1)
     smallest = min(layer.output_shape[1] for layer in networks.discriminator.layers[1:] if len(layer.output_shape) == 4)
     assert 2 <= smallest <= 15
-    assert smallest < 8 or smallest % 2, "it is halved as long as it can be"
+    assert smallest < 8 or smallest % 2, "the image is halved as often as possible"
 
 
 @pytest.mark.parametrize("shape", [(10, 10, 1), (8, 12, 1), (4, 4, 1), (68, 68, 3)])
@@ -72,16 +68,16 @@ def test_dcgan_refuses_other_shapes(shape):
 
 
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_batch_norm_is_the_discriminators_choice(keras, batch_norm):
-    networks = build(Dcgan(batch_norm=batch_norm), keras)
-    kinds = [type(layer).__name__ for layer in networks.discriminator.layers]
-    assert ("BatchNormalization" in kinds) == batch_norm
+def test_the_option_batch_norm_is_for_the_discriminator_only(keras, batch_norm):
+    networks = build_networks(Dcgan(batch_norm=batch_norm), keras)
+    layer_types = [type(layer).__name__ for layer in networks.discriminator.layers]
+    assert ("BatchNormalization" in layer_types) == batch_norm
     assert "BatchNormalization" in [type(layer).__name__ for layer in networks.generator.layers]
 
 
-def test_dirac_is_one_number_each(keras):
-    """G(z) = theta whatever z, D(x) = psi x."""
-    networks = build(Dirac(theta=0.25, psi=-3.0), keras, (1,))
+def test_each_network_of_dirac_has_one_weight(keras):
+    """G(z) = theta for every z, and D(x) = psi x."""
+    networks = build_networks(Dirac(theta=0.25, psi=-3.0), keras, (1,))
     assert (networks.latent_dim, networks.generator.count_params(), networks.discriminator.count_params()) == (1, 1, 1)
     z = np.array([[-1e30], [0.0], [7.0]], np.float32)
     np.testing.assert_array_equal(networks.generator(z, training=True), np.full((3, 1), 0.25, np.float32))
@@ -91,14 +87,14 @@ def test_dirac_is_one_number_each(keras):
 
 
 @pytest.mark.parametrize("shape", [(2,), (8, 8, 1)])
-def test_dirac_refuses_what_is_no_line(shape):
+def test_dirac_refuses_other_shapes(shape):
     with pytest.raises(BadInput, match=r"architecture=dirac plays on a line.* Choose dataset=dirac"):
         Dirac().check(shape)
 
 
 @pytest.mark.parametrize("keras", LOADS)
-def test_maxout_has_the_layers_of_the_trials(keras):
-    networks = Maxout().build(keras=LOADS[keras](), image_shape=(2,), random=np.random.default_rng(0))
+def test_maxout_has_the_published_layers(keras):
+    networks = Maxout().build(keras=LOADS[keras](), example_shape=(2,), random=np.random.default_rng(0))
     dense = 2 * 400 + 3 * 400 * 400 + 400 * 2 + 2
     assert networks.generator.count_params() == dense + 4 * 4 * 400
     assert networks.discriminator.count_params() == 3 * 1000 + 2 * 201 * 1000 + 201

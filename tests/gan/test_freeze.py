@@ -1,4 +1,4 @@
-"""FreezeD: what is held stays as it is, bit for bit, in both phases and under every mechanism."""
+"""FreezeD: held layers stay the same, bit for bit, in both phases and under every strategy."""
 
 import numpy as np
 import pytest
@@ -13,14 +13,14 @@ from ganfreeze.gan.freeze.none import NoFreeze
 
 
 def build(architecture, keras="keras2", shape=(8, 8, 1)):
-    return architecture.build(keras=LOADS[keras](), image_shape=shape, random=np.random.default_rng(0))
+    return architecture.build(keras=LOADS[keras](), example_shape=shape, random=np.random.default_rng(0))
 
 
-def kinds(layers):
+def type_names(layers):
     return [type(layer).__name__ for layer in layers]
 
 
-# ------------------------------------------------------------------------------------------------ what is held
+# -------------------------------------------------------------------------------------------------- held layers
 
 
 @pytest.mark.parametrize("keras", LOADS)
@@ -34,15 +34,16 @@ def kinds(layers):
         (Dcgan(filters=4, batch_norm=False), 2, ["Conv2D", "Conv2D"]),
     ],
 )
-def test_what_is_held_is_nearest_to_the_image(keras, architecture, layers, held):
-    whole = build(architecture, keras)
-    trained = list(whole.discriminator.trainable_variables)
-    networks = Lower(layers=layers).apply(whole)
-    assert kinds(networks.held) == held
-    assert list(networks.held) == [layer for layer in whole.discriminator.layers if layer.weights][: len(held)]
-    left = {id(variable) for variable in networks.discriminator.trainable_variables}
-    assert [id(each) in left for each in trained] == [False] * 2 * len(held) + [True] * (len(trained) - 2 * len(held))
-    assert [id(each) for each in networks.held_weights] == [id(each) for each in trained[: 2 * len(held)]]
+def test_the_held_layers_are_those_nearest_to_the_input(keras, architecture, layers, held):
+    original = build(architecture, keras)
+    weights = list(original.discriminator.trainable_variables)
+    networks = Lower(layers=layers).apply(original)
+    assert type_names(networks.held) == held
+    assert list(networks.held) == [layer for layer in original.discriminator.layers if layer.weights][: len(held)]
+    trained = {id(variable) for variable in networks.discriminator.trainable_variables}
+    expected = [False] * 2 * len(held) + [True] * (len(weights) - 2 * len(held))
+    assert [id(weight) in trained for weight in weights] == expected
+    assert [id(weight) for weight in networks.held_weights] == [id(weight) for weight in weights[: 2 * len(held)]]
 
 
 def test_none_holds_nothing():
@@ -59,28 +60,28 @@ def test_none_holds_nothing():
         (Dirac(), (1,), 1, "freeze.layers=1: this discriminator has 1 layers .* set freeze=none"),
     ],
 )
-def test_one_layer_must_train(architecture, shape, layers, message):
+def test_at_least_one_layer_must_train(architecture, shape, layers, message):
     networks = build(architecture, shape=shape)
     with pytest.raises(BadInput, match=message):
         Lower(layers=layers).apply(networks)
-    assert all(layer.trainable for layer in networks.discriminator.layers), "what is refused is left as it was"
+    assert all(layer.trainable for layer in networks.discriminator.layers), "a refused choice changes no layer"
 
 
 @pytest.mark.parametrize("keras", LOADS)
-def test_thawing_leaves_out_what_is_held(keras):
+def test_thaw_keeps_held_layers_frozen(keras):
     networks = Lower(layers=1).apply(build(Mlp(), keras))
-    before = [id(each) for each in networks.discriminator.trainable_variables]
+    before = [id(weight) for weight in networks.discriminator.trainable_variables]
     networks.discriminator.trainable = False
     assert not networks.discriminator.trainable_variables
     networks.thaw()
-    assert [id(each) for each in networks.discriminator.trainable_variables] == before
+    assert [id(weight) for weight in networks.discriminator.trainable_variables] == before
     assert len(before) == 4
 
 
-# ----------------------------------------------------------------------------------------------------- in training
+# -------------------------------------------------------------------------------------------------- in training
 
 
-def moved(before, after):
+def have_moved(before, after):
     return [bool((a != b).any()) for a, b in zip(before, after, strict=True)]
 
 
@@ -90,37 +91,37 @@ FLAGS = [("toggle", "keras3", 1), ("trace", "keras3", 1)]
 
 @pytest.mark.parametrize(("strategy", "keras", "layers"), [*EVERY, *FLAGS])
 def test_held_layers_stay_still_and_the_rest_trains(variant, strategy, keras, layers):
-    """Of each phase twice: a mechanism that sets flags between them must not thaw what is held."""
+    """Each phase runs twice: a mechanism that sets flags between phases must not unfreeze held layers."""
     choice = (f"strategy={strategy}", f"keras={keras}", "freeze=lower", f"freeze.layers={layers}")
     try:
-        networks, made, streams = variant(*choice)
+        networks, mechanism, streams = variant(*choice)
     except BadInput as refusal:
         assert f"strategy={strategy} does not go with" in str(refusal)
         assert strategy == "tfgan"
         return
     discriminator, generator = networks.discriminator, networks.generator
-    trains = [False] * 2 * layers + [True] * 2 * (3 - layers)
-    learns = [(strategy, keras) != ("compile", "keras3") and each for each in trains]
+    not_held = [False] * 2 * layers + [True] * 2 * (3 - layers)
+    trains = [(strategy, keras) != ("compile", "keras3") and is_free for is_free in not_held]
     leaks = strategy == "unfrozen" or (strategy, keras) == ("reverse", "keras3")
-    kernels = slice(None, None, 2)  # the last bias has no gradient where real and fake cancel
+    kernels = slice(None, None, 2)  # without biases: the last one has no gradient if real and fake terms cancel
     for step in range(2):
         before = values(discriminator)
-        made.phases["discriminator"].run(streams.batch(step), streams.noise(step, "discriminator"))
-        middle, kept = values(discriminator), values(generator)
-        assert moved(before, middle)[kernels] == learns[kernels]
-        assert not any(moved(before[: 2 * layers], middle[: 2 * layers]))
-        made.phases["generator"].run(streams.batch(step), streams.noise(step, "generator"))
+        mechanism.phases["discriminator"].run(streams.batch(step), streams.noise(step, "discriminator"))
+        middle, generator_before = values(discriminator), values(generator)
+        assert have_moved(before, middle)[kernels] == trains[kernels]
+        assert not any(have_moved(before[: 2 * layers], middle[: 2 * layers]))
+        mechanism.phases["generator"].run(streams.batch(step), streams.noise(step, "generator"))
         after = values(discriminator)
-        assert moved(middle, after)[kernels] == [leaks and each for each in trains][kernels]
-        assert not any(moved(middle[: 2 * layers], after[: 2 * layers]))
-        assert any(moved(kept, values(generator)))
+        assert have_moved(middle, after)[kernels] == [leaks and is_free for is_free in not_held][kernels]
+        assert not any(have_moved(middle[: 2 * layers], after[: 2 * layers]))
+        assert any(have_moved(generator_before, values(generator)))
 
 
 BATCH_NORM = ("architecture=dcgan", "architecture.filters=8", "architecture.batch_norm=true")
 
 
 @pytest.mark.parametrize(
-    ("strategy", "keras", "freeze", "stirs"),
+    ("strategy", "keras", "freeze", "moves"),
     [
         ("tape", "keras2", "freeze=none", True),
         ("tape", "keras2", "freeze=lower freeze.layers=1", True),
@@ -129,15 +130,14 @@ BATCH_NORM = ("architecture=dcgan", "architecture.filters=8", "architecture.batc
         ("train_step", "keras3", "freeze=lower freeze.layers=2", False),
     ],
 )
-def test_a_held_batch_norm_keeps_its_averages(variant, strategy, keras, freeze, stirs):
-    """Its layer's flag puts it in inference mode, whatever the mechanism; one that is not held goes on."""
-    networks, made, streams = variant(f"strategy={strategy}", f"keras={keras}", *BATCH_NORM, *freeze.split())
+def test_a_held_batch_norm_keeps_its_averages(variant, strategy, keras, freeze, moves):
+    """Its `trainable` flag puts it in inference mode, under every strategy. If not held, it updates its averages."""
+    networks, mechanism, streams = variant(f"strategy={strategy}", f"keras={keras}", *BATCH_NORM, *freeze.split())
     names = [variable.name for variable in networks.discriminator.weights]
-    averages = ["moving" in name for name in names]
     before = values(networks.discriminator)
-    made.advance(streams, 0, 2)
-    changed = moved(before, values(networks.discriminator))
-    assert [each for each, average in zip(changed, averages, strict=True) if average] == [stirs, stirs]
-    assert changed[-2], "the last kernel trains"
-    if not stirs:
-        assert not any(changed[:-2]), "both convolutions and the BatchNormalization are held"
+    mechanism.advance(streams, 0, 2)
+    moved = have_moved(before, values(networks.discriminator))
+    assert [has_moved for has_moved, name in zip(moved, names, strict=True) if "moving" in name] == [moves, moves]
+    assert moved[-2], "the last kernel trains"
+    if not moves:
+        assert not any(moved[:-2]), "both convolutions and the BatchNormalization are held"

@@ -1,4 +1,4 @@
-"""Each loss against its equation, written out in NumPy, and against TF-GAN."""
+"""Losses against their equations, written in NumPy, and against TF-GAN."""
 
 import numpy as np
 import pytest
@@ -43,14 +43,14 @@ def test_every_loss_has_its_equation_here():
 
 
 @pytest.mark.parametrize("loss", EQUATIONS, ids=lambda loss: type(loss).__name__)
-def test_values(loss):
+def test_losses_have_the_values_of_their_equations(loss):
     discriminator, generator = EQUATIONS[loss]
     assert float(loss.discriminator(REAL, FAKE)) == pytest.approx(discriminator, rel=1e-6)
     assert float(loss.generator(REAL, FAKE)) == pytest.approx(generator, rel=1e-6)
 
 
 @pytest.mark.parametrize("loss", [loss for loss in EQUATIONS if not loss.couples], ids=lambda loss: type(loss).__name__)
-def test_the_terms_of_a_split_batch_make_up_the_joint_loss(loss):
+def test_the_terms_of_split_batches_add_up_to_the_joint_loss(loss):
     ones, zeros = np.ones_like(REAL), np.zeros_like(REAL)
     on_real = loss.discriminator(REAL, REAL, real_weights=ones, fake_weights=zeros)
     on_fake = loss.discriminator(FAKE, FAKE, real_weights=zeros, fake_weights=ones)
@@ -60,13 +60,13 @@ def test_the_terms_of_a_split_batch_make_up_the_joint_loss(loss):
 
 
 @pytest.mark.parametrize("loss", EQUATIONS, ids=lambda loss: type(loss).__name__)
-def test_a_coupled_loss_is_no_sum_of_two_terms_and_says_so(loss):
-    assert loss.limits == ({"update.batches": ["joint"]} if loss.couples else {})
-    other = REAL[::-1] + 1
-    effect_of_the_fakes = [
-        float(loss.discriminator(real, FAKE)) - float(loss.discriminator(real, FAKE + 1)) for real in (REAL, other)
+def test_only_a_coupled_loss_is_not_a_sum_of_two_terms(loss):
+    assert loss.supports == ({"update.batches": ["joint"]} if loss.couples else {})
+    other_real = REAL[::-1] + 1
+    effects_of_fakes = [
+        float(loss.discriminator(real, FAKE)) - float(loss.discriminator(real, FAKE + 1)) for real in (REAL, other_real)
     ]
-    assert (effect_of_the_fakes[0] == pytest.approx(effect_of_the_fakes[1], abs=1e-5)) is not loss.couples
+    assert (effects_of_fakes[0] == pytest.approx(effects_of_fakes[1], abs=1e-5)) is not loss.couples
 
 
 def test_minimax_has_the_gradient_of_its_equation():
@@ -78,7 +78,7 @@ def test_minimax_has_the_gradient_of_its_equation():
     np.testing.assert_allclose(tape.gradient(loss, fake), expected, rtol=1e-6)
 
 
-def test_label_smoothing_is_tf_gans():
+def test_label_smoothing_is_that_of_tf_gan():
     expected = tfgan.losses.modified_discriminator_loss(REAL, FAKE, label_smoothing=0.2)
     assert float(Nonsaturating(label_smoothing=0.2).discriminator(REAL, FAKE)) == float(expected)
     smooth = 0.9 * softplus(-REAL).mean() + 0.1 * softplus(REAL).mean() + softplus(FAKE).mean()

@@ -1,4 +1,4 @@
-"""Optimizers and learning-rate schedules."""
+"""Optimizers and learning-rate schedules against their settings and equations."""
 
 import numpy as np
 import pytest
@@ -10,10 +10,6 @@ from ganfreeze.gan.schedule.linear import Linear
 from ganfreeze.gan.update.base import Update
 
 
-def build(architecture, keras, shape=(8, 8, 1), seed=0):
-    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
-
-
 def rate_at(rate, iteration):
     return float(rate(iteration)) if callable(rate) else rate
 
@@ -21,11 +17,11 @@ def rate_at(rate, iteration):
 def test_schedules_follow_their_equations(keras):
     assert words("schedule") == ["constant", "cosine", "linear"]
     for t in (0, 25, 50, 100):
-        share = t / 100
+        fraction = t / 100
         expected = {
             Constant(): 0.2,
-            Linear(final=0.1): 0.2 * (1 - 0.9 * share),
-            Cosine(final=0.1): 0.2 * (0.1 + 0.9 * (1 + np.cos(np.pi * share)) / 2),
+            Linear(final=0.1): 0.2 * (1 - 0.9 * fraction),
+            Cosine(final=0.1): 0.2 * (0.1 + 0.9 * (1 + np.cos(np.pi * fraction)) / 2),
         }
         for schedule, value in expected.items():
             rate = schedule.build(keras=keras, rate=0.2, iterations=100)
@@ -34,7 +30,7 @@ def test_schedules_follow_their_equations(keras):
 
 @pytest.mark.parametrize("word", words("optimizer"))
 @pytest.mark.parametrize("keras_word", words("keras"))
-def test_each_network_has_its_own_rate_and_decay(composed, word, keras_word):
+def test_each_network_has_its_own_rate_and_schedule(composed, word, keras_word):
     from hydra.utils import instantiate
 
     overrides = ["optimizer.generator_rate=0.25", "optimizer.discriminator_rate=0.5", "schedule=linear"]

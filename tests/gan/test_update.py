@@ -1,6 +1,7 @@
-"""The algorithm of a step: which calls it makes, and that every mechanism makes them, against closed forms."""
+"""Updates: the calls of a step, and that every mechanism makes them, against closed forms."""
 
 from dataclasses import asdict
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from ganfreeze.gan.update.simultaneous import Simultaneous
 from ganfreeze.strategy.engine.phases import METRICS
 
 RATE = 0.2
-SOUND = [  # every mechanism that freezes what it should
+SOUND = [  # all mechanisms that freeze the right network
     (strategy, keras)
     for strategy in words("strategy")
     for keras in words("keras")
@@ -25,10 +26,11 @@ SOUND = [  # every mechanism that freezes what it should
 
 
 def calls(**options):
+    """Return the calls of a step in short: "g2 d1" is a generator phase on real batch 2 and discriminator noise 1."""
     return [f"{call.phase[0]}{call.real} {call.noise[0][0]}{call.noise[1]}" for call in Update(**options).calls()]
 
 
-# --------------------------------------------------------------------------------------------- what a step is
+# ------------------------------------------------------------------------------------------ the calls of a step
 
 
 def test_a_call_names_its_phase_its_batch_and_its_noise():
@@ -54,7 +56,7 @@ def test_a_call_names_its_phase_its_batch_and_its_noise():
         ({"batches": "split", "fakes": "inference"}, ["d0 d0", "g0 g0"]),
     ],
 )
-def test_the_trace_of_a_step(options, expected):
+def test_the_calls_of_a_step(options, expected):
     assert calls(**options) == expected
 
 
@@ -75,83 +77,95 @@ def test_iterations_count_every_call_of_the_optimizer(options, discriminator, ge
     assert (update.iterations("discriminator"), update.iterations("generator")) == (discriminator, generator)
 
 
-def test_the_words_are_settings_of_one_algorithm():
+def test_the_options_are_settings_of_one_algorithm():
     assert asdict(Alternating()) == asdict(Update())
     assert asdict(KerasGan()) == asdict(Update(batches="split", fakes="inference"))
     assert asdict(Simultaneous()) == asdict(Update(order="simultaneous"))
-    assert words("update") == ["alternating", "seed", "simultaneous"]
+    assert words("update") == ["alternating", "keras_gan", "simultaneous"]
 
 
 @pytest.mark.parametrize("options", [{"discriminator_steps": 2}, {"generator_steps": 2}])
-def test_simultaneous_steps_are_one_update_of_each(options):
+def test_simultaneous_steps_update_each_network_once(options):
     with pytest.raises(BadInput, match="must both be 1"):
         Simultaneous(**options)
 
 
 @pytest.mark.parametrize("options", [(), ("discriminator_steps=2",), ("noise=reused",), ("order=generator_first",)])
 @pytest.mark.parametrize("fused_steps", [1, 5])
-def test_a_step_hands_each_call_its_own_batch_and_noise(variant, options, fused_steps):
-    """Recorded where the phases are run, in the loop too, and compared with the streams bit for bit."""
+def test_every_call_gets_its_own_batch_and_noise(variant, options, fused_steps):
+    """They are recorded where the phases run, also in the loop, and are compared with the streams bit for bit."""
     choice = ("strategy=tape", "eager=true", f"fused_steps={fused_steps}")
-    _, strategy, streams = variant("evaluator=none", *choice, *(f"update.{each}" for each in options))
-    seen = []
+    _, strategy, streams = variant("evaluator=none", *choice, *(f"update.{option}" for option in options))
+    recorded = []
 
     def record(phase):
         def run(real, latent, *_):
-            seen.append((phase.name, real, latent))
+            recorded.append((phase.name, real, latent))
             return dict.fromkeys(METRICS, 0.0)
 
         return phase._replace(run=run)
 
     strategy._inner = {name: record(phase) for name, phase in strategy.phases.items()}
     strategy.advance(streams, 7, 2)
-    update = Update(**{key: int(value) if value.isdigit() else value for key, value in (o.split("=") for o in options)})
+    pairs = (option.split("=") for option in options)
+    update = Update(**{key: int(value) if value.isdigit() else value for key, value in pairs})
     expected = [(call, step) for step in (7, 8) for call in update.calls()]
-    assert [name for name, _, _ in seen] == [call.phase for call, _ in expected]
-    for (_, real, latent), (call, step) in zip(seen, expected, strict=True):
+    assert [name for name, _, _ in recorded] == [call.phase for call, _ in expected]
+    for (_, real, latent), (call, step) in zip(recorded, expected, strict=True):
         np.testing.assert_array_equal(real, streams.batch(step, call.real))
         np.testing.assert_array_equal(latent, streams.noise(step, *call.noise))
 
 
-# ------------------------------------------------------------------------- the Dirac GAN, which has closed forms
+# ------------------------------------------------------------------------ the Dirac GAN, which has closed forms
 
 
 @pytest.fixture(scope="module")
-def dirac(variant, check):
-    """Train theta and psi for some steps; None where the words do not go together."""
+def dirac(variant, parse):
+    """Train theta and psi for some steps; return both after each step, or None if the choices are refused."""
 
     def dirac(strategy, keras, *overrides, steps=3):
         choice = (
-            *(f"strategy={strategy}", f"keras={keras}", "dataset=dirac", "architecture=dirac", "evaluator=none"),
-            *("optimizer=sgd", f"optimizer.generator_rate={RATE}", f"optimizer.discriminator_rate={RATE}"),
-            *("loss=minimax", *overrides),
+            f"strategy={strategy}",
+            f"keras={keras}",
+            "dataset=dirac",
+            "architecture=dirac",
+            "evaluator=none",
+            "optimizer=sgd",
+            f"optimizer.generator_rate={RATE}",
+            f"optimizer.discriminator_rate={RATE}",
+            "loss=minimax",
+            *overrides,
         )
         try:
-            check(*choice)
+            parse(*choice)
         except BadInput as refusal:
             assert f"strategy={strategy} does not go with" in str(refusal)
             return None
-        networks, made, streams = variant(*choice)
+        networks, mechanism, streams = variant(*choice)
         path, pair = [], (networks.generator, networks.discriminator)
         for step in range(steps):
-            made.advance(streams, step, 1)
+            mechanism.advance(streams, step, 1)
             path.append([float(network.weights[0].numpy().item()) for network in pair])
         return np.array(path)
 
     return dirac
 
 
-def share(theta, psi):
-    return 1 / (1 + np.exp(-psi * theta))  # the sigmoid of a fake's logit; data at 0 have logit 0 and no gradient
+def sigmoid_of_fake(theta, psi):
+    return 1 / (1 + np.exp(-psi * theta))  # real examples are 0: their logit is 0 and has no gradient
 
 
 def gradients(theta, psi):
-    """By theta of -log(1 + exp(psi theta)), the generator's loss, and by psi of log(1 + exp(psi theta))."""
-    return -psi * share(theta, psi), theta * share(theta, psi)
+    """Return the gradients of both losses.
+
+    They are those of -log(1 + exp(psi theta)), the generator's loss, by theta, and of log(1 + exp(psi theta)), the
+    discriminator's loss, by psi.
+    """
+    return -psi * sigmoid_of_fake(theta, psi), theta * sigmoid_of_fake(theta, psi)
 
 
 def closed_form(trace, steps=3):
-    """(theta, psi) after each step of gradient descent by a trace such as "DG", or "=" for both at once."""
+    """Return (theta, psi) after each step of gradient descent. The trace is such as "DG", or "=" for both at once."""
     theta, psi, path = 1.0, -1.0, []
     for _ in range(steps):
         for phase in trace:
@@ -164,9 +178,8 @@ def closed_form(trace, steps=3):
 
 def test_the_traces_can_be_told_apart():
     ends = [closed_form(trace)[-1] for trace in ("DG", "GD", "=", "GGGDD", "DDDGG")]
-    for number, one in enumerate(ends):
-        for other in ends[:number]:
-            assert np.abs(one - other).max() > 1e-3
+    for a, b in combinations(ends, 2):
+        assert np.abs(a - b).max() > 1e-3
 
 
 @pytest.mark.parametrize(("strategy", "keras"), SOUND)
@@ -194,7 +207,10 @@ def test_several_updates_in_a_step(dirac, strategy, keras, options, trace):
 
 
 def adam(*, shared, steps, rate=0.05, beta1=0.5, beta2=0.75, epsilon=1e-7):
-    """(theta, psi) by Kingma & Ba 2015, the generator first; a shared optimizer counts the calls of both."""
+    """Return (theta, psi) after each step of Adam (Kingma & Ba 2015), the generator first.
+
+    A shared optimizer counts the calls of both networks.
+    """
     weights, calls = {"D": -1.0, "G": 1.0}, {"D": 0, "G": 0}
     moments = {"D": (0.0, 0.0), "G": (0.0, 0.0)}
     path = []
@@ -213,8 +229,11 @@ def adam(*, shared, steps, rate=0.05, beta1=0.5, beta2=0.75, epsilon=1e-7):
 
 
 ADAM = (
-    *("optimizer=adam", "optimizer.generator_rate=0.05", "optimizer.discriminator_rate=0.05", "optimizer.beta1=0.5"),
-    "optimizer.beta2=0.75",  # 1 - 0.999 is too coarse in single precision
+    "optimizer=adam",
+    "optimizer.generator_rate=0.05",
+    "optimizer.discriminator_rate=0.05",
+    "optimizer.beta1=0.5",
+    "optimizer.beta2=0.75",  # 1 - 0.999 would have too large a rounding error in single precision
     "update.order=generator_first",
 )
 
@@ -226,14 +245,14 @@ def test_a_shared_optimizer_counts_the_updates_of_both_networks(dirac, strategy,
         np.testing.assert_allclose(path, adam(shared=True, steps=3), rtol=0, atol=1e-6)
 
 
-def test_separate_optimizers_count_their_own(dirac):
+def test_separate_optimizers_count_their_own_updates(dirac):
     np.testing.assert_allclose(dirac("tape", "keras2", *ADAM), adam(shared=False, steps=3), rtol=0, atol=1e-6)
     assert np.abs(adam(shared=False, steps=3) - adam(shared=True, steps=3)).max() > 1e-3
 
 
 @pytest.mark.parametrize(("strategy", "keras"), [("unfrozen", "keras2"), ("reverse", "keras3"), ("compile", "keras3")])
-def test_the_controls_train_with_a_shared_optimizer_as_well(dirac, strategy, keras):
-    """They do something else, but it is not the optimizer that does not know the variables."""
+def test_the_controls_train_with_a_shared_optimizer_too(dirac, strategy, keras):
+    """They compute something else, but the optimizer knows all variables."""
     path = dirac(strategy, keras, *ADAM, "update.optimizers=shared", steps=2)
     assert np.isfinite(path).all()
     assert (path[0] != path[1])[0], "the generator moves"
@@ -243,14 +262,14 @@ def test_the_controls_train_with_a_shared_optimizer_as_well(dirac, strategy, ker
     ("load", "error", "message"),
     [(keras2.load, KeyError, "cannot recognize variable"), (keras3.load, ValueError, "Unknown variable")],
 )
-def test_keras_alone_refuses_an_optimizer_of_two_models(load, error, message):
-    """The code of the original question, on Keras since 2.11: the optimizer knows the variables of its first use."""
+def test_keras_itself_refuses_one_optimizer_for_two_models(load, error, message):
+    """Keras-GAN's code fails since Keras 2.11: an optimizer knows only the variables of its first use."""
     keras = load()
-    one, two = (keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]) for _ in range(2))
+    first, second = (keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)]) for _ in range(2))
     batch, labels = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
 
     def train(optimizer):
-        for model in (one, two):
+        for model in (first, second):
             model.compile(optimizer=optimizer, loss="mse", jit_compile=False)
             model.train_on_batch(batch, labels)
 
@@ -258,9 +277,12 @@ def test_keras_alone_refuses_an_optimizer_of_two_models(load, error, message):
         train(keras.optimizers.Adam(0.1))
 
     shared = keras.optimizers.Adam(0.1)
-    both = Optimizers(shared, shared)
-    assert both.shared
-    both.build(generator=[*one.trainable_variables, *two.trainable_variables], discriminator=two.trainable_variables)
-    before = two.get_weights()[0]
+    optimizers = Optimizers(shared, shared)
+    assert optimizers.shared
+    optimizers.build(
+        generator=[*first.trainable_variables, *second.trainable_variables],
+        discriminator=second.trainable_variables,
+    )
+    before = second.get_weights()[0]
     train(shared)
-    assert (two.get_weights()[0] != before).all()
+    assert (second.get_weights()[0] != before).all()

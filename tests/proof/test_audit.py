@@ -1,14 +1,12 @@
-"""The audit finds what it should, in strategies as they are and in ones broken on purpose, and leaves no trace."""
+"""The audit finds the faults of strategies, as they are or broken on purpose, and restores everything."""
 
 import json
 
 import numpy as np
 import pytest
 from conftest import bits, words
-from hydra.utils import instantiate
 
-from ganfreeze.app.config import assemble as join
-from ganfreeze.app.config import networks
+from ganfreeze.app.build import build_networks, join
 from ganfreeze.errors import Refused
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation
@@ -22,45 +20,53 @@ SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8")
 
 
 class Broken(Strategy):
-    """Taped phases, one of them with a fault of the test's choosing; `advance` runs the phases, `late` others."""
+    """Taped phases, of which a test may replace one by a faulty phase.
 
-    def __init__(self, game, learn=None, fool=None, late=None):
+    `advance` runs the same phases, or those that `alter` makes of them.
+    """
+
+    def __init__(self, game, discriminator=None, generator=None, alter=None):
         taped = TapedPhases(game)
-        self.phases = phases.make_phases(game, learn=learn or taped.learn, fool=fool or taped.fool)
-        self._advanced = late(self.phases) if late else self.phases
-        self._update, self.taped = game.update, taped
+        self.phases = phases.make_phases(
+            game,
+            discriminator=discriminator or taped.train_discriminator,
+            generator=generator or taped.train_generator,
+        )
+        self._advanced = alter(self.phases) if alter else self.phases
+        self._update = game.update
 
     def advance(self, streams, step, steps):
-        given = phases.step_inputs(self._update, streams, step)
-        return phases.mean(phases.run_step(self._advanced, self._update, given))
+        inputs = phases.step_inputs(self._update, streams, step)
+        return phases.mean(phases.run_step(self._advanced, self._update, inputs))
 
 
 @pytest.fixture
-def game(assemble):
-    """A game under the tape, on Keras 2; its own strategy is not used."""
+def build_game(build):
+    """Build a game for tapes, on Keras 2, and its streams. Its own strategy is not used."""
 
-    def game(*overrides):
-        made, _, streams = assemble(*SMALL, *overrides)
-        return made, streams
+    def build_small_game(*overrides):
+        game, _, streams = build(*SMALL, *overrides)
+        return game, streams
 
-    return game
-
-
-def scalars(**values):
-    return {"discriminator_loss": 0.0, "accuracy_real": 0.0, "accuracy_fake": 0.0, **values}
+    return build_small_game
 
 
-def test_a_leaking_strategy_is_caught(game):
-    made, streams = game()
-    taped = TapedPhases(made)
-    kernel = made.networks.discriminator.trainable_variables[0]
+def train_nothing(real, latent):
+    """Return a discriminator phase's metrics without training."""
+    return {"discriminator_loss": 0.0, "accuracy_real": 0.0, "accuracy_fake": 0.0}
 
-    def fool_and_touch(real, latent):
-        found = taped.fool(real, latent)
+
+def test_a_leaking_strategy_is_caught(build_game):
+    game, streams = build_game()
+    taped = TapedPhases(game)
+    kernel = game.networks.discriminator.trainable_variables[0]
+
+    def train_generator_and_touch(real, latent):
+        metrics = taped.train_generator(real, latent)
         kernel.assign_add(1e-6 * np.ones(kernel.shape))
-        return found
+        return metrics
 
-    ledger = audit.audit(Broken(made, fool=fool_and_touch), made, streams)
+    ledger = audit.audit(Broken(game, generator=train_generator_and_touch), game, streams)
     assert ledger.verdict == "violation"
     assert ledger.violations == [
         f"in the generator phase frozen weights of the discriminator moved: {kernel.name[:-2]}"
@@ -72,108 +78,105 @@ def test_a_leaking_strategy_is_caught(game):
     assert max(entry.moved for entry in moved if entry.kind == "weights") == pytest.approx(1e-6, rel=0.1)
 
 
-def test_one_flipped_bit_is_caught(game):
-    """Adding a denormal to a bias of exactly 0 is a change that no tolerance would see."""
-    made, streams = game()
-    taped = TapedPhases(made)
-    bias = next(each for each in made.networks.discriminator.trainable_variables if "bias" in each.name)
+def test_one_flipped_bit_is_caught(build_game):
+    """No tolerance would see this change: a denormal is written into a bias of exactly 0."""
+    game, streams = build_game()
+    taped = TapedPhases(game)
+    bias = next(variable for variable in game.networks.discriminator.trainable_variables if "bias" in variable.name)
 
-    def fool_and_touch(real, latent):
+    def touch_and_train_generator(real, latent):
         bias[0].assign(np.float32(1e-45))
-        return taped.fool(real, latent)
+        return taped.train_generator(real, latent)
 
-    ledger = audit.audit(Broken(made, fool=fool_and_touch), made, streams)
-    frozen = [each for each in ledger.entries if (each.phase, each.variable) == ("generator", bias.name[:-2])]
-    assert [each.elements for each in frozen if each.kind == "weights"] == [1]
+    ledger = audit.audit(Broken(game, generator=touch_and_train_generator), game, streams)
+    frozen = [entry for entry in ledger.entries if (entry.phase, entry.variable) == ("generator", bias.name[:-2])]
+    assert [entry.elements for entry in frozen if entry.kind == "weights"] == [1]
     assert ledger.verdict == "violation"
 
 
-def test_an_optimizer_that_never_steps_is_caught(game):
-    made, streams = game()
-
-    def learn_nothing(real, latent):
-        return scalars()
-
-    ledger = audit.audit(Broken(made, learn=learn_nothing), made, streams)
+def test_an_optimizer_that_never_steps_is_caught(build_game):
+    game, streams = build_game()
+    ledger = audit.audit(Broken(game, discriminator=train_nothing), game, streams)
     assert ledger.violations == ["in the discriminator phase the discriminator did not move: none of its weights"]
 
 
-def test_a_forgotten_layer_is_caught(game):
+def test_a_forgotten_layer_is_caught(build_game):
     """All but one kernel of the active network move."""
-    made, streams = game()
-    taped = TapedPhases(made)
-    kernel = made.networks.generator.trainable_variables[0]
+    game, streams = build_game()
+    taped = TapedPhases(game)
+    kernel = game.networks.generator.trainable_variables[0]
 
-    def fool_but_one(real, latent):
+    def train_generator_but_one_kernel(real, latent):
         before = kernel.numpy()
-        found = taped.fool(real, latent)
+        metrics = taped.train_generator(real, latent)
         kernel.assign(before)
-        return found
+        return metrics
 
-    ledger = audit.audit(Broken(made, fool=fool_but_one), made, streams)
+    ledger = audit.audit(Broken(game, generator=train_generator_but_one_kernel), game, streams)
     assert ledger.violations == [
         f"in the generator phase active weights of the generator did not move: {kernel.name[:-2]}"
     ]
 
 
-def test_a_shared_variable_is_caught(check, digits):
-    """A generator that holds the discriminator, as if it were a layer of its own."""
+def test_a_shared_variable_is_caught(parse, digits):
+    """The generator contains the discriminator, as if it were one of its layers."""
     from dataclasses import replace
 
-    chosen = check(*SMALL)
-    keras = instantiate(chosen.cfg.keras)
-    pair = networks(chosen, digits, keras)
-    critic = pair.discriminator(pair.generator.output)
-    images = pair.generator.output + 0 * keras.layers.Reshape((1, 1, 1))(critic)
-    pair = replace(pair, generator=keras.Model(pair.generator.input, images, name="generator"))
-    made = join(chosen, digits, pair, keras=keras)
-    ledger = audit.audit(made.strategy, made.game, made.streams)
-    shared = [each for each in ledger.violations if each.endswith("belongs to both networks")]
-    assert len(shared) == len(pair.discriminator.weights)
+    variant = parse(*SMALL)
+    keras = variant.load_keras()
+    networks = build_networks(variant, digits.example_shape, keras)
+    logits = networks.discriminator(networks.generator.output)
+    images = networks.generator.output + 0 * keras.layers.Reshape((1, 1, 1))(logits)
+    networks = replace(networks, generator=keras.Model(networks.generator.input, images, name="generator"))
+    setup = join(variant, digits, keras, networks)
+    ledger = audit.audit(setup.strategy, setup.game, setup.streams)
+    shared = [violation for violation in ledger.violations if violation.endswith("belongs to both networks")]
+    assert len(shared) == len(networks.discriminator.weights)
     assert ledger.verdict == "violation"
 
 
-def test_an_advance_that_is_not_its_phases_is_caught(game):
-    made, streams = game()
+def test_an_advance_that_is_not_its_phases_is_caught(build_game):
+    game, streams = build_game()
 
-    def without_learning(own):
-        return {**own, "discriminator": own["discriminator"]._replace(run=lambda real, latent: scalars())}
+    def without_discriminator_training(own):
+        return {**own, "discriminator": own["discriminator"]._replace(run=train_nothing)}
 
-    ledger = audit.audit(Broken(made, late=without_learning), made, streams)
-    assert ledger.violations == ["one step by advance() misses the phases run one by one altogether"]
+    ledger = audit.audit(Broken(game, alter=without_discriminator_training), game, streams)
+    assert ledger.violations == ["one step by advance() is not the phases run one by one: it differs completely"]
 
 
 @pytest.mark.parametrize("keras", words("keras"))
 @pytest.mark.parametrize("strategy", words("strategy"))
-def test_everything_is_put_back_bit_for_bit(assemble, strategy, keras):
-    """With what is held, and one optimizer for both; the same of plain variants is in test_freeze_matrix.py."""
-    more = ("update=seed", "update.optimizers=shared", "freeze=lower", "optimizer=rmsprop")
+def test_everything_is_restored_bit_for_bit(build, strategy, keras):
+    """With held weights and one optimizer for both networks. test_freeze_matrix.py has the same for plain variants."""
+    more = ("update=keras_gan", "update.optimizers=shared", "freeze=lower", "optimizer=rmsprop")
     try:
-        made, built, streams = assemble(*SMALL, f"strategy={strategy}", f"keras={keras}", *more)
+        game, mechanism, streams = build(*SMALL, f"strategy={strategy}", f"keras={keras}", *more)
     except Refused:
         assert strategy == "tfgan"
         return
-    before = bits(made)
-    ledger = audit.audit(built, made, streams)
-    assert bits(made) == before
+    before = bits(game)
+    ledger = audit.audit(mechanism, game, streams)
+    assert bits(game) == before
     assert ledger.advance_error < 1e-4
     held = [entry for entry in ledger.entries if entry.role == "held"]
-    assert {entry.variable for entry in held} == {audit._name(variable) for variable in made.networks.held_weights}
+    assert {entry.variable for entry in held} == {audit._name(variable) for variable in game.networks.held_weights}
     assert len(held) == 4, "a kernel and a bias in two phases"
-    assert not any(entry.elements for entry in held), "FreezeD holds in every phase"
+    assert not any(entry.elements for entry in held), "FreezeD holds them in every phase"
 
 
-def test_every_variable_is_in_one_group(assemble):
+def test_every_variable_is_in_one_group(build):
     for keras in words("keras"):
-        for shared in ("separate", "shared"):
-            made, built, _ = assemble(*SMALL, f"keras={keras}", f"update.optimizers={shared}")
-            owned = audit.inventory(built, made)
+        for optimizers in ("separate", "shared"):
+            game, strategy, _ = build(*SMALL, f"keras={keras}", f"update.optimizers={optimizers}")
+            owned = audit.inventory(strategy, game)
             assert len({id(each.variable) for each in owned}) == len(owned)
             for network in ("generator", "discriminator"):
-                weights = getattr(made.networks, network).trainable_variables
+                weights = getattr(game.networks, network).trainable_variables
                 slots = [each for each in owned if each[:2] == (network, "slots") and each.variable.shape != ()]
                 assert len(slots) == 2 * len(weights), "Adam keeps two for each weight"
-                assert [tuple(each.variable.shape) for each in slots[::2]] == [tuple(each.shape) for each in weights]
+                shapes = [tuple(weight.shape) for weight in weights]
+                assert [tuple(slot.variable.shape) for slot in slots[::2]] == shapes
                 state = [each.name for each in owned if each[:2] == (network, "state")]
                 assert state
                 assert all("moving" in name for name in state)
@@ -192,55 +195,59 @@ DIRAC = ("dataset=dirac", "architecture=dirac", "evaluator=none")
     ids=" ".join,
 )
 @pytest.mark.parametrize("keras", words("keras"))
-def test_standing_still_for_a_good_reason_is_no_violation(assemble, keras, choice):
-    """A gradient of exactly 0, an equilibrium, a bound: the optimizer has stepped. Where it has not, that is caught."""
-    made, built, streams = assemble(*DIRAC, f"keras={keras}", *choice)
-    ledger = audit.audit(built, made, streams)
+def test_weights_that_stand_still_for_a_good_reason_are_no_violation(build, keras, choice):
+    """The reasons are a gradient of exactly 0, an equilibrium, and a bound.
+
+    In all three cases the optimizer has stepped. If it has not, that is a violation.
+    """
+    game, strategy, streams = build(*DIRAC, f"keras={keras}", *choice)
+    ledger = audit.audit(strategy, game, streams)
     assert ledger.verdict == "clean"
     assert ledger.still
-    made, built, streams = assemble(*DIRAC, "strategy=compile", "keras=keras3", *choice)
+    game, strategy, streams = build(*DIRAC, "strategy=compile", "keras=keras3", *choice)
     if "regularizer=weight_clip" not in choice:
-        assert audit.audit(built, made, streams).verdict == "violation"
+        assert audit.audit(strategy, game, streams).verdict == "violation"
 
 
-def test_a_counter_that_jumps_and_a_figure_that_is_none_are_caught():
+def test_a_counter_that_jumps_and_a_value_that_is_nan_are_caught():
     start = [np.array(0, np.int64), np.zeros(3, np.float32)]
     owned = [
         audit.OwnedVariable("generator", "slots", "iteration", None),
         audit.OwnedVariable("generator", "weights", "w", None),
     ]
-    one = [np.array(1, np.int64), np.ones(3, np.float32)]
-    assert audit._advance_error(owned, start, one, one) == 0
-    assert audit._advance_error(owned, start, one, [np.array(2, np.int64), one[1]]) == np.inf
-    assert audit._advance_error(owned, start, one, [one[0], one[1] * np.nan]) == np.inf
-    assert audit._advance_error(owned, start, one, [one[0], one[1] * 1.5]) == pytest.approx(0.5)
-    none = [one[0], one[1] * np.nan]
-    assert audit._advance_error(owned, start, none, none) == 0, "both diverge: that is for the loop to tell"
+    counter, weights = np.array(1, np.int64), np.ones(3, np.float32)
+    stepped = [counter, weights]
+    assert audit._advance_error(owned, start, stepped, stepped) == 0
+    assert audit._advance_error(owned, start, stepped, [np.array(2, np.int64), weights]) == np.inf
+    assert audit._advance_error(owned, start, stepped, [counter, weights * np.nan]) == np.inf
+    assert audit._advance_error(owned, start, stepped, [counter, weights * 1.5]) == pytest.approx(0.5)
+    diverged = [counter, weights * np.nan]
+    assert audit._advance_error(owned, start, diverged, diverged) == 0, "both diverge: the loop reports that"
 
 
-def test_the_ledger_can_be_read(game):
-    made, streams = game()
-    strategy = Broken(made)
-    ledger = audit.audit(strategy, made, streams)
+def test_the_ledger_can_be_read(build_game):
+    game, streams = build_game()
+    strategy = Broken(game)
+    ledger = audit.audit(strategy, game, streams)
     assert ledger.verdict == "state leaks"
     assert ledger.tags() == {"audit": "state leaks", "audit.leaks": "discriminator, generator"}
-    again = json.loads(json.dumps(ledger.json()))
-    assert len(again["entries"]) == len(ledger.entries) == 2 * len(audit.inventory(strategy, made))
-    assert again["violations"] == []
+    read = json.loads(json.dumps(ledger.json()))
+    assert len(read["entries"]) == len(ledger.entries) == 2 * len(audit.inventory(strategy, game))
+    assert read["violations"] == []
     lines = ledger.table().splitlines()
     assert lines[0] == "verdict: state leaks"
     assert sum("elements moved" in line for line in lines) == 1
     ledger.require("tape", "")
 
 
-def test_the_message_names_the_cause_and_what_works(assemble):
-    made, built, streams = assemble(*SMALL, "strategy=compile", "keras=keras3")
-    ledger = audit.audit(built, made, streams)
+def test_the_message_names_the_cause_and_what_works(build):
+    game, strategy, streams = build(*SMALL, "strategy=compile", "keras=keras3")
+    ledger = audit.audit(strategy, game, streams)
     with pytest.raises(Violation) as raised:
-        ledger.require("compile", built.diagnosis)
+        ledger.require("compile", strategy.known_failure.diagnosis)
     for text in (
         "the discriminator did not move",
-        "when a train function is traced",
+        "when it traces a train function",
         "strategy=toggle",
         "audit=record",
     ):
@@ -250,40 +257,40 @@ def test_the_message_names_the_cause_and_what_works(assemble):
 # ---------------------------------------------------------------------------------------------------- in training
 
 
-@pytest.mark.parametrize("strategy", ["tape", "toggle", "train_step"])
-def test_a_watched_strategy_trains_as_it_would_alone(assemble, strategy):
-    found = []
+@pytest.mark.parametrize("name", ["tape", "toggle", "train_step"])
+def test_a_watched_strategy_trains_as_it_does_unwatched(build, name):
+    results = []
     for watched in (False, True):
-        made, built, streams = assemble(*SMALL, f"strategy={strategy}", "keras=keras3")
-        runner = WatchedStrategy(built, made, 4, tolerated=False) if watched else built
-        seen = [runner.advance(streams, 0, 3), runner.advance(streams, 3, 7)]
-        found.append((values([*made.networks.generator.weights, *made.networks.discriminator.weights]), seen))
-    (alone, alone_scalars), (under_watch, scalars_) = found
-    for a, b in zip(alone, under_watch, strict=True):
+        game, strategy, streams = build(*SMALL, f"strategy={name}", "keras=keras3")
+        trained = WatchedStrategy(strategy, game, 4, tolerated=False) if watched else strategy
+        metrics = [trained.advance(streams, 0, 3), trained.advance(streams, 3, 7)]
+        results.append((values([*game.networks.generator.weights, *game.networks.discriminator.weights]), metrics))
+    (weights, metrics), (watched_weights, watched_metrics) = results
+    for a, b in zip(weights, watched_weights, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
-    for a, b in zip(alone_scalars, scalars_, strict=True):
+    for a, b in zip(metrics, watched_metrics, strict=True):
         assert b.pop("frozen_weights_moved") == 0.0
         assert b == pytest.approx(a, abs=1e-5)
 
 
-def test_weights_that_begin_to_move_are_caught_in_training(game):
-    made, streams = game()
-    taped = TapedPhases(made)
-    kernel = made.networks.discriminator.trainable_variables[0]
+def test_weights_that_begin_to_move_are_caught_in_training(build_game):
+    game, streams = build_game()
+    taped = TapedPhases(game)
+    kernel = game.networks.discriminator.trainable_variables[0]
     steps = iter(range(100))
 
-    def fool_and_touch_later(real, latent):
+    def train_generator_and_touch_later(real, latent):
         if next(steps) >= 5:
             kernel[0, 0, 0, 0].assign(kernel[0, 0, 0, 0] + 1e-3)
-        return taped.fool(real, latent)
+        return taped.train_generator(real, latent)
 
-    strategy = Broken(made, fool=fool_and_touch_later)
-    watched = WatchedStrategy(strategy, made, 2, tolerated=False)
+    strategy = Broken(game, generator=train_generator_and_touch_later)
+    watched = WatchedStrategy(strategy, game, 2, tolerated=False)
     for step in range(5):
         watched.advance(streams, step, 1)
     with pytest.raises(Violation, match="in the generator phase frozen weights moved"):
         for step in range(5, 8):
             watched.advance(streams, step, 1)
-    tolerant = WatchedStrategy(strategy, made, 2, tolerated=True)
+    tolerant = WatchedStrategy(strategy, game, 2, tolerated=True)
     assert tolerant.advance(streams, 8, 1)["frozen_weights_moved"] == 0.5
     assert "frozen_weights_moved" not in tolerant.advance(streams, 9, 1)

@@ -1,4 +1,4 @@
-"""The Dirac-GAN: published figures, closed forms, and every strategy that can play it."""
+"""The Dirac-GAN: published values, closed forms, and every strategy that can play it."""
 
 import csv
 from pathlib import Path
@@ -17,15 +17,16 @@ RADII = [anchor for anchor in ANCHORS if anchor.quantity == "spectral_radius"]
 NORMS = [anchor for anchor in ANCHORS if anchor.quantity == "norm_after_500"]
 
 
-def called(anchor):
+def title(anchor):
     return f"{anchor.variant}-{anchor.update}"
 
 
 def closed_form(anchor):
-    """The spectral radius from the trace and determinant of the one-step map, by hand.
+    """Return the spectral radius, from the trace and determinant of the one-step map, worked out by hand.
 
-    With h = 0.2, c = h f'(0), a = 1 - h gamma f'(0)^2 (consensus) and b = a - h gamma (r1): simultaneous steps have
-    trace a + b and determinant ab + c^2, alternating ones a + b^n - c^2 (1 + b + ... + b^(n-1)) and a b^n.
+    Let h = 0.2, c = h f'(0), a = 1 - h gamma f'(0)^2 (consensus) and b = a - h gamma (r1). Simultaneous steps have the
+    trace a + b and the determinant ab + c^2. Alternating steps have the trace a + b^n - c^2 (1 + b + ... + b^(n-1)) and
+    the determinant a b^n.
     """
     h, slope = 0.2, 1.0 if anchor.variant.startswith("wgan") else 0.5
     gamma = float(anchor.variant.partition("(")[2].rstrip(")") or 0)
@@ -39,8 +40,8 @@ def closed_form(anchor):
     return np.abs(np.roots([1, -trace, determinant])).max()
 
 
-def test_the_shared_anchors_are_these():
-    """Where the published figures lie beside the repository, they are the ones that it holds."""
+def test_the_repository_holds_the_shared_anchors():
+    """If the published values lie beside the repository, they are the same as those in it."""
     shared = ROOT.parent / "shared" / "anchors" / "dirac.csv"
     rows = list(csv.DictReader((shared if shared.exists() else PUBLISHED).open()))
     assert [dynamics.Anchor(**row) for row in rows] == ANCHORS
@@ -48,55 +49,55 @@ def test_the_shared_anchors_are_these():
     assert len(NORMS) == 14
 
 
-@pytest.mark.parametrize("anchor", RADII, ids=called)
+@pytest.mark.parametrize("anchor", RADII, ids=title)
 def test_the_published_radii_are_the_closed_forms(anchor):
     assert anchor.agrees(closed_form(anchor))
     assert not anchor.agrees(closed_form(anchor) + 3e-4)
 
 
-def measured(assemble, anchor, *chosen):
-    game, strategy, streams = assemble("precision=float64", *anchor.overrides(), *chosen)
+def measure(build, anchor, *overrides):
+    game, strategy, streams = build("precision=float64", *anchor.overrides(), *overrides)
     return dynamics.measure(anchor.quantity, strategy, game, streams)
 
 
 @pytest.mark.parametrize("keras", words("keras"))
 @pytest.mark.parametrize("strategy", words("strategy"))
-def test_every_strategy_has_the_published_radii(assemble, strategy, keras):
-    """Those that do not freeze what they should have others."""
+def test_every_strategy_has_the_published_radii(build, strategy, keras):
+    """Strategies that do not freeze what they should have other radii."""
     wrong = strategy == "unfrozen" or (strategy, keras) in {("compile", "keras3"), ("reverse", "keras3")}
     agreeing = []
     for anchor in RADII:
         try:
-            found = measured(assemble, anchor, f"strategy={strategy}", f"keras={keras}")
+            radius = measure(build, anchor, f"strategy={strategy}", f"keras={keras}")
         except Refused as error:
             assert f"strategy={strategy} does not go with" in str(error)
             continue
-        agreeing.append(anchor.agrees(found))
+        agreeing.append(anchor.agrees(radius))
         if not wrong:
-            assert found == pytest.approx(closed_form(anchor), abs=1e-6), anchor
+            assert radius == pytest.approx(closed_form(anchor), abs=1e-6), anchor
     assert len(agreeing) >= 6
     assert all(agreeing) != wrong
 
 
-@pytest.mark.parametrize("anchor", NORMS, ids=called)
-def test_published_norms(assemble, anchor):
-    found = measured(assemble, anchor, "strategy=train_step", "keras=keras2")
-    assert anchor.agrees(found), found
+@pytest.mark.parametrize("anchor", NORMS, ids=title)
+def test_published_norms(build, anchor):
+    norm = measure(build, anchor, "strategy=train_step", "keras=keras2")
+    assert anchor.agrees(norm), norm
 
 
 @pytest.mark.parametrize("place", [("tape", "keras3"), ("toggle", "keras3"), ("compile", "keras2")], ids="-".join)
-def test_published_norms_by_other_strategies(assemble, place):
-    anchor = next(each for each in NORMS if called(each) == "wgan_clip1-alternating_1")
-    assert anchor.agrees(measured(assemble, anchor, f"strategy={place[0]}", f"keras={place[1]}"))
+def test_published_norms_by_other_strategies(build, place):
+    anchor = next(anchor for anchor in NORMS if title(anchor) == "wgan_clip1-alternating_1")
+    assert anchor.agrees(measure(build, anchor, f"strategy={place[0]}", f"keras={place[1]}"))
 
 
-def test_the_start_has_the_papers_sign(assemble):
-    """The paper's discriminator rates fakes higher than real data, ours lower: its (1, 1) is (1, -1) here."""
-    anchor = next(each for each in NORMS if called(each) == "gan-alternating_5")
-    assert not anchor.agrees(measured(assemble, anchor, "strategy=train_step", "architecture.psi=1.0"))
+def test_the_start_has_the_sign_of_the_paper(build):
+    """The paper's discriminator gives fakes higher logits than real data, ours lower. So its (1, 1) is (1, -1) here."""
+    anchor = next(anchor for anchor in NORMS if title(anchor) == "gan-alternating_5")
+    assert not anchor.agrees(measure(build, anchor, "strategy=train_step", "architecture.psi=1.0"))
 
 
-def test_figures_agree_within_their_printed_digits():
+def test_values_agree_within_their_published_digits():
     rounded = dynamics.Anchor("gan+r1(0.3)", "simultaneous", "norm_after_500", "2.6e-6", "")
     assert rounded.agrees(2.6427e-6), "1.6% more, and the same two digits"
     assert not rounded.agrees(2.66e-6)
@@ -109,7 +110,7 @@ def test_bad_anchors_are_refused(tmp_path):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(BadInput, match="a CSV file with the columns"):
         dynamics.read(tmp_path / "other.csv")
-    with pytest.raises(BadInput, match="no Dirac-GAN that is known"):
+    with pytest.raises(BadInput, match="no such variant or update of the Dirac-GAN"):
         dynamics.Anchor("began", "simultaneous", "spectral_radius", "1", "").overrides()
 
 
@@ -126,5 +127,5 @@ def test_the_table():
     assert len(dynamics_table.table(rows).splitlines()) == 4
 
 
-def test_nothing_of_this_is_far_from_the_root():
+def test_the_published_values_are_in_the_repository():
     assert Path(PUBLISHED).is_relative_to(ROOT)

@@ -1,4 +1,4 @@
-"""The freeze matrix, cell by cell: what was measured on this stack is what is measured now."""
+"""The freeze matrix, cell by cell: the audit measures today what it measured before on these versions."""
 
 import csv
 import io
@@ -10,6 +10,7 @@ from ganfreeze.errors import Refused
 from ganfreeze.proof import audit
 from ganfreeze.record.report import freeze_matrix
 
+# Whether the discriminator's (weights, averages) move.
 MOVES, STILL, LEAKS = (True, True), (False, False), (False, True)
 
 # strategy: {(keras, mode): ((weights, averages) in the discriminator phase, the same in the generator phase)}
@@ -32,27 +33,27 @@ MATRIX = {
 
 @pytest.mark.parametrize("place", PLACES, ids="-".join)
 @pytest.mark.parametrize("strategy", words("strategy"))
-def test_a_cell(assemble, strategy, place):
+def test_the_audit_finds_what_a_cell_says(build, strategy, place):
     keras, mode = place
     eager = {"graph": "false", "eager": "true"}[mode]
     overrides = f"strategy={strategy}", f"keras={keras}", f"eager={eager}", "batch_size=8"
     expected = MATRIX[strategy].get(place)
     if expected is None:
         with pytest.raises(Refused, match="does not go with"):
-            assemble(*overrides)
+            build(*overrides)
         return
-    made, built, streams = assemble(*overrides, "architecture=dcgan", "architecture.filters=4")
-    before = bits(made)
-    ledger = audit.audit(built, made, streams)
-    assert bits(made) == before, "everything is put back"
+    game, mechanism, streams = build(*overrides, "architecture=dcgan", "architecture.filters=4")
+    before = bits(game)
+    ledger = audit.audit(mechanism, game, streams)
+    assert bits(game) == before, "everything is restored"
     assert ledger.advance_error < 1e-4
     assert not any(entry.role == "held" for entry in ledger.entries)
-    found = tuple(
+    measured = tuple(
         tuple(ledger.moved(phase, "discriminator", kind) for kind in ("weights", "state"))
         for phase in ("discriminator", "generator")
     )
-    assert found == expected
-    assert (ledger.verdict == "violation") == (not found[0][0] or found[1][0])
+    assert measured == expected
+    assert (ledger.verdict == "violation") == (not measured[0][0] or measured[1][0])
 
 
 CELLS = [

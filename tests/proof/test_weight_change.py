@@ -1,21 +1,17 @@
-"""How far a network has moved from its initial weights."""
+"""The metric that tells how far a network has moved from its initial weights."""
 
-import numpy as np
 import pytest
+from conftest import build_networks
 
 from ganfreeze.gan.architecture.mlp import Mlp
 from ganfreeze.proof.weight_change import weight_change
 from ganfreeze.strategy.base import Phase
 
 
-def build(architecture, keras, shape=(8, 8, 1), seed=0):
-    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
-
-
-def test_weight_change_is_relative_and_knows_stillness(keras):
-    networks = build(Mlp(), keras)
-    pair = {name: getattr(networks, name).trainable_variables for name in ("generator", "discriminator")}
-    measure = weight_change(networks, {name: Phase(name, weights, None) for name, weights in pair.items()})
+def test_weight_change_is_relative_and_0_for_a_network_that_did_not_move(keras):
+    networks = build_networks(Mlp(), keras)
+    trained = {name: getattr(networks, name).trainable_variables for name in ("generator", "discriminator")}
+    measure = weight_change(networks, {name: Phase(name, weights, None) for name, weights in trained.items()})
     networks.discriminator.trainable = False
     assert measure() == {"generator_weight_change": 0.0, "discriminator_weight_change": 0.0}
     for variable in networks.discriminator.weights:

@@ -1,8 +1,8 @@
-"""Weights written to disk and read back."""
+"""Weights that are written to disk are read back."""
 
 import numpy as np
 import pytest
-from conftest import values
+from conftest import build_networks, values
 
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.dcgan import Dcgan
@@ -11,28 +11,25 @@ from ganfreeze.gan.architecture.mlp import Mlp
 from ganfreeze.record import checkpoints
 
 
-def build(architecture, keras, shape=(8, 8, 1), seed=0):
-    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
-
-
-def test_weights_of_points_come_back(tmp_path, keras):
-    saved, fresh = build(Dirac(theta=0.1, psi=0.2), keras, (1,)), build(Dirac(), keras, (1,))
+def test_weights_of_a_network_of_points_are_read_back(tmp_path, keras):
+    saved, fresh = build_networks(Dirac(theta=0.1, psi=0.2), keras, (1,)), build_networks(Dirac(), keras, (1,))
     folder = checkpoints.save(saved, tmp_path / "weights")
-    assert checkpoints.image_shape(folder) == (1,)
+    assert checkpoints.example_shape(folder) == (1,)
     checkpoints.restore(fresh, folder)
     assert values(fresh.generator) == [np.float32(0.1)]
     assert values(fresh.discriminator) == [np.float32(0.2)]
 
 
-def test_weights_come_back(tmp_path, keras):
-    saved, fresh = build(Dcgan(), keras, seed=1), build(Dcgan(), keras, seed=2)
+def test_weights_are_read_back(tmp_path, keras):
+    saved, fresh = build_networks(Dcgan(), keras, seed=1), build_networks(Dcgan(), keras, seed=2)
     folder = checkpoints.save(saved, tmp_path / "weights")
-    assert checkpoints.image_shape(folder) == (8, 8, 1)
+    assert checkpoints.example_shape(folder) == (8, 8, 1)
     checkpoints.restore(fresh, folder)
     for network in ("generator", "discriminator"):
-        for a, b in zip(values(getattr(saved, network)), values(getattr(fresh, network)), strict=True):
-            np.testing.assert_array_equal(a, b)
+        pairs = zip(values(getattr(saved, network)), values(getattr(fresh, network)), strict=True)
+        for written, restored in pairs:
+            np.testing.assert_array_equal(written, restored)
     with pytest.raises(BadInput, match="does not hold the weights of this generator"):
-        checkpoints.restore(build(Mlp(), keras), folder)
+        checkpoints.restore(build_networks(Mlp(), keras), folder)
     with pytest.raises(BadInput, match="does not hold the weights"):
         checkpoints.restore(fresh, tmp_path)

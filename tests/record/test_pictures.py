@@ -1,14 +1,10 @@
-"""Pictures of samples."""
+"""Images are drawn as a grid, points as a scatter plot."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from ganfreeze.record import pictures
-
-
-def build(architecture, keras, shape=(8, 8, 1), seed=0):
-    return architecture.build(keras=keras, image_shape=shape, random=np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize(("count", "side"), [(64, 8), (60, 8), (1, 1), (5, 3)])
@@ -34,31 +30,31 @@ def test_a_picture_is_written(tmp_path):
 BLUE = (31, 119, 180)  # matplotlib's first colour
 
 
-def middles(picture):
-    """The middle (row, column) of what is left and of what is right of blue in a picture with two dots."""
+def dot_centres(picture):
+    """Return the centre (row, column) of the left and of the right dot in a picture with two blue dots."""
     rows, columns = np.nonzero((picture == BLUE).all(-1))
     left = columns < picture.shape[1] / 2
     return [(rows[side].mean(), columns[side].mean()) for side in (left, ~left)]
 
 
-def test_points_are_shown_as_a_cloud():
+def test_points_are_drawn_by_their_coordinates():
     points = np.array([[-1, 5], [3, 9]], np.float32)
     picture = pictures.picture(points)
     assert (picture.dtype, picture.shape) == (np.uint8, (512, 512, 3))
     assert pictures.scatter(points, side=256).shape == (256, 256, 3)
-    (low, left), (high, right) = middles(picture)
-    assert low - high > 300, "y points upwards"
+    (lower_row, left), (upper_row, right) = dot_centres(picture)
+    assert lower_row - upper_row > 300, "the y axis points upwards"
     assert right - left > 300
-    (_, left_), (_, right_) = middles(pictures.picture(points * [1, -1]))
-    assert (left, right) == pytest.approx((left_, right_), abs=1)
+    (_, left_mirrored), (_, right_mirrored) = dot_centres(pictures.picture(points * [1, -1]))
+    assert (left, right) == pytest.approx((left_mirrored, right_mirrored), abs=1)
 
 
-def test_points_on_a_line_lie_on_a_line():
-    (first, left), (second, right) = middles(pictures.picture(np.array([[-2.0], [2.0]], np.float32)))
-    assert first == second
+def test_points_with_one_coordinate_are_drawn_on_a_line():
+    (left_row, left), (right_row, right) = dot_centres(pictures.picture(np.array([[-2.0], [2.0]], np.float32)))
+    assert left_row == right_row
     assert right - left > 300
 
 
-def test_images_are_shown_in_a_grid():
+def test_images_are_drawn_as_a_grid():
     images = np.full((4, 8, 8, 1), 200, np.uint8)
     np.testing.assert_array_equal(pictures.picture(images), pictures.grid(images))

@@ -4,17 +4,17 @@ from ganfreeze.record import mlflow_store
 from ganfreeze.record.report import run_tables
 
 
-def a_run(number, name, status="FINISHED", **metrics):
+def recorded_run(number, name, status="FINISHED", **metrics):
     return mlflow_store.Run(f"id{number}", "1", name, status, metrics, audit="clean" if number == 1 else "")
 
 
 RUNS = [
-    a_run(1, "tape steps=9", **{"classifier/fid": 12.345, "steps_per_second": 110.0}),
-    a_run(2, "compile steps=9", "FAILED", **{"classifier/fid": 1.5}),
+    recorded_run(1, "tape steps=9", **{"classifier/fid": 12.345, "steps_per_second": 110.0}),
+    recorded_run(2, "compile steps=9", "FAILED", **{"classifier/fid": 1.5}),
 ]
 
 
-def test_the_table_names_what_tells_runs_apart():
+def test_a_variant_is_named_by_the_words_that_not_all_runs_share():
     lines = run_tables.sweep_table(RUNS).splitlines()
     assert lines[0].split() == ["variant", "classifier/fid", "steps/s", "audit", "status"]
     assert lines[1].split() == ["tape", "12.3", "110.0", "clean", "FINISHED"]

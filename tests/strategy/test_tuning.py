@@ -1,4 +1,4 @@
-"""The fastest way to run the steps is measured, kept and told."""
+"""The fastest way to run the steps is measured, stored, and recorded with its reason."""
 
 import time
 
@@ -11,12 +11,8 @@ from ganfreeze.strategy.engine import tuning
 from ganfreeze.strategy.engine.tuning import Choice
 
 
-def apart(one, other):
-    return max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))
-
-
 class Sleeping:
-    """A strategy that takes so long a step."""
+    """A strategy whose steps only sleep, and take so many seconds each."""
 
     def __init__(self, seconds):
         self.seconds, self.steps = seconds, 0
@@ -26,17 +22,17 @@ class Sleeping:
         time.sleep(self.seconds * steps)
 
 
-def test_the_fastest_is_chosen_and_the_hopeless_left_early():
+def test_the_fastest_is_chosen_and_a_hopeless_one_is_not_measured_further():
     slow, fast, hopeless = Execution(False, 1), Execution(False, 10), Execution(True, 10)
     strategies = {slow: Sleeping(0.004), fast: Sleeping(0.002), hopeless: Sleeping(0.1)}
-    choice = tuning.choose(list(strategies), lambda each: (strategies[each], None))
+    choice = tuning.choose(list(strategies), lambda execution: (strategies[execution], None))
     assert choice.execution == fast
-    assert strategies[hopeless].steps == 4, "two to compile and two to see"
+    assert strategies[hopeless].steps == 4, "two steps to compile and two to measure"
     for part in ("jit=off fused_steps=1 ", "jit=off fused_steps=10 ", "jit=on fused_steps=10 "):
         assert part in choice.why
 
 
-def test_what_does_not_run_is_left_out():
+def test_a_candidate_that_does_not_run_is_left_out():
     from ganfreeze.backend import tensorflow as tf
 
     def make(execution):
@@ -51,55 +47,64 @@ def test_what_does_not_run_is_left_out():
         tuning.choose([Execution(True, 5)], make)
 
 
-def test_a_choice_is_kept_and_a_damaged_one_made_again(tmp_path, caplog):
-    found = []
+def test_a_choice_is_stored_and_a_damaged_file_is_replaced(tmp_path, caplog):
+    calls = []
 
-    def find():
-        found.append(1)
-        return Choice(Execution(True, len(found)), "measured")
+    def measure():
+        """Return a different choice at each call."""
+        calls.append(1)
+        return Choice(Execution(True, len(calls)), "measured")
 
     folder = tmp_path / "execution"
-    first = tuning.cached_choice(folder, {"batch_size": 1}, find)
-    again = tuning.cached_choice(folder, {"batch_size": 1}, find)
+    first = tuning.cached_choice(folder, {"batch_size": 1}, measure)
+    second = tuning.cached_choice(folder, {"batch_size": 1}, measure)
     assert first == Choice(Execution(True, 1), "measured")
-    assert again.execution == first.execution
+    assert second.execution == first.execution
     (file,) = folder.iterdir()
-    assert again.why == f"measured (kept in {file})"
-    assert tuning.cached_choice(folder, {"batch_size": 2}, find).execution == Execution(True, 2)
+    assert second.why == f"measured (kept in {file})"
+    assert tuning.cached_choice(folder, {"batch_size": 2}, measure).execution == Execution(True, 2)
     file.write_text("[true")
-    assert tuning.cached_choice(folder, {"batch_size": 1}, find).execution == Execution(True, 3)
-    nowhere = tmp_path / "file"
-    nowhere.write_text("")
-    assert tuning.cached_choice(nowhere, {}, find).execution == Execution(True, 4)
-    assert "cannot be kept" in caplog.text
+    assert tuning.cached_choice(folder, {"batch_size": 1}, measure).execution == Execution(True, 3)
+    no_folder = tmp_path / "file"
+    no_folder.write_text("")
+    assert tuning.cached_choice(no_folder, {}, measure).execution == Execution(True, 4)
+    assert "cannot be written" in caplog.text
 
 
 @pytest.fixture
-def fastest(check, digits, tmp_path):
-    """The variant as a run makes it, and how it was chosen to be run."""
+def build_fastest(parse, digits, tmp_path):
+    """Build a variant as a run does, and return it with the choice of how its steps run."""
     from ganfreeze.app import execution
 
-    def made(*overrides):
-        variant = check("evaluator=none", "batch_size=16", f"paths.cache={tmp_path}", *overrides)
+    def build(*overrides):
+        variant = parse("evaluator=none", "batch_size=16", f"paths.cache={tmp_path}", *overrides)
         return execution.build_fastest(variant, digits)
 
-    return made
+    return build
 
 
-def test_candidates_are_measured_on_copies(fastest):
-    """What is chosen starts where a variant that nobody measured does, and goes where it goes."""
-    assembled, choice = fastest("steps=2000")
+def generator_weights(setup):
+    return values(setup.game.networks.generator)
+
+
+def largest_difference(first, second):
+    return max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
+
+
+def test_candidates_are_measured_on_copies(build_fastest):
+    """The chosen variant starts, and trains, exactly as one that was never measured."""
+    measured, choice = build_fastest("steps=2000")
     assert choice.why.startswith("steps/s measured: jit=off fused_steps=1 ")
     assert "jit=on fused_steps=50 " in choice.why
-    start = values(assembled.game.networks.generator)
+    start = generator_weights(measured)
     jit, fused_steps = ("on" if choice.execution.jit else "off"), choice.execution.fused_steps
-    plain, told = fastest("steps=2000", f"jit={jit}", f"fused_steps={fused_steps}")
-    assert told.why == "as configured, or the only way"
-    assert apart(start, values(plain.game.networks.generator)) == 0
-    for each in (assembled, plain):
-        each.strategy.advance(each.streams, 0, 4)
-    assert apart(values(assembled.game.networks.generator), values(plain.game.networks.generator)) == 0
-    assert fastest("steps=2000")[1].why.endswith(".json)")
+    plain, configured = build_fastest("steps=2000", f"jit={jit}", f"fused_steps={fused_steps}")
+    assert configured.why == "as configured, or the only way"
+    assert largest_difference(start, generator_weights(plain)) == 0
+    for setup in (measured, plain):
+        setup.strategy.advance(setup.streams, 0, 4)
+    assert largest_difference(generator_weights(measured), generator_weights(plain)) == 0
+    assert build_fastest("steps=2000")[1].why.endswith(".json)")
 
 
 @pytest.mark.parametrize(
@@ -114,5 +119,5 @@ def test_candidates_are_measured_on_copies(fastest):
         (("eager=true",), Execution(False, 50)),
     ],
 )
-def test_short_runs_and_what_has_no_choice_are_not_measured(fastest, overrides, expected):
-    assert fastest("steps=1000", *overrides)[1].execution == expected
+def test_short_runs_and_variants_without_a_choice_are_not_measured(build_fastest, overrides, expected):
+    assert build_fastest("steps=1000", *overrides)[1].execution == expected

@@ -1,7 +1,5 @@
-"""The composition root: the only package that sees Hydra or a config. It makes the parts, and joins them."""
+"""The composition root: the only package that sees Hydra or a config.
 
-from ganfreeze.app.config import GROUPS, check, quoted
-from ganfreeze.app.sample import sample
-from ganfreeze.app.train import close_sweep, run, sweep_of
-
-__all__ = ["GROUPS", "check", "close_sweep", "quoted", "run", "sample", "sweep_of"]
+One file for each program in `src/`: train, evaluate, sample, freeze_matrix, equivalence, dynamics. They share, in the
+order in which a config passes through: command_line, config (with settings and validation), process, build, execution.
+"""

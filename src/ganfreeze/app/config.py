@@ -1,252 +1,159 @@
-"""From a config to a variant: its values checked, its parts made and joined."""
+"""Parse a composed config into a variant: typed settings, and the parts that need no TensorFlow."""
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
 from typing import Any, NamedTuple
 
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfreeze import errors, events, types
-from ganfreeze.app import validation
-from ganfreeze.backend import machine
-from ganfreeze.backend import tensorflow as tf
-from ganfreeze.data.dataset.base import Dataset, Source
-from ganfreeze.data.streams import Streams, weight_generator
+from ganfreeze.app.settings import Settings, parse_settings
+from ganfreeze.app.validation import parse_options, refusal, require_values
+from ganfreeze.data.dataset.base import Source
+from ganfreeze.errors import BadInput, Refused
 from ganfreeze.evaluation.evaluator.base import Evaluator
-from ganfreeze.gan import averaging
 from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.freeze.base import Freeze
 from ganfreeze.gan.loss.base import Loss
-from ganfreeze.gan.networks import Networks
 from ganfreeze.gan.optimizer.base import OptimizerPair
 from ganfreeze.gan.regularizer.base import Regularizer
 from ganfreeze.gan.schedule.base import Schedule
 from ganfreeze.gan.update.base import Update
-from ganfreeze.record import provenance
 from ganfreeze.record.tracker.base import Tracker
-from ganfreeze.strategy.base import Execution, Game, Strategy
+from ganfreeze.strategy.base import Game, Strategy
 
-GROUPS = (  # the config groups
-    *("keras", "strategy", "update", "architecture", "freeze", "loss", "regularizer", "optimizer", "schedule"),
-    *("dataset", "evaluator", "tracker"),
+# The config groups: the folders of conf/, in the order in which their parts are checked.
+GROUPS = (
+    "keras",
+    "strategy",
+    "update",
+    "architecture",
+    "freeze",
+    "loss",
+    "regularizer",
+    "optimizer",
+    "schedule",
+    "dataset",
+    "evaluator",
+    "tracker",
 )
-_GIVEN = ("game",)  # to a strategy, beside its options
+
+
+class StrategyFactory(NamedTuple):
+    """A mechanism with its options, waiting for a game."""
+
+    mechanism: type[Strategy]
+    options: Mapping[str, Any]
+
+    def build(self, game: Game) -> Strategy:
+        """Build the strategy for this game."""
+        return self.mechanism(game=game, **self.options)  # pyright: ignore[reportCallIssue]
 
 
 class Variant(NamedTuple):
-    """A checked config, and the parts of it that need no TensorFlow to be made."""
+    """Everything that a config says, checked.
 
-    cfg: DictConfig
+    `words` has the option of each group ("tape" of "strategy"); `values` every word, option and setting by its dotted
+    key, as MLflow records them; `yaml` the config. `load_keras` imports a Keras, and `strategy` waits for a game.
+    """
+
     words: Mapping[str, str]
-    settings: validation.Settings
+    values: Mapping[str, Any]
+    yaml: str
+    settings: Settings
+    load_keras: Callable[[], ModuleType]
+    strategy: StrategyFactory
     update: Update
+    architecture: Architecture
+    freeze: Freeze
     loss: Loss
     regularizer: Regularizer
-    freeze: Freeze
-    source: Source
-    architecture: Architecture
     optimizer: OptimizerPair
     schedule: Schedule
+    source: Source
     evaluator: Evaluator
     tracker: Tracker
 
 
-class Assembled(NamedTuple):
-    """A variant that is ready to train."""
+class _Part(NamedTuple):
+    """A class or function that a group names, with its checked options."""
 
-    game: Game
-    strategy: Strategy
-    streams: Streams
+    target: Callable[..., Any]
+    options: Mapping[str, Any]
+
+    def make(self) -> Any:
+        return self.target(**self.options)
 
 
-def check(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
-    """Hold a config, composed of these words, against what its parts allow.
+def parse(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
+    """Parse a composed config; `words` says which option was chosen of each group.
 
     Raises:
-        BadInput: a value is missing, of the wrong type or out of range, or two words do not go together.
+        BadInput: a value is missing, of the wrong type or out of range.
+        Refused: two choices do not go together.
     """
-    try:
-        values: Any = OmegaConf.to_container(cfg, resolve=True)
-    except OmegaConfBaseException as error:
-        raise errors.BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
-    validation.check_given(values)
-    settings = validation.check_settings({key: value for key, value in values.items() if key not in GROUPS})
-    checked: dict[str, Any] = {}
-    for group in GROUPS:
-        if not isinstance(words.get(group), str) or "_target_" not in values.get(group, {}):
-            raise errors.BadInput(f"{group}={words.get(group)}: must be one word, that of a file in conf/{group}")
-        options = dict(values[group])
-        given = _GIVEN if group == "strategy" else ()
-        checked[group] = validation.check_options(group, get_object(options.pop("_target_")), options, given)
+    composed = _resolved(cfg)
+    require_values(composed)
+    settings = parse_settings({key: value for key, value in composed.items() if key not in GROUPS})
+    parts = {group: _part(group, words.get(group), composed.get(group, {})) for group in GROUPS}
     words = {group: words[group] for group in GROUPS}
-    everything = flat(values) | flat(checked) | words
-    for group in GROUPS:
-        part = get_object(values[group]["_target_"])
-        limits, refuses = getattr(part, "limits", {}), getattr(part, "refuses", {})
-        validation.check_limits(f"{group}={words[group]}", limits, refuses, everything)
-    others = (
-        "update",
-        "loss",
-        "regularizer",
-        "freeze",
-        "architecture",
-        "optimizer",
-        "schedule",
-        "evaluator",
-        "tracker",
+    values = {**words, **_flat(composed), **_flat({group: part.options for group, part in parts.items()})}
+    for group, part in parts.items():
+        supports, conflicts = getattr(part.target, "supports", {}), getattr(part.target, "conflicts", {})
+        if reason := refusal(f"{group}={words[group]}", supports, conflicts, values):
+            raise Refused(reason)
+    variant = Variant(
+        words=words,
+        values=values,
+        yaml=OmegaConf.to_yaml(cfg, resolve=True),
+        settings=settings,
+        load_keras=parts["keras"].make,
+        strategy=StrategyFactory(*parts["strategy"]),  # pyright: ignore[reportArgumentType]
+        update=parts["update"].make(),
+        architecture=parts["architecture"].make(),
+        freeze=parts["freeze"].make(),
+        loss=parts["loss"].make(),
+        regularizer=parts["regularizer"].make(),
+        optimizer=parts["optimizer"].make(),
+        schedule=parts["schedule"].make(),
+        source=parts["dataset"].make(),
+        evaluator=parts["evaluator"].make(),
+        tracker=parts["tracker"].make(),
     )
-    if settings.eager and settings.jit == "on":
-        raise errors.BadInput("jit=on: eager=true compiles nothing; choose jit=auto or jit=off, or eager=false")
-    if settings.batch_size % settings.packing:
-        raise errors.BadInput(
-            f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, for the "
-            "discriminator judges so many examples at once"
-        )
-    made = {word: make(cfg[word]) for word in others}
-    made["optimizer"].check(made["update"])
-    return Variant(cfg=cfg, words=words, settings=settings, source=make(cfg.dataset), **made)
+    variant.optimizer.check(variant.update)
+    return variant
 
 
-def settle(settings: validation.Settings) -> None:
-    """Set what TensorFlow keeps for the whole process: eager or traced, deterministic or fast, and its seed."""
-    tf.config.run_functions_eagerly(settings.eager)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
-        tf.config.experimental.enable_tensor_float_32_execution(False)  # which GPUs would round products to 10 bits by
-    tf.random.set_seed(settings.seed)
-
-
-def networks(variant: Variant, dataset: Dataset, keras: Any) -> Networks:
-    """Both networks with their initial weights, none of them held yet."""
-    machine.limit_gpu_memory(variant.settings.gpu_memory)
-    keras.backend.set_floatx(_single_or_double(variant.settings.precision))
-    keras.mixed_precision.set_global_policy(variant.settings.precision)
-    return variant.architecture.build(
-        keras=keras,
-        image_shape=dataset.image_shape,
-        random=weight_generator(variant.settings.seed),
-        packing=variant.settings.packing,
-    )
-
-
-def another_generator(variant: Variant, dataset: Dataset, keras: Any) -> Any:
-    """A generator like that of the variant's networks, for averages of its weights to live in."""
-    return variant.architecture.generator(keras=keras, image_shape=dataset.image_shape, random=weight_generator(0))
-
-
-def assemble(
-    variant: Variant,
-    dataset: Dataset,
-    networks: Networks,
-    *,
-    keras: Any,
-    execution: Execution | None = None,
-) -> Assembled:
-    """Everything that trains, joined: what is held, the optimizers, the strategy, and its streams.
-
-    Without an `execution` steps are run as the settings say, plainly where they leave it open.
-    """
-    settings, update = variant.settings, variant.update
-    settle(settings)
-    game = Game(
-        keras=keras,
-        networks=variant.freeze.apply(networks),
-        loss=variant.loss,
-        regularizer=variant.regularizer,
-        optimizers=variant.optimizer.build(
-            keras=keras,
-            schedule=variant.schedule,
-            update=update,
-            steps=settings.steps,
-            precision=settings.precision,
-        ),
-        update=update,
-        average=_average(variant, dataset, networks, keras),
-        execution=execution or plain(settings),
-    )
-    streams = Streams(
-        images=dataset.train.images,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
-        latent_dim=networks.latent_dim,
-        draws=update.discriminator_steps,
-        dtype=_single_or_double(settings.precision),
-    )
-    return Assembled(game, make(variant.cfg.strategy, game=game), streams)
-
-
-def plain(settings: validation.Settings) -> Execution:
-    """How steps are run where nobody looks for the fastest way."""
-    return Execution(settings.jit == "on", 1 if settings.fused_steps == "auto" else settings.fused_steps)
-
-
-def _single_or_double(precision: types.Precision) -> str:
-    """The type of weights and data; what a network computes in is its own matter."""
-    return "float64" if precision == "float64" else "float32"
-
-
-def _average(variant: Variant, dataset: Dataset, networks: Networks, keras: Any) -> averaging.Average:
-    if variant.settings.ema is None:
-        return averaging.NoAverage()
-    generator = another_generator(variant, dataset, keras)
-    return averaging.ExponentialAverage(variant.settings.ema, of=networks.generator, generator=generator)
-
-
-def described(
-    variant: Variant,
-    dataset: Dataset,
-    name: str,
-    *,
-    parameters: Mapping[str, Any] = MappingProxyType({}),
-    tags: Mapping[str, str] = MappingProxyType({}),
-) -> events.Described:
-    """What a run is about, with parameters and tags beside the variant's own."""
-    return events.Described(
-        parameters={**chosen(variant), **parameters},
-        config=OmegaConf.to_yaml(variant.cfg, resolve=True),
-        tags={"mlflow.runName": name, **provenance.tags(), **tags},
-        versions=provenance.versions(),
-        dataset=dataset,
-    )
-
-
-def chosen(variant: Variant) -> dict[str, Any]:
-    """All that a variant was composed of, by flat keys: words, options and settings."""
-    values: Any = OmegaConf.to_container(variant.cfg, resolve=True)
-    return {**variant.words, **flat(values)}
-
-
-def quoted(arguments: Sequence[str]) -> list[str]:
-    """A command line on which `tracker=null` and `loss=5` name words: Hydra takes a bare null for no value, and a
-    number for no name."""
-    return [
-        re.sub(r"(?<=[=,])(null|\d+)(?=,|$)", r"'\1'", each) if each.partition("=")[0] in GROUPS else each
-        for each in arguments
-    ]
-
-
-def make(node: Any, **given: Any) -> Any:
-    """Instantiate a part; Hydra wraps what a part's constructor raises, and a user's mistake should be told plainly."""
+def _resolved(cfg: DictConfig) -> dict[str, Any]:
     try:
-        return instantiate(node, _partial_=True)(**given) if given else instantiate(node)
-    except InstantiationException as error:
-        if isinstance(error.__cause__, errors.BadInput):
-            raise error.__cause__ from None
-        raise
+        return OmegaConf.to_container(cfg, resolve=True)  # pyright: ignore[reportReturnType]
+    except OmegaConfBaseException as error:
+        raise BadInput(f"{error.full_key}: {str(error).splitlines()[0]}") from None
 
 
-def flat(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A config's values by dotted keys, without what Hydra makes parts by."""
-    return dict(_flat(values, ""))
+def _part(group: str, word: Any, options: Mapping[str, Any]) -> _Part:
+    if not isinstance(word, str) or "_target_" not in options:
+        raise BadInput(f"{group}={word}: must be one word, the name of a file in conf/{group}")
+    try:
+        target = get_object(options["_target_"])
+    except Exception as error:
+        raise BadInput(
+            f"{group}._target_={options['_target_']}: cannot be imported. {str(error).splitlines()[-1]}"
+        ) from None
+    own = {key: value for key, value in options.items() if key != "_target_"}
+    given_by_app = ("game",) if group == "strategy" else ()
+    return _Part(target, parse_options(group, target, own, given_by_app=given_by_app))
 
 
-def _flat(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values by dotted keys, without the `_target_` that Hydra names parts by."""
+    return dict(_leaves(values, prefix))
+
+
+def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _leaves(value, f"{prefix}{key}.")
         elif key != "_target_":
             yield prefix + key, value

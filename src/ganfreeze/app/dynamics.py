@@ -1,4 +1,4 @@
-"""Every strategy held against the Dirac-GAN's published figures."""
+"""Hold strategies against the published dynamics of the Dirac-GAN: the program `src/dynamics.py`."""
 
 import sys
 from collections.abc import Iterator
@@ -6,40 +6,41 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ganfreeze import errors
+from ganfreeze.app.build import build
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.study import (
     command_line_overrides,
+    compose_variant,
     group_words,
     listed_words,
     output_folder,
-    ready,
-    variant,
     without_warnings,
 )
+from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import dynamics
+from ganfreeze.proof.dynamics import Anchor
 from ganfreeze.record.report import dynamics_table
+from ganfreeze.record.report.dynamics_table import Row
 
 _OWN = ("strategies", "keras_versions", "quantities", "anchors", "output")
 
 
 def run(cfg: DictConfig) -> None:
-    """Measure each published figure under each strategy and Keras; write a table and a CSV file as they come, and print
-    the table."""
+    """Measure each published quantity under each strategy and Keras; print a table, and write it as it grows."""
     with friendly_errors():
-        output = output_folder(cfg)
-        rows: list[dynamics_table.Row] = []
-        for each in _columns(cfg):
-            rows += each
-            (output / "dirac.md").write_text(dynamics_table.markdown(rows))
-            (output / "dirac.csv").write_text(dynamics_table.table(rows))
+        folder = output_folder(cfg)
+        rows: list[Row] = []
+        for column in _columns(cfg):
+            rows += column
+            (folder / "dynamics.md").write_text(dynamics_table.markdown(rows))
+            (folder / "dynamics.csv").write_text(dynamics_table.table(rows))
         if all(row.refused for row in rows):
-            raise errors.BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: there is no such figure in it")
-        print(f"{dynamics_table.markdown(rows)}\n{output / 'dirac.md'}, {output / 'dirac.csv'}")
+            raise BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: it holds no such quantity")
+        print(f"{dynamics_table.markdown(rows)}\n{folder / 'dynamics.md'}, {folder / 'dynamics.csv'}")
 
 
-def _columns(cfg: DictConfig) -> Iterator[list[dynamics_table.Row]]:
-    """Every figure under one strategy and Keras after another."""
+def _columns(cfg: DictConfig) -> Iterator[list[Row]]:
+    """Yield every quantity under one strategy and Keras after another."""
     strategies = listed_words(cfg, "strategies", group_words("strategy"))
     versions = listed_words(cfg, "keras_versions", group_words("keras"))
     quantities = listed_words(cfg, "quantities", ["spectral_radius", "norm_after_500"])
@@ -53,14 +54,14 @@ def _columns(cfg: DictConfig) -> Iterator[list[dynamics_table.Row]]:
             yield rows
 
 
-def _row(anchor: dynamics.Anchor, strategy: str, keras: str) -> dynamics_table.Row:
-    own = [f"strategy={strategy}", f"keras={keras}"]
-    place = (*anchor[:3], strategy, keras, anchor.value)
+def _row(anchor: Anchor, strategy: str, keras: str) -> Row:
+    place = (f"strategy={strategy}", f"keras={keras}")
+    described = (anchor.variant, anchor.update, anchor.quantity, strategy, keras, anchor.value)
     try:
-        chosen = variant("precision=float64", *anchor.overrides(), *command_line_overrides(_OWN), *own)
-    except errors.Refused as error:
-        return dynamics_table.Row(*place, None, None, str(error))
+        variant = compose_variant("precision=float64", *anchor.overrides(), *command_line_overrides(_OWN), *place)
+    except Refused as error:
+        return Row(*described, None, None, str(error))
     with without_warnings():
-        game, made, streams = ready(chosen, chosen.source.load())
-        measured = dynamics.measure(anchor.quantity, made, game, streams)
-    return dynamics_table.Row(*place, measured, anchor.agrees(measured), "")
+        setup = build(variant, variant.source.load())
+        measured = dynamics.measure(anchor.quantity, setup.strategy, setup.game, setup.streams)
+    return Row(*described, measured, anchor.agrees(measured), "")

@@ -1,4 +1,4 @@
-"""How a program ends: a user's mistake or interruption with a sentence, not a traceback."""
+"""How a program ends: with a sentence, not a traceback, where the user made a mistake or interrupted it."""
 
 import signal
 from collections.abc import Iterator
@@ -7,13 +7,18 @@ from typing import Any
 
 from ganfreeze.errors import BadInput
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def friendly_errors(name: str = "") -> Iterator[None]:
-    """Exit with the message of a BadInput or of the file system, or with word of an interruption, by Ctrl-C or SIGTERM;
-    the status is 1. The handlers stay: the process is about to end, and a second signal is not to disturb that."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _interrupt)
+    """Turn a BadInput, an OSError or an interruption into one sentence on stderr and the exit status 1.
+
+    Ctrl-C and SIGTERM interrupt. The signal handlers stay in place: the process is about to end, and a second signal
+    must not disturb that.
+    """
+    for number in _SIGNALS:
+        signal.signal(number, _interrupt)
     try:
         yield
     except (BadInput, OSError) as error:
@@ -23,7 +28,6 @@ def friendly_errors(name: str = "") -> Iterator[None]:
 
 
 def _interrupt(*_: Any) -> None:
-    """End in order, on the first Ctrl-C or SIGTERM; further ones must not disturb that."""
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, signal.SIG_IGN)
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -1,14 +1,13 @@
-"""What every job of a sweep imports, imported once: the process that jobs are forked from imports this module.
+"""Import everything that a job of a sweep imports. The process that jobs are forked from imports this module.
 
-Nothing is computed here: TensorFlow's threads, memory, seeds and devices begin to exist at the first operation, which
-is the job's.
+Nothing is computed here: TensorFlow makes its threads, memory and devices at the first operation, which is the job's.
 """
 
 import sklearn.datasets
 
-from ganfreeze import app
+from ganfreeze.app import evaluate, train
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend import tfgan
 from ganfreeze.record import mlflow_store
 
-LOADED = (app, mlflow_store.library().MlflowClient, sklearn.datasets, tf.version, tfgan.losses)
+LOADED = (train, evaluate, mlflow_store.library().MlflowClient, sklearn.datasets, tf.version, tfgan.losses)

@@ -1,56 +1,67 @@
-"""A variant from what a run recorded of itself, to be evaluated by what is asked for now."""
+"""Rebuild the variant of a finished run from what the run recorded of itself."""
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from ganfreeze import errors
-from ganfreeze.app.config import GROUPS, Variant, check
-from ganfreeze.app.study import composed
-from ganfreeze.record import mlflow_store
+from ganfreeze.app.command_line import RENAMED
+from ganfreeze.app.config import GROUPS, Variant, parse
+from ganfreeze.app.study import compose_config
+from ganfreeze.errors import BadInput
+from ganfreeze.record.mlflow_store import FinishedRun
 
-_ASKED = ("evaluator", "tracker", "paths", "dataset.path")  # what may be chosen anew; the rest is the run's own
+_FREE = ("evaluator", "tracker", "paths", "dataset.path")  # may be chosen anew; all else is the run's own
 
 
-def variant(found: mlflow_store.Recorded, overrides: Sequence[str]) -> Variant:
-    """The run's own variant, with these overrides, of the evaluator, the tracker, the paths and where the data lie.
+def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
+    """Rebuild the variant of a run; `overrides` may choose the evaluator, the tracker and where the data lie.
 
-    Where a value comes from elsewhere in the config, as folders do, it is looked up now: the run may have been
-    somewhere else. What the run does not know of, because it is older, has its default.
+    The words that the run recorded name the parts, so a part may have moved to another module since. Values that come
+    from elsewhere in the config, such as folders, are looked up now. Options that are newer than the run have their
+    defaults.
 
     Raises:
-        BadInput: an override is of something that the run has decided, or the config is no good.
+        BadInput: an override is not free, or the config is bad.
     """
-    given = {each.partition("=")[0].lstrip("+~"): each.partition("=")[2].strip("'\"") for each in overrides}
-    for key in given:
-        if key not in _ASKED and key.partition(".")[0] not in _ASKED:
-            raise errors.BadInput(f"{key}: cannot be chosen here, it is the run's own; {', '.join(_ASKED)} can")
-    kept = {word: found.parameters[word] for word in GROUPS if word in found.parameters and word not in _ASKED}
-    evaluator = given.get("evaluator", found.parameters.get("evaluator", "none"))
-    words = [f"{group}={word}" for group, word in {**kept, "evaluator": evaluator}.items()]
-    others = [each for each in overrides if not each.startswith("evaluator=")]
-    cfg, choices = composed(*words, *others)
-    theirs: Any = OmegaConf.create(found.config)
-    known = evaluator == found.parameters.get("evaluator")  # then its options were recorded
-    skip = {"tracker.uri", "paths", *(given.keys() - {"evaluator"}), *([] if known else ["evaluator"])}
+    chosen = dict(_key_and_word(override) for override in overrides)
+    for key in chosen:
+        if key not in _FREE and key.partition(".")[0] not in _FREE:
+            raise BadInput(f"{key}: cannot be chosen here, it is the run's own; {', '.join(_FREE)} can")
+    recorded = _recorded_words(run.parameters)
+    words = {group: word for group, word in recorded.items() if group not in _FREE}
+    words["evaluator"] = chosen.get("evaluator", recorded.get("evaluator", "none"))
+    cfg, choices = compose_config(
+        *(f"{group}={word}" for group, word in words.items()),
+        *(override for override in overrides if not override.startswith("evaluator=")),
+    )
+    skip = {"tracker.uri", "paths", *chosen} - {"evaluator"}
+    if words["evaluator"] != recorded.get("evaluator"):  # the recorded options belong to another evaluator
+        skip.add("evaluator")
     with open_dict(cfg):
-        _lay_over(cfg, theirs, skip)
-    return check(cfg, choices)
+        _lay_over(cfg, OmegaConf.create(run.config), skip)  # pyright: ignore[reportArgumentType]
+    return parse(cfg, choices)
 
 
-def _lay_over(cfg: DictConfig, theirs: DictConfig, skip: Collection[str], prefix: str = "") -> None:
-    """Set what was recorded, except keys to skip and values that come from elsewhere in the config.
+def _key_and_word(override: str) -> tuple[str, str]:
+    key, _, word = override.partition("=")
+    return key.lstrip("+~"), word.strip("'\"")
 
-    Of our own parts the word decides, not the module that it named when the run was recorded: modules move.
-    """
-    for key in theirs:
+
+def _recorded_words(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return the word of each group that the run knew, by today's names."""
+    words = {group: parameters[group] for group in GROUPS if group in parameters}
+    return {group: RENAMED.get((group, word), word) for group, word in words.items()}
+
+
+def _lay_over(cfg: DictConfig, recorded: DictConfig, skip: Collection[str], prefix: str = "") -> None:
+    """Copy recorded values into `cfg`, except keys to skip, interpolations, and the modules of our own parts."""
+    for key in recorded:
         path = f"{prefix}{key}"
         if path in skip or (key in cfg and OmegaConf.is_interpolation(cfg, str(key))):
             continue
-        if key == "_target_" and str(theirs[key]).startswith("ganfreeze."):
+        if key == "_target_" and str(recorded[key]).startswith("ganfreeze."):
             continue
-        if isinstance(theirs[key], DictConfig) and isinstance(cfg.get(key), DictConfig):
-            _lay_over(cfg[key], theirs[key], skip, f"{path}.")
+        if isinstance(recorded[key], DictConfig) and isinstance(cfg.get(key), DictConfig):
+            _lay_over(cfg[key], recorded[key], skip, f"{path}.")
         else:
-            cfg[key] = theirs[key]
+            cfg[key] = recorded[key]

@@ -1,46 +1,47 @@
-"""Samples from a finished run."""
+"""Draw samples from a finished run: the program `src/sample.py`."""
 
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ganfreeze import errors
-from ganfreeze.app import recorded_runs, validation
-from ganfreeze.app.config import make
+from ganfreeze.app.build import build_networks
 from ganfreeze.app.exits import friendly_errors
-from ganfreeze.data.streams import sample_noise, weight_generator
-from ganfreeze.evaluation import sampler
+from ganfreeze.app.process import prepare_process
+from ganfreeze.app.recorded_runs import variant_of
+from ganfreeze.app.settings import parse_sample_settings
+from ganfreeze.data.streams import sample_noise
+from ganfreeze.errors import BadInput, Diverged
+from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.gan.networks import Networks
 from ganfreeze.record import checkpoints, mlflow_store, pictures
 
 
-def sample(cfg: DictConfig) -> None:
-    """Draw samples from a finished run's weights, and write them as a picture."""
+def run(cfg: DictConfig) -> None:
+    """Draw samples with a finished run's weights, and write them as a picture."""
     with friendly_errors():
-        settings = validation.check_sampling(OmegaConf.to_container(cfg, resolve=True))  # pyright: ignore
-        networks = load(settings.run, mlflow_store.tracking_uri(settings.uri, settings.mlruns))
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+        settings = parse_sample_settings(values)
+        networks = load_networks(settings.run, mlflow_store.tracking_uri(settings.uri, settings.mlruns))
         latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
         try:
-            samples = sampler.Sampler(networks.generator)(latent)
-        except errors.Diverged as error:
-            raise errors.BadInput(f"run={settings.run}: {error}") from error
+            samples = Sampler(networks.generator)(latent)
+        except Diverged as error:
+            raise BadInput(f"run={settings.run}: {error}") from error
         pictures.write(samples, Path(settings.output))
         print(f"{settings.output}: {len(samples)} samples of run {settings.run}")
 
 
-def load(run: str, uri: str) -> Networks:
-    """The networks of a finished run, with their final weights.
+def load_networks(run_id: str, uri: str) -> Networks:
+    """Load the networks of a finished run with their final weights.
 
     Raises:
-        BadInput: there is no such run at this tracking URI, or it did not get as far as saving its weights.
+        BadInput: there is no such run at this tracking URI, or it ended before it saved its weights.
     """
-    found = mlflow_store.recorded(uri, run)
-    variant = recorded_runs.variant(found, [])
-    networks = variant.architecture.build(
-        keras=make(variant.cfg.keras),
-        image_shape=checkpoints.image_shape(found.weights),
-        random=weight_generator(0),
-        packing=variant.settings.packing,
-    )
-    checkpoints.restore(networks, found.weights)
+    finished = mlflow_store.finished_run(uri, run_id)
+    variant = variant_of(finished, [])
+    keras = variant.load_keras()
+    prepare_process(variant.settings, keras)
+    networks = build_networks(variant, checkpoints.example_shape(finished.weights), keras)
+    checkpoints.restore(networks, finished.weights)
     return networks

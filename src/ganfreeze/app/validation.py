@@ -1,168 +1,78 @@
-"""Is every value of a config of the right type and in range? Asked before TensorFlow is imported.
+"""Check values against types and ranges, and tell the user in one sentence what is wrong.
 
-What is allowed is written once, where it is used: in the annotations of each part's constructor.
+What is allowed is written once, where it is used: in the annotations of each part's constructor. Everything here runs
+before TensorFlow is imported.
 """
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from ganfreeze.errors import BadInput, Refused
-from ganfreeze.types import Choices, Count, Index, Precision
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Choices
 
-_MISSING = "???"  # what OmegaConf writes for a value that has to be given
+_MISSING = "???"  # OmegaConf's mark for a value without a default
 
-
-def _decay(value: Any) -> float | None:
-    if value == "none":
-        return None
-    if not isinstance(value, float) or not 0 < value < 1:
-        raise ValueError("none, or a number between 0 and 1 such as 0.999")
-    return value
+Model = TypeVar("Model", bound=BaseModel)
 
 
-def _fused(value: Any) -> int | Literal["auto"]:
-    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError("auto, or a number of steps of at least 1")
-    return value
-
-
-class CadenceSettings(BaseModel):
-    """How often, in steps, scalars are logged, networks evaluated and frozen weights looked after (None: never)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    log: Count
-    evaluate: Count
-    audit: Count | None
-
-
-class PathSettings(BaseModel):
-    """Folders: the user's data, what is made once and kept, and the MLflow store."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    data: str
-    cache: str
-    mlruns: str
-
-
-class Settings(BaseModel):
-    """What a config says beside the words."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    seed: Index
-    steps: Count
-    batch_size: Count
-    deterministic: bool
-    eager: bool
-    packing: Count
-    ema: Annotated[Any, AfterValidator(_decay)]  # None: no average
-    precision: Precision
-    jit: Literal["auto", "on", "off"]
-    fused_steps: Annotated[Any, AfterValidator(_fused)]
-    gpu_memory: Count | None
-    audit: Literal["error", "record", "off"]
-    cadence: CadenceSettings
-    paths: PathSettings
-
-
-RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="an MLflow run id, 32 hexadecimal digits")]
-
-
-class SamplingSettings(BaseModel):
-    """What `src/sample.py` is asked for."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    run: RunId
-    count: Count
-    seed: Index
-    output: Annotated[str, Field(pattern=r"\.(png|jpe?g|webp)$", description="a .png, .jpg, .jpeg or .webp file")]
-    uri: str | None
-    mlruns: str
-
-
-class EvaluationSettings(BaseModel):
-    """What `src/evaluate.py` is asked for, beside an evaluator: `samples_seeds` sets of samples of a run's."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-    run: RunId
-    samples_seeds: Count
-
-
-def check_evaluation(values: Mapping[str, Any]) -> EvaluationSettings:
-    """The settings of `src/evaluate.py`, typed. Raises BadInput."""
-    check_given(values)
-    return _validated(EvaluationSettings, values, prefix="")  # pyright: ignore[reportReturnType]
-
-
-def check_sampling(values: Mapping[str, Any]) -> SamplingSettings:
-    """The settings of `src/sample.py`, typed. Raises BadInput."""
-    check_given(values)
-    return _validated(SamplingSettings, values, prefix="")  # pyright: ignore[reportReturnType]
-
-
-def check_given(values: Mapping[str, Any], prefix: str = "") -> None:
-    """Raise BadInput that names the first value which has no default and was not given."""
+def require_values(values: Mapping[str, Any], prefix: str = "") -> None:
+    """Raise BadInput that names the first value without a default which was not set."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            check_given(value, f"{prefix}{key}.")
+            require_values(value, f"{prefix}{key}.")
         elif value == _MISSING:
             raise BadInput(f"{prefix}{key} has no default: set {prefix}{key}=...")
 
 
-def check_settings(values: Mapping[str, Any]) -> Settings:
-    """The settings, typed. Raises BadInput that names each key, its value and what is allowed."""
-    return _validated(Settings, values, prefix="")  # pyright: ignore[reportReturnType]
-
-
-def check_options(
-    group: str, target: Callable[..., Any], options: Mapping[str, Any], given: Collection[str]
+def parse_options(
+    group: str, target: Callable[..., Any], options: Mapping[str, Any], *, given_by_app: Collection[str] = ()
 ) -> Mapping[str, Any]:
-    """The options of a part, held against the signature of what they are for, with its defaults where one was left out;
-    `given` are arguments of the app's own.
+    """Check the options of a part against the signature of `target`, and fill in its defaults.
+
+    `given_by_app` names the arguments that the app passes itself.
 
     Raises:
-        BadInput: names each key, its value and what is allowed.
+        BadInput: it names each bad key, its value and what is allowed.
     """
-    parameters = {
-        name: parameter for name, parameter in inspect.signature(target).parameters.items() if name not in given
-    }
     fields: dict[str, Any] = {
         name: (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
-        for name, parameter in parameters.items()
+        for name, parameter in inspect.signature(target).parameters.items()
+        if name not in given_by_app
     }
     strict = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
-    return dict(_validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}."))
+    return dict(validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}."))
 
 
-def check_limits(part: str, limits: Choices, refuses: Choices, chosen: Mapping[str, Any]) -> None:
-    """Hold what else was chosen, by flat keys, against what a part, called "group=word", can do, and against what it
-    refuses where all of that comes together.
+def refusal(part: str, supports: Choices, conflicts: Choices, values: Mapping[str, Any]) -> str:
+    """Say why a part, called "group=word", refuses these values; "" where it accepts them.
 
-    Raises:
-        Refused: names the part, the choice that it cannot honour, and all that it can.
+    It refuses a value that `supports` does not list, and the values of `conflicts` where all of them come together.
     """
-    for key, allowed in limits.items():
-        if chosen[key] not in allowed:
-            origin = key.partition(".")[0]
-            word = f" (of {origin}={chosen[origin]})" if key != origin and origin in chosen else ""
-            can = "; ".join(f"{each}={' or '.join(map(_shown, values))}" for each, values in limits.items())
-            raise Refused(f"{part} does not go with {key}={_shown(chosen[key])}{word}; it goes with {can}")
-    if refuses and all(chosen[key] in values for key, values in refuses.items()):
-        together = ", ".join(f"{key}={_shown(chosen[key])}" for key in refuses)
-        raise Refused(f"{part} does not go with {together} together; change one of them")
+    for key, allowed in supports.items():
+        if values[key] not in allowed:
+            group = key.partition(".")[0]
+            origin = f" (of {group}={values[group]})" if key != group and group in values else ""
+            accepted = "; ".join(f"{name}={' or '.join(map(_shown, choices))}" for name, choices in supports.items())
+            return f"{part} does not go with {key}={_shown(values[key])}{origin}; it goes with {accepted}"
+    if conflicts and all(values[key] in choices for key, choices in conflicts.items()):
+        together = ", ".join(f"{key}={_shown(values[key])}" for key in conflicts)
+        return f"{part} does not go with {together} together; change one of them"
+    return ""
 
 
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _validated(model: type[BaseModel], values: Mapping[str, Any], *, prefix: str) -> BaseModel:
+def validated(model: type[Model], values: Mapping[str, Any], *, prefix: str = "") -> Model:
+    """Make a `model` of these values. Raises BadInput with one sentence for each bad value."""
     try:
         return model(**values)
     except ValidationError as error:
         raise BadInput("\n".join(_sentence(model, prefix, problem) for problem in error.errors())) from None
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:
@@ -181,5 +91,5 @@ def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:
             problem["loc"][0]
         ].description:
             return f"{key}={value}: must be {described}"
-    said = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("a valid ")
-    return f"{key}={value}: must be {said}"
+    allowed = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{key}={value}: must be {allowed}"

@@ -1,4 +1,4 @@
-"""What each of the jobs that run at one time has of the machine: cores, and a GPU or a part of one."""
+"""The share of the machine that each of several parallel jobs gets: cores, and a GPU or a part of one."""
 
 import os
 import subprocess
@@ -9,14 +9,14 @@ from ganfreeze.backend import machine
 
 
 class Gpu(NamedTuple):
-    """A GPU by the name that CUDA_VISIBLE_DEVICES knows it by, and its memory, in MB, where that is known."""
+    """A GPU: its name as in CUDA_VISIBLE_DEVICES, and its memory in MB, or None if that is not known."""
 
     name: str
     memory: int | None
 
 
 def core_shares(n_jobs: int) -> Mapping[str, str]:
-    """The environment that gives each of so many jobs its share of the cores."""
+    """Return the environment variables that give each of `n_jobs` jobs its share of the cores."""
     if n_jobs == 1:
         return {}
     threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -24,13 +24,13 @@ def core_shares(n_jobs: int) -> Mapping[str, str]:
 
 
 def gpus() -> Sequence[Gpu]:
-    """The GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, or all that NVIDIA's own tool knows of."""
+    """Return the GPUs that jobs may use: those of CUDA_VISIBLE_DEVICES, or all of nvidia-smi if it is not set."""
     command = ["nvidia-smi", "--query-gpu=index,uuid,memory.total", "--format=csv,noheader,nounits"]
     try:
-        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+        lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     except (OSError, subprocess.CalledProcessError):
-        listed = []
-    rows = [[cell.strip() for cell in line.split(",")] for line in listed]
+        lines = []
+    rows = [[cell.strip() for cell in line.split(",")] for line in lines]
     memory = {name: int(row[2]) for row in rows for name in row[:2]}
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = [row[0] for row in rows] if visible is None else [name for name in visible.split(",") if name.strip()]
@@ -38,9 +38,10 @@ def gpus() -> Sequence[Gpu]:
 
 
 def gpu_shares(n_jobs: int, gpus: Sequence[Gpu]) -> Sequence[Mapping[str, str]]:
-    """For each of so many jobs at a time, the environment that gives it a GPU, or its share of the memory of one.
+    """Return, for each of `n_jobs` parallel jobs, the environment variables that give it a GPU or a share of one.
 
-    A tenth of a shared GPU is left for what does not count as TensorFlow's, such as a CUDA context for each job.
+    A tenth of the memory of a shared GPU is left free. It is for what TensorFlow does not count as its own, such as the
+    CUDA context of each job.
     """
     if not gpus:
         return [{}] * n_jobs

@@ -1,4 +1,4 @@
-"""The machine that something was measured on, in words."""
+"""The machine that a run is measured on: its processor, cores, memory and GPUs."""
 
 import os
 import platform
@@ -13,8 +13,11 @@ _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS
 
 
 def description() -> Mapping[str, str]:
-    """The processor, the cores that this process may use, how many threads it was told to, memory, GPUs, and the
-    versions that speed depends on."""
+    """Return what the speed of a run depends on, as text.
+
+    That is the processor, the cores that this process may use, the numbers of threads that the environment sets ("as
+    many" as cores if it sets none), memory, GPUs, the system, and the versions of Python and TensorFlow.
+    """
     return {
         "processor": _processor(),
         "cores": str(cores()),
@@ -27,18 +30,21 @@ def description() -> Mapping[str, str]:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus() -> list[object]:
-    """The GPUs that TensorFlow sees."""
+    """Return the GPUs that TensorFlow sees."""
     return tf.config.list_physical_devices("GPU")
 
 
 def limit_gpu_memory(megabytes: int | None) -> None:
-    """Let TensorFlow take the memory of a GPU as it needs it, or so much of it and no more, for several runs that share
-    one. To be called before anything is put on a GPU; later it changes nothing."""
+    """Let TensorFlow take this much memory of each GPU and no more, so that several runs can share one.
+
+    If `megabytes` is None, TensorFlow takes memory as it needs it. Call this before anything is put on a GPU: later it
+    changes nothing.
+    """
     for gpu in gpus():
         if tf.config.get_logical_device_configuration(gpu) or tf.config.experimental.get_memory_growth(gpu):
             continue
@@ -48,7 +54,7 @@ def limit_gpu_memory(megabytes: int | None) -> None:
             else:
                 limit = tf.config.LogicalDeviceConfiguration(memory_limit=megabytes)
                 tf.config.set_logical_device_configuration(gpu, [limit])
-        except RuntimeError:  # it is in use already
+        except RuntimeError:  # the GPU is already in use
             return
 
 

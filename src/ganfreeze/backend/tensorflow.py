@@ -1,8 +1,7 @@
-"""TensorFlow, imported when it is first used, and quietly.
+"""TensorFlow, imported on first use and without its start-up messages.
 
-`from ganfreeze import tensorflow as tf` costs nothing: a mistyped config must be refused at once, not after the
-seconds that `import tensorflow` takes. The first attribute that anybody asks for does the import. No other module
-imports TensorFlow.
+`from ganfreeze.backend import tensorflow as tf` costs nothing. So a mistyped config is refused at once, not after the
+seconds that `import tensorflow` takes. The first access to an attribute imports TensorFlow. No other module imports it.
 """
 
 import os
@@ -14,9 +13,9 @@ from typing import Any
 
 @contextmanager
 def _stderr_held_back():
-    """Hold back what C++ writes to stderr; hand it over only if the import fails.
+    """Hold back what C++ writes to stderr, and write it out only if the import fails.
 
-    TF_CPP_MIN_LOG_LEVEL does not reach the lines that are written before absl's logging is set up.
+    TF_CPP_MIN_LOG_LEVEL has no effect on the lines that are written before absl's logging is set up.
     """
     sys.stderr.flush()
     with tempfile.TemporaryFile() as held:
@@ -34,13 +33,13 @@ def _stderr_held_back():
 
 
 def __getattr__(name: str) -> Any:
-    if name.startswith("__"):  # asked by the import system and by inspect, which want this module's own
+    if name.startswith("__"):  # the import system and inspect ask for these, and mean this module's own
         raise AttributeError(name)
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with _stderr_held_back():
             import tensorflow
-            import tf_keras  # noqa: F401  # TensorFlow Probability looks for it, and prints while it loads
+            import tf_keras  # noqa: F401  # TensorFlow Probability imports it, and it prints while it loads
     import tensorflow
 
     return getattr(tensorflow, name)

@@ -1,10 +1,14 @@
-"""TF-GAN 2.1.0 on a current TensorFlow: every workaround is here, and nowhere else.
+"""TF-GAN 2.1.0 on a current TensorFlow: all workarounds that it needs are in this file.
 
-TF-GAN subclasses the session hooks of `tf.estimator` when it is imported. TensorFlow 2.16 removed `tf.estimator`;
-the hooks live on in `tf.compat.v1.train`, and nothing else of the estimators is needed for the losses and the
-evaluation functions. `losses` are the functions on plain tensors (TF-GAN's `losses.wargs`), `evaluation` is TF-GAN's
-`eval`, `GANModel` its tuple, `hub` the TensorFlow Hub that it loads Inception with. They are loaded on first use, as
-`ganfreeze.backend.tensorflow` is. `train_ops` is its way from a GANModel to what trains it.
+When TF-GAN is imported, it subclasses the session hooks of `tf.estimator`. TensorFlow 2.16 removed `tf.estimator`, but
+the hooks live on in `tf.compat.v1.train`. The losses and the evaluation functions need nothing else of the estimators.
+
+Attributes, loaded on first use like those of `ganfreeze.backend.tensorflow`:
+
+- `losses`: the losses as functions of plain tensors (TF-GAN's `losses.wargs`);
+- `evaluation`: TF-GAN's `eval`;
+- `GANModel`: TF-GAN's tuple;
+- `hub`: the TensorFlow Hub that TF-GAN loads Inception with.
 """
 
 import inspect
@@ -30,7 +34,7 @@ def _load() -> ModuleType:
     sys.modules["tensorflow"].estimator = estimator  # pyright: ignore[reportAttributeAccessIssue]
     sys.modules["tensorflow_gan.python.estimator"] = ModuleType("tensorflow_gan.python.estimator")
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # says tensorflow_hub
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # a warning of tensorflow_hub
         import tensorflow_gan
 
     train = sys.modules["tensorflow_gan.python.train"]
@@ -40,13 +44,13 @@ def _load() -> ModuleType:
 
 
 def _getargspec(function: Callable[..., Any]) -> SimpleNamespace:
-    """What `gan_loss` reads of `inspect.getargspec`, which Python 3.11 removed."""
+    """Stand in for `inspect.getargspec`, which `gan_loss` calls and Python 3.11 removed."""
     spec = inspect.getfullargspec(function)
     return SimpleNamespace(args=spec.args, keywords=spec.varkw)
 
 
 def _flatten(tensor: Any) -> Any:
-    """What `run_inception` calls of `tf.compat.v1.layers`, which Keras 3 emptied."""
+    """Stand in for `tf.compat.v1.layers.flatten`, which `run_inception` calls and Keras 3 removed."""
     return tf.reshape(tensor, (tf.shape(tensor)[0], -1))
 
 
@@ -57,9 +61,10 @@ def train_ops(
     generator_optimizer: Any,
     discriminator_optimizer: Any,
 ) -> Any:
-    """`gan_loss`, of functions of a GANModel, and `gan_train_ops` of that: the GANTrainOps, in the current graph.
+    """Return TF-GAN's GANTrainOps for a GANModel, in the current graph: `gan_loss`, then `gan_train_ops`.
 
-    TF-GAN asks whether tensors are `in` lists, as TensorFlow 1 could be asked; TensorFlow 2 would compare their values.
+    Both losses are functions of the GANModel. TF-GAN tests whether tensors are `in` lists. In TensorFlow 1 this
+    compared identities; TensorFlow 2 would compare values, so tensor equality is switched off meanwhile.
     """
     v1 = tf.compat.v1
     v1.get_collection_ref("trainable_variables").extend([*model.generator_variables, *model.discriminator_variables])
@@ -75,20 +80,21 @@ def train_ops(
 
 
 def sliced_wasserstein_distance(real: Any, fake: Any) -> Any:
-    """TF-GAN's distance between RGB images, float32 tensors (n, side, side, 3), in the current graph: for each level of
-    their pyramids that of real images to themselves and that of real to fake ones.
+    """Return TF-GAN's distances between RGB images, float32 tensors (n, side, side, 3), in the current graph.
 
-    TF-GAN draws patches with NumPy's global generator in Python functions of the graph that it calls stateless, so that
-    TensorFlow may run them in any order, and more often than once. Here each has a state and waits for the one before
-    it, so that a seed gives the same patches every time.
+    For each level of the images' pyramids there are two: from real images to themselves, and from real to fake ones.
+
+    TF-GAN draws patches by NumPy's global generator, in Python functions that it declares stateless. TensorFlow may run
+    stateless functions in any order and more than once. Here each is declared stateful and waits for the one before it,
+    so the same seed gives the same patches every time.
     """
     v1 = tf.compat.v1
-    py_func, done = v1.py_func, []
+    py_func, results = v1.py_func, []
 
     def in_order(*arguments: Any, **options: Any) -> Any:
-        with tf.control_dependencies(done[-1:]):
-            done.append(py_func(*arguments, **options | {"stateful": True}))
-        return done[-1]
+        with tf.control_dependencies(results[-1:]):
+            results.append(py_func(*arguments, **options | {"stateful": True}))
+        return results[-1]
 
     v1.py_func = in_order
     try:
@@ -100,7 +106,7 @@ def sliced_wasserstein_distance(real: Any, fake: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without TensorFlow's warnings of what it deprecates and TF-GAN uses: v1.colocate_with, py_func."""
+    """Silence TensorFlow's warnings about deprecated functions that TF-GAN uses: v1.colocate_with, py_func."""
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("ERROR")

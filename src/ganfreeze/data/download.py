@@ -1,4 +1,4 @@
-"""Files from where the user keeps them, else from the network, with their checksums, to a cache."""
+"""Find files in the user's folders, or download them to a cache and verify their checksums."""
 
 from pathlib import Path
 from typing import Any
@@ -9,16 +9,17 @@ from ganfreeze.errors import BadInput
 
 
 def find(name: str, *, folders: list[Path]) -> Path | None:
-    """`name`, or `name` unpacked (without .gz), in the first of `folders` that holds it, if any does."""
+    """Return the path of `name`, or of `name` without .gz, in the first of `folders` that holds it; else None."""
     names = [name, name.removesuffix(".gz")]
-    return next((folder / each for folder in folders for each in names if (folder / each).is_file()), None)
+    paths = (folder / file for folder in folders for file in names)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def fetch(name: str, *, url: str, md5: str, folder: Path, advice: str) -> Path:
-    """Download `url`/`name` into `folder` unless it is there with this MD5 checksum.
+    """Return the path of `name` in `folder`. Download `url`/`name` to it unless it is there with this MD5 checksum.
 
     Raises:
-        BadInput: the network or the checksum failed; the message ends in `advice`.
+        BadInput: the download failed, or the checksum is wrong. The message ends with `advice`.
     """
     import logging
 
@@ -28,8 +29,8 @@ def fetch(name: str, *, url: str, md5: str, folder: Path, advice: str) -> Path:
     downloader: Any = pooch.HTTPDownloader(timeout=30)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / f".{name}.lock"):  # of several jobs that start at once, one downloads it
+        with FileLock(folder / f".{name}.lock"):  # if several jobs start at once, one downloads it
             return Path(pooch.retrieve(f"{url}/{name}", f"md5:{md5}", fname=name, path=folder, downloader=downloader))
-    except Exception as error:  # requests, urllib3, OSError and ValueError: each means that the file cannot be had
+    except Exception as error:  # of requests or urllib3, OSError, ValueError: in all cases there is no usable file
         reason = " ".join(str(error).split())
         raise BadInput(f"{name} could not be downloaded from {url} ({reason:.300}).\n{advice}") from error

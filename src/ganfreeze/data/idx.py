@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its kin: a header of big-endian integers, then the bytes."""
+"""The IDX format of MNIST and similar data sets: a header of big-endian integers, then the data as bytes."""
 
 import gzip
 import struct
@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze.data import download
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.errors import BadInput
 
 _UNSIGNED_BYTE = 0x08
@@ -23,34 +22,36 @@ def read(path: Path) -> NDArray[np.uint8]:
     The header is two zero bytes, the type, the number of dimensions, and each dimension as a 32-bit integer.
 
     Raises:
-        BadInput: the file is no such array, or is shorter or longer than its header says.
+        BadInput: the file is not such an array, or is shorter or longer than its header says.
     """
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadInput(f"{path} is no whole gzip file ({error}). Replace it by a fresh copy.") from error
+        raise BadInput(f"{path} is not a complete gzip file ({error}). Replace it with a fresh copy.") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
     rank = content[3] if content[:3] == bytes([0, 0, _UNSIGNED_BYTE]) else 0
     start = 4 + 4 * rank
     if not rank or len(content) < start:
-        raise BadInput(f"{path} is no IDX file of unsigned bytes: it begins with {content[:4].hex(' ') or 'nothing'}.")
+        first_bytes = content[:4].hex(" ") or "nothing"
+        raise BadInput(f"{path} is not an IDX file of unsigned bytes: it begins with {first_bytes}.")
     shape = struct.unpack(f">{rank}I", content[4:start])
-    expected, found = int(np.prod(shape, dtype=np.int64)), len(content) - start
-    if found != expected:
-        raise BadInput(f"{path} holds {found:,} bytes of data; its header says {shape}, which is {expected:,}.")
+    expected, size = int(np.prod(shape, dtype=np.int64)), len(content) - start
+    if size != expected:
+        raise BadInput(f"{path} holds {size:,} bytes of data; its header says {shape}, which is {expected:,}.")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
 def load(name: str, *, data: str, cache: str, mirror: str, checksums: Mapping[str, str]) -> Dataset:
-    """Load the four files of a data set laid out as MNIST is.
+    """Load a data set of four files, laid out like MNIST.
 
-    Looks in `data`/`name`, or in `data` where that folder is called so, for the files, gzipped or not; else downloads
-    them to `cache`/`name` from `mirror`. `checksums` are their MD5 by file name: training images, training labels, test
-    images, test labels, in this order. All data sets of this kind name their files alike, so the folder must tell.
+    The files, gzipped or not, are looked for in `data`/`name`, or in `data` if that folder itself is called `name`. If
+    they are not there, they are downloaded from `mirror` to `cache`/`name`. All data sets of this layout have the same
+    file names, so only the folder's name tells them apart. `checksums` are the MD5 checksums by file name: training
+    images, training labels, test images, test labels, in this order.
 
     Raises:
-        BadInput: a file is missing and cannot be had, is broken, or does not match its fellow.
+        BadInput: a file is missing and cannot be downloaded, or is broken, or labels do not match their images.
     """
     folder = Path(data) if Path(data).name == name else Path(data) / name
     advice = (

@@ -1,15 +1,15 @@
-"""Samples of 2-D mixtures as data sets."""
+"""Data sets of points sampled from a mixture of Gaussians."""
 
 import numpy as np
 
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Mixture
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Mixture, Split
 
 
 def sample_mixture(name: str, mixture: Mixture, examples: int) -> Dataset:
-    """`examples` points to train on and a tenth of that to hold out, (n, 2) float32, labelled by the mode they come
-    from; drawn once and for all, by a fixed seed."""
+    """Return a data set of points (n, 2), float32, labelled by the mode that they come from.
+
+    It has `examples` points to train on and a tenth of that held out. They are drawn with a fixed seed.
+    """
     train, test = (_draw(mixture, count, part) for part, count in enumerate((examples, max(1, examples // 10))))
     return Dataset.of(name, train, test, source=f"{len(mixture.centres)} Gaussians", mixture=mixture)
 

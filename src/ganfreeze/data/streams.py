@@ -1,7 +1,8 @@
-"""Batches and noise as pure functions of the seed: every strategy sees the same, and nothing needs to be saved.
+"""Batches and noise as pure functions of the seed.
 
-Everything is drawn by NumPy from a generator seeded with (seed, kind, step, ...), because TensorFlow's stateless
-normal numbers differ between XLA and plain kernels, and its stateless shuffle cannot be compiled by XLA.
+Every strategy sees the same batches and noise, and a run has no iterator state to save. NumPy draws everything, from a
+generator seeded with (seed, kind, step, ...). TensorFlow's stateless normal numbers differ between XLA and plain
+kernels, and XLA cannot compile its stateless shuffle.
 """
 
 import mmap
@@ -16,41 +17,49 @@ from numpy.typing import NDArray
 from ganfreeze.data.dataset.base import Examples
 from ganfreeze.types import PhaseName
 
-_RESIDENT = 2**30  # bytes
+_MOST_RESIDENT = 2**30  # bytes
 _EPOCH, _NOISE, _SAMPLES, _WEIGHTS = range(4)
 _PHASES: dict[PhaseName, int] = {"discriminator": 0, "generator": 1}
 
 
 def weight_generator(seed: int) -> np.random.Generator:
-    """The generator that initial weights are drawn from."""
+    """Return the random generator that initial weights are drawn from."""
     return np.random.default_rng((seed, _WEIGHTS))
 
 
-@lru_cache(maxsize=2)  # a batch touches two epochs at the most where it is smaller than the data
+@lru_cache(maxsize=2)  # a batch that is smaller than the data set touches two epochs at most
 def _permutation(seed: int, epoch: int, examples: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, _EPOCH, epoch)).permutation(examples)
 
 
 def sample_noise(seed: int, count: int, latent_dim: int) -> NDArray[np.float32]:
-    """Latent vectors (count, latent_dim) from N(0, I) to sample with; a larger count extends a smaller one."""
+    """Return the latent vectors of the samples, (count, latent_dim) from N(0, I).
+
+    The vectors of a smaller `count` are the first ones of a larger `count`.
+    """
     return next(sample_batches(seed, count, latent_dim, count))
 
 
 def sample_batches(seed: int, count: int, latent_dim: int, size: int) -> Iterator[NDArray[np.float32]]:
-    """The latent vectors of `sample_noise`, at most `size` at a time."""
+    """Yield the latent vectors of `sample_noise`, at most `size` at a time."""
     random = np.random.default_rng((seed, _SAMPLES))
     for start in range(0, count, size):
         yield random.standard_normal((min(size, count - start), latent_dim), np.float32)
 
 
-def scale(images: Examples) -> NDArray[np.float32]:
-    """Examples as the networks see them: of images 0..255 becomes [-1, 1], points stay."""
-    return images if images.dtype == np.float32 else images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+def scale(examples: Examples) -> NDArray[np.float32]:
+    """Return examples as the networks see them: images are scaled from 0..255 to [-1, 1], points stay as they are."""
+    if examples.dtype == np.float32:
+        return examples
+    return examples.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
 def _take(examples: Examples, indices: NDArray[np.integer]) -> Examples:
-    """Those of the examples. Of a memory map no more is read than the pages that they lie on: the system would read
-    what is around each of them too, and where the map is larger than memory, throw it away again."""
+    """Return the examples at these indices.
+
+    If they are in a memory map, only the pages that hold them are read. By default the system also reads the pages
+    around them; if the map is larger than memory, it then drops these again.
+    """
     pages = getattr(examples, "_mmap", None)
     if pages is None or not hasattr(mmap, "MADV_RANDOM"):
         return examples[indices]
@@ -62,8 +71,10 @@ def _take(examples: Examples, indices: NDArray[np.integer]) -> Examples:
 
 
 class Draws(NamedTuple):
-    """What several steps are to be trained on: the examples' indices (steps, draws, batch), int32, into `examples`, and
-    noise (steps, noises, batch, latent_dim)."""
+    """The batches and noise of several steps.
+
+    `indices` (steps, draws, batch), int32, point into `examples`; `noise` is (steps, noises, batch, latent_dim).
+    """
 
     examples: Examples
     indices: NDArray[np.int32]
@@ -73,12 +84,12 @@ class Draws(NamedTuple):
 class Streams(NamedTuple):
     """The real examples and latent vectors of every step.
 
-    `images` are uint8 (n, height, width, channels), or points, float32 (n, dimensions), in memory or a memory map;
-    `draws` is the number of real batches in a step. Noise is drawn in single precision whatever `dtype`, which
-    everything is handed out in, so that a run in double precision sees the same.
+    `examples` are images, uint8 (n, height, width, channels), or points, float32 (n, dimensions), in memory or in a
+    memory map. `draws` is the number of real batches in a step. Batches and noise have the type `dtype`. Noise is
+    always drawn in single precision and then converted, so a run in double precision sees the same values.
     """
 
-    images: Examples
+    examples: Examples
     seed: int
     batch_size: int
     latent_dim: int
@@ -86,57 +97,63 @@ class Streams(NamedTuple):
     dtype: str = "float32"
 
     def indices(self, step: int, draw: int = 0) -> NDArray[np.int64]:
-        """The examples, (batch,), of a step's batch number `draw`.
+        """Return the indices (batch,) of the examples in batch number `draw` of a step.
 
-        The epochs' permutations follow one another without a gap, so any n indices from a multiple of n on are each
-        example exactly once, whatever the batch size.
+        The permutations of the epochs follow one another without a gap. So with n examples, the first n indices hold
+        each example exactly once, and so do the next n, for every batch size.
         """
-        examples = len(self.images)
+        count = len(self.examples)
         first = (step * self.draws + draw) * self.batch_size
         pieces = []
         while (wanted := self.batch_size - sum(map(len, pieces))) > 0:
-            epoch, offset = divmod(first + self.batch_size - wanted, examples)
-            pieces.append(_permutation(self.seed, epoch, examples)[offset : offset + wanted])
+            epoch, offset = divmod(first + self.batch_size - wanted, count)
+            pieces.append(_permutation(self.seed, epoch, count)[offset : offset + wanted])
         return np.concatenate(pieces)
 
     def batch(self, step: int, draw: int = 0) -> NDArray[np.floating]:
-        """Real examples (batch, ...); images are scaled from 0..255 to [-1, 1]."""
-        return scale(_take(self.images, self.indices(step, draw))).astype(self.dtype, copy=False)
+        """Return real examples (batch, ...). Images are scaled from 0..255 to [-1, 1]."""
+        return scale(_take(self.examples, self.indices(step, draw))).astype(self.dtype, copy=False)
 
     def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.floating]:
-        """Latent vectors (batch, latent_dim) from N(0, I), drawn anew for each phase and draw of each step."""
+        """Return latent vectors (batch, latent_dim) from N(0, I). They differ for every step, phase and draw."""
         random = np.random.default_rng((self.seed, _NOISE, step, _PHASES[phase], draw))
         latent = random.standard_normal((self.batch_size, self.latent_dim), np.float32)
         return latent.astype(self.dtype, copy=False)
 
     def draw(self, step: int, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> Draws:
-        """The batches of the steps from `step` on, and for each these noises, by phase and draw.
+        """Return the batches and noise of `steps` steps from `step` on; `noises` lists the noise of a step.
 
-        Data that should not lie in a device's memory, memory maps and what is larger than 1 GiB, are looked up here:
-        then `examples` are those of these steps only, in order, and else all there are.
+        If the data set is resident, `examples` of the result are all examples. Else they are only the examples of these
+        steps, in order, looked up here.
         """
         indices = np.empty((steps, self.draws, self.batch_size), np.int32)
         noise = np.empty((steps, len(noises), self.batch_size, self.latent_dim), self.dtype)
-        for now in range(steps):
-            indices[now] = [self.indices(step + now, draw) for draw in range(self.draws)]
-            noise[now] = [self.noise(step + now, *each) for each in noises]
+        for offset in range(steps):
+            indices[offset] = [self.indices(step + offset, draw) for draw in range(self.draws)]
+            noise[offset] = [self.noise(step + offset, phase, draw) for phase, draw in noises]
         if self.is_resident:
-            return Draws(self.images, indices, noise)
+            return Draws(self.examples, indices, noise)
         in_order = np.arange(indices.size, dtype=np.int32).reshape(indices.shape)
-        return Draws(_take(self.images, indices.ravel()), in_order, noise)
+        return Draws(_take(self.examples, indices.ravel()), in_order, noise)
 
     @property
     def is_resident(self) -> bool:
-        """Whether all examples go to the device once."""
-        return not isinstance(self.images, np.memmap) and self.images.nbytes <= _RESIDENT
+        """Whether all examples are copied to the memory of the device once.
+
+        They are not if they are a memory map, or larger than 1 GiB.
+        """
+        return not isinstance(self.examples, np.memmap) and self.examples.nbytes <= _MOST_RESIDENT
 
     def samples(self, count: int) -> NDArray[np.float32]:
-        """Latent vectors (count, latent_dim) to draw pictures with, the same at every step."""
+        """Return the latent vectors (count, latent_dim) of the samples in pictures: the same at every step."""
         return sample_noise(self.seed, count, self.latent_dim)
 
 
 class Prefetcher:
-    """`Streams.draw` of so many steps at a time, which makes the next draws while the last are trained on."""
+    """A thread that prepares the next draws during training on the present ones.
+
+    `steps` is the number of steps in a draw, and `noises` is that of `Streams.draw`.
+    """
 
     def __init__(self, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> None:
         self._steps, self._noises = steps, noises
@@ -144,9 +161,9 @@ class Prefetcher:
         self._expected: tuple[Streams, int] | None = None
 
     def draw(self, streams: Streams, step: int, then: int) -> Draws:
-        """The draws of the steps from `step` on; those that are asked for next are expected to begin at `then`."""
-        expected = self._expected is not None and self._expected[0] is streams and self._expected[1] == step
-        draws = self._coming.result() if expected else streams.draw(step, self._steps, self._noises)
-        self._coming = self._thread.submit(streams.draw, then, self._steps, self._noises)
+        """Return the draws of the steps from `step` on, and start to prepare those from step `then` on."""
+        is_prepared = self._expected is not None and self._expected[0] is streams and self._expected[1] == step
+        draws = self._next.result() if is_prepared else streams.draw(step, self._steps, self._noises)
+        self._next = self._thread.submit(streams.draw, then, self._steps, self._noises)
         self._expected = streams, then
         return draws

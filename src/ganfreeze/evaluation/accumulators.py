@@ -1,4 +1,4 @@
-"""The rungs of the ladder: figures that grow with each batch of samples."""
+"""Accumulators: each computes a metric, or a few, from samples that come batch by batch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -16,15 +16,15 @@ from ganfreeze.types import Metrics
 
 
 class Accumulator(ABC):
-    """A figure or a few, of samples that come batch by batch."""
+    """A metric, or a few, of samples that come batch by batch."""
 
     @abstractmethod
     def update(self, images: Images, features: Features) -> None:
-        """Take a batch of samples (n, height, width, channels) and their features."""
+        """Add a batch of samples (n, height, width, channels) and their features."""
 
     @abstractmethod
     def result(self) -> Metrics:
-        """The figures by name."""
+        """Return the metrics of all samples so far, by name."""
 
 
 class FrechetAccumulator(Accumulator):
@@ -41,8 +41,10 @@ class FrechetAccumulator(Accumulator):
 
 
 class InceptionScoreAccumulator(Accumulator):
-    """The Inception Score of `samples` samples, in parts; the deviation is that of the parts as a population, as in
-    Salimans et al. 2016's code."""
+    """The Inception Score of `samples` samples, in `splits` parts, and the standard deviation of the parts' scores.
+
+    The deviation is that of a population, as in the code of Salimans et al. 2016.
+    """
 
     def __init__(self, samples: int, splits: int) -> None:
         self._score = InceptionScore(samples, splits)
@@ -57,21 +59,24 @@ class InceptionScoreAccumulator(Accumulator):
 
 
 class FeatureAccumulator(Accumulator):
-    """What needs the samples' features side by side: the first `count` are kept, and handed to each of `figures`."""
+    """The metrics that need the samples' features side by side.
 
-    def __init__(self, count: int, figures: Sequence[Callable[[NDArray[np.float32]], Metrics]]) -> None:
-        self._first, self._figures = FirstRows(count), figures
+    The features of the first `count` samples are kept. Each function of `metrics` takes them and returns its metrics.
+    """
+
+    def __init__(self, count: int, metrics: Sequence[Callable[[NDArray[np.float32]], Metrics]]) -> None:
+        self._first, self._metrics = FirstRows(count), metrics
 
     def update(self, images: Images, features: Features) -> None:
         self._first.add(features.vectors)
 
     def result(self) -> Metrics:
         fake = self._first.array()
-        return {name: value for figure in self._figures for name, value in figure(fake).items()}
+        return {name: value for metric in self._metrics for name, value in metric(fake).items()}
 
 
 class SimilarityAccumulator(Accumulator):
-    """The mean MS-SSIM of one sample and the next, pair by pair."""
+    """The mean MS-SSIM of pairs of samples: the first and the second, the third and the fourth of a batch."""
 
     def __init__(self) -> None:
         self._total, self._pairs = 0.0, 0
@@ -87,8 +92,10 @@ class SimilarityAccumulator(Accumulator):
 
 
 class SlicedWassersteinAccumulator(Accumulator):
-    """The sliced Wasserstein distance of the first samples to as many real images, of which `real(count)` gives
-    `count` at the most."""
+    """The sliced Wasserstein distance between the first `count` samples and as many real images.
+
+    `real(count)` returns `count` real images, or fewer if there are no more.
+    """
 
     def __init__(self, count: int, real: Callable[[int], Images]) -> None:
         self._first, self._real = FirstRows(count), real
@@ -110,11 +117,11 @@ class FirstRows:
         self._missing = count
 
     def add(self, rows: NDArray[Any]) -> None:
-        """Take what is still missing of these rows."""
+        """Keep as many of these rows as are still missing."""
         if self._missing:
             self._parts.append(rows[: self._missing])
             self._missing -= len(self._parts[-1])
 
     def array(self) -> NDArray[Any]:
-        """They as one array."""
+        """Return the rows kept so far, concatenated."""
         return np.concatenate(self._parts)

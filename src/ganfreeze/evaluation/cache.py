@@ -1,4 +1,4 @@
-"""Arrays that are computed once and kept, with a checksum; safe when several jobs want them at once."""
+"""Arrays that are computed once and written to a file with a checksum; safe for several processes at once."""
 
 import contextlib
 import io
@@ -23,10 +23,11 @@ Make = Callable[[], Arrays]
 
 
 def arrays(folder: Path, key: Mapping[str, Any], make: Make) -> Arrays:
-    """What `make` returns, from the cache in `folder` where it was made for this key before.
+    """Return the arrays of this key from the cache in `folder`; if they are not there, from `make`.
 
-    Of several processes one makes it and the others wait. A file that is not what was written is made again, with a
-    warning. Where nothing can be written, a full disk say, that is said, and what was made is returned all the same.
+    If several processes need them, one calls `make` and the others wait. If a file does not match its checksum, log a
+    warning and compute the arrays again. If the file cannot be written, because the disk is full for example, log a
+    warning and return the arrays all the same.
     """
     path = folder / f"{sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:24]}.npz"
     folder.mkdir(parents=True, exist_ok=True)
@@ -36,13 +37,13 @@ def arrays(folder: Path, key: Mapping[str, Any], make: Make) -> Arrays:
         except FileNotFoundError:
             pass
         except (OSError, ValueError) as error:
-            _log.warning("the statistics in %s are broken (%s) and are made again", path, error)
-        made = make()
+            _log.warning("the statistics in %s are broken (%s) and are computed again", path, error)
+        computed = make()
         try:
-            write(path, _packed(made))
+            write(path, _packed(computed))
         except OSError as error:
-            _log.warning("%s could not be kept (%s)", path, error)
-        return made
+            _log.warning("%s could not be written (%s)", path, error)
+        return computed
 
 
 def write(path: Path, content: bytes) -> None:
@@ -58,9 +59,9 @@ def write(path: Path, content: bytes) -> None:
         raise
 
 
-def _packed(made: Arrays) -> bytes:
+def _packed(computed: Arrays) -> bytes:
     archive = io.BytesIO()
-    np.savez(archive, **made)  # pyright: ignore[reportArgumentType]
+    np.savez(archive, **computed)  # pyright: ignore[reportArgumentType]
     return sha256(archive.getvalue()).hexdigest().encode() + archive.getvalue()
 
 
@@ -69,5 +70,5 @@ def _read(path: Path) -> Arrays:
     checksum, archive = content[:_CHECKSUM], content[_CHECKSUM:]
     if sha256(archive).hexdigest().encode() != checksum:
         raise ValueError("the checksum is wrong")
-    with np.load(io.BytesIO(archive)) as kept:
-        return dict(kept)
+    with np.load(io.BytesIO(archive)) as loaded:
+        return dict(loaded)

@@ -1,4 +1,4 @@
-"""The ladder of figures on any feature extractor, gathered while samples come batch by batch."""
+"""The base of the evaluators with a feature extractor: they compute a choice of metrics, batch by batch."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,12 +11,20 @@ from pydantic import Field
 
 from ganfreeze.data.dataset.base import Dataset, Images
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation import accumulators, image_metrics
-from ganfreeze.evaluation.accumulators import Accumulator
+from ganfreeze.evaluation import image_metrics
+from ganfreeze.evaluation.accumulators import (
+    Accumulator,
+    FeatureAccumulator,
+    FrechetAccumulator,
+    InceptionScoreAccumulator,
+    SimilarityAccumulator,
+    SlicedWassersteinAccumulator,
+)
 from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
 from ganfreeze.evaluation.extractor.base import Extractor
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
+from ganfreeze.evaluation.protocol_card import BY_METRIC
 from ganfreeze.evaluation.reference import ReferenceStatistics
 from ganfreeze.types import Count, Index, Metrics
 
@@ -34,24 +42,27 @@ Metric = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureEvaluator(Evaluator, ABC):
-    """An evaluator whose figures rest on a feature extractor. `metrics` are any of these:
+    """An evaluator that computes metrics with a feature extractor.
+
+    `metrics` are any of these:
 
     - `fid`: the Frechet distance of the features to those of all images of `split`.
-    - `inception_score`, of the logits, in `splits` parts; with two or more, `inception_score_deviation` is theirs.
-    - `kid`: the squared kernel distance, and `kid_standard_error`; in ten blocks or more, of 1,000 at the most.
+    - `inception_score`, of the logits, in `splits` parts; with two parts or more, `inception_score_deviation` is the
+      standard deviation of their scores.
+    - `kid`: the squared kernel distance, and `kid_standard_error`; in ten blocks or more, of 1,000 samples at most.
     - `precision_recall`: `precision` and `recall`; `density_coverage`: `density` and `coverage`; an example reaches as
       far as its `neighbours`-th neighbour.
-    - `memorization`, with `nearest_train` and `nearest_train_held_out`; for it the features of the whole training split
-      are held.
-    - `ms_ssim`: the mean similarity of pairs of samples, low where they are diverse.
+    - `memorization`, with `nearest_train` and `nearest_train_held_out`; it keeps the features of the whole training
+      split in memory.
+    - `ms_ssim`: the mean similarity of pairs of samples, which is low if they are diverse.
     - `sliced_wasserstein`: the distance of patches of pixels.
 
-    FID, Inception Score and MS-SSIM take all `samples` and keep none. The others compare the first of them, `subset` at
-    the most, with as many real images, drawn once by a fixed seed: so memory has a bound. Of each figure the card says
-    how many it took.
+    FID, Inception Score and MS-SSIM take all `samples` and keep none. The other metrics take the first samples, at most
+    `subset`, and as many real images, drawn once with a fixed seed. So memory has a bound. The card says how many
+    samples each metric took.
 
     Raises:
-        BadInput: there are too few samples for what was chosen.
+        BadInput: there are too few samples for these options.
     """
 
     NAME: ClassVar[str]
@@ -67,7 +78,7 @@ class FeatureEvaluator(Evaluator, ABC):
 
     def __post_init__(self) -> None:
         if not self.metrics or len(set(self.metrics)) < len(self.metrics):
-            raise BadInput(f"evaluator.metrics={list(self.metrics)}: must name one figure or more, each once")
+            raise BadInput(f"evaluator.metrics={list(self.metrics)}: must name one metric or more, each once")
         if self.splits > self.samples // 2:
             raise BadInput(f"evaluator.splits={self.splits}: must be at most half of evaluator.samples={self.samples}")
         self._require_neighbours(
@@ -75,96 +86,99 @@ class FeatureEvaluator(Evaluator, ABC):
         )
 
     def check(self, dataset: Dataset) -> None:
-        if len(dataset.image_shape) != 3:
+        if len(dataset.example_shape) != 3:
             others = "evaluator=mixture or evaluator=none" if dataset.mixture else "evaluator=none"
             raise BadInput(
                 f"evaluator={self.NAME} needs images; dataset={dataset.name} has points of shape "
-                f"{dataset.image_shape}. Choose {others}."
+                f"{dataset.example_shape}. Choose {others}."
             )
-        counts = [len(split.images) for split in (dataset.train, dataset.test)]
+        counts = [len(split.examples) for split in (dataset.train, dataset.test)]
         if min(counts) < 2:
             raise BadInput(
                 f"evaluator={self.NAME} needs two images or more in each split; dataset={dataset.name} has "
                 f"{counts[0]} and {counts[1]}."
             )
         self._check(dataset)
-        self._require_neighbours(f"the images of the {self.split} split", len(getattr(dataset, self.split).images))
-        height, width = dataset.image_shape[:2]
+        self._require_neighbours(f"the images of the {self.split} split", len(getattr(dataset, self.split).examples))
+        height, width = dataset.example_shape[:2]
         least = image_metrics.LEAST_SIDE
-        pixels = self._chosen("ms_ssim", "sliced_wasserstein")
-        if pixels and min(height, width) < least:
+        pixel_metrics = self._chosen("ms_ssim", "sliced_wasserstein")
+        if pixel_metrics and min(height, width) < least:
             raise BadInput(
-                f"evaluator.metrics={pixels}: need images of {least}x{least} or more; dataset={dataset.name} has "
-                f"{dataset.image_shape}."
+                f"evaluator.metrics={pixel_metrics}: need images of {least}x{least} or more; dataset={dataset.name} "
+                f"has {dataset.example_shape}."
             )
-        if "sliced_wasserstein" in pixels and not (height == width and image_metrics.whole_pyramid(height)):
+        if "sliced_wasserstein" in pixel_metrics and not (height == width and image_metrics.whole_pyramid(height)):
             raise BadInput(
                 "evaluator.metrics=['sliced_wasserstein']: needs square images whose side can be halved to 16 to 31 "
-                f"pixels, such as 28, 32 or 48; dataset={dataset.name} has {dataset.image_shape}."
+                f"pixels, such as 28, 32 or 48; dataset={dataset.name} has {dataset.example_shape}."
             )
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         extractor = self._extractor(dataset)
         reference = ReferenceStatistics(
-            self.cache, dataset, extractor, split=self.split, subset=self._first, neighbours=self.neighbours
+            self.cache, dataset, extractor, split=self.split, subset=self._kept_samples, neighbours=self.neighbours
         )
-        list(self._rungs(reference))  # so that what they need of real images is there before training begins
+        list(self._accumulators(reference))  # computes the statistics of real images before training begins
 
         def evaluate(batches: Iterable[Images]) -> Metrics:
-            chosen = list(self._rungs(reference))
+            accumulators = list(self._accumulators(reference))
             for images in batches:
                 features = extractor.extract(images)
-                for rung in chosen:
-                    rung.update(images, features)
-            return {name: value for rung in chosen for name, value in rung.result().items()}
+                for accumulator in accumulators:
+                    accumulator.update(images, features)
+            return {name: value for accumulator in accumulators for name, value in accumulator.result().items()}
 
         card = protocol(
             dataset,
             split=self.split,
             samples=self.samples,
             **extractor.identity,
-            figures=self._own_protocols(min(self._first, len(getattr(dataset, self.split).images))),
+            **{BY_METRIC: self._own_protocols(min(self._kept_samples, len(getattr(dataset, self.split).examples)))},
         )
         return PreparedEvaluator(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
 
     @abstractmethod
     def _check(self, dataset: Dataset) -> None:
-        """Raise BadInput where the extractor is not for this data set's images."""
+        """Raise BadInput if the extractor does not accept this data set's images."""
 
     @abstractmethod
     def _extractor(self, dataset: Dataset) -> Extractor:
-        """Make the extractor, or take it from the cache."""
+        """Make the extractor, or read it from the cache."""
 
     @property
-    def _first(self) -> int:
-        """How many samples are kept, to be compared one by one, at the most."""
+    def _kept_samples(self) -> int:
+        """The largest number of samples that are kept, to be compared one by one."""
         return min(self.samples, self.subset)
 
     def _own_protocols(self, paired: int) -> Mapping[str, Mapping[str, int]]:
-        """What sets a figure's protocol apart from that of the others; `paired` samples meet as many real images."""
-        own: dict[str, Mapping[str, int]] = {
-            "inception_score inception_score_deviation": {"splits": self.splits},
-            "kid kid_standard_error sliced_wasserstein": {"samples": paired},
-            "precision recall density coverage": {"samples": paired, "neighbours": self.neighbours},
-            "memorization nearest_train nearest_train_held_out": {"samples": self._first},
+        """Return the fields that concern some metrics only, by metric; `paired` samples meet as many real images."""
+        own: dict[tuple[str, ...], Mapping[str, int]] = {
+            ("inception_score", "inception_score_deviation"): {"splits": self.splits},
+            ("kid", "kid_standard_error", "sliced_wasserstein"): {"samples": paired},
+            ("precision", "recall", "density", "coverage"): {"samples": paired, "neighbours": self.neighbours},
+            ("memorization", "nearest_train", "nearest_train_held_out"): {"samples": self._kept_samples},
         }
-        return {figure: protocol for figures, protocol in own.items() for figure in figures.split()}
+        return {metric: fields for metrics, fields in own.items() for metric in metrics}
 
-    def _rungs(self, reference: ReferenceStatistics) -> Iterator[Accumulator]:
-        """Those of the chosen figures, none of which has seen a sample."""
+    def _accumulators(self, reference: ReferenceStatistics) -> Iterator[Accumulator]:
+        """Yield a new accumulator for each of `metrics`; those on features share one."""
         if "fid" in self.metrics:
-            yield accumulators.FrechetAccumulator(reference.gaussian)
+            yield FrechetAccumulator(reference.gaussian)
         if "inception_score" in self.metrics:
-            yield accumulators.InceptionScoreAccumulator(self.samples, self.splits)
-        if figures := list(self._of_neighbours(reference)):
-            yield accumulators.FeatureAccumulator(self._first, figures)
+            yield InceptionScoreAccumulator(self.samples, self.splits)
+        if metrics := list(self._feature_metrics(reference)):
+            yield FeatureAccumulator(self._kept_samples, metrics)
         if "ms_ssim" in self.metrics:
-            yield accumulators.SimilarityAccumulator()
+            yield SimilarityAccumulator()
         if "sliced_wasserstein" in self.metrics:
-            yield accumulators.SlicedWassersteinAccumulator(self._first, reference.images)
+            yield SlicedWassersteinAccumulator(self._kept_samples, reference.images)
 
-    def _of_neighbours(self, reference: ReferenceStatistics) -> Iterator[Callable[[NDArray[Any]], Metrics]]:
-        """The chosen figures that look at features side by side; with as many real examples as fakes."""
+    def _feature_metrics(self, reference: ReferenceStatistics) -> Iterator[Callable[[NDArray[Any]], Metrics]]:
+        """Yield the functions that take the features of fakes and return metrics.
+
+        Memorization compares the fakes with all training examples, the others with as many real examples as fakes.
+        """
         if "kid" in self.metrics:
             real = reference.features
             yield lambda fake: _kid(real, fake[: len(real)])
@@ -187,8 +201,8 @@ class FeatureEvaluator(Evaluator, ABC):
 
 
 def _kid(real: NDArray[Any], fake: NDArray[Any]) -> Metrics:
-    """In ten blocks or more, as far as two samples each allow, of 1,000 at the most."""
+    """Return the KID over ten blocks; over fewer if there are fewer than 20 samples, over more if above 10,000."""
     blocks = max(min(10, len(fake) // 2), -(-len(fake) // 1000))
-    found = kernel_distance(real, fake, blocks=blocks)
-    error = {} if math.isnan(found.standard_error) else {"kid_standard_error": found.standard_error}
-    return {"kid": found.value, **error}
+    kid, standard_error = kernel_distance(real, fake, blocks=blocks)
+    error = {} if math.isnan(standard_error) else {"kid_standard_error": standard_error}
+    return {"kid": kid, **error}

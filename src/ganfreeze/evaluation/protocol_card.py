@@ -1,56 +1,63 @@
-"""The protocol that a figure was measured by, and whether two figures may stand side by side."""
+"""The protocol that a metric was measured by, and whether two metrics may be compared."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 Card = Mapping[str, Any]
 
-# What every card says:
+# The fields that every card has:
 FIELDS = (
     "dataset",  # its name, and the first digits of the SHA-256 of its content
-    "split",  # that samples are compared with
-    "samples",  # how many
-    "seeds",  # that the samples' latent vectors are drawn with; of several the figure is the mean
+    "split",  # the real images that samples are compared with
+    "samples",  # the number of samples
+    "seeds",  # of the samples' latent vectors; with several seeds the metric is a mean over them
     "extractor",  # of the features
-    "weights",  # the SHA-256 of the extractor's
-    "resize",  # how images come to the extractor's size
-    "quantisation",  # what samples are rounded to before they are looked at
+    "weights",  # the SHA-256 of the extractor's weights
+    "resize",  # the way in which images come to the extractor's size
+    "quantisation",  # the rounding of samples before they are evaluated
     "ema",  # "none", or the decay of the generator's average
 )
 
+# Under this key a card has the fields that concern one metric only: {"kid": {"samples": 500}}. The cards of recorded
+# runs have it, so it cannot change.
+BY_METRIC = "figures"
 
-def for_metric(card: Card, figure: str) -> Card:
-    """The protocol of one figure, "fid": what the card says of all, and of this one under "figures"."""
-    common = {field: value for field, value in card.items() if field != "figures"}
-    return {**common, **card.get("figures", {}).get(figure.removesuffix("_spread"), {})}
+
+def for_metric(card: Card, metric: str) -> Card:
+    """Return the protocol of one metric, such as "fid": the card's common fields, and those of this metric only."""
+    common = {field: value for field, value in card.items() if field != BY_METRIC}
+    return {**common, **card.get(BY_METRIC, {}).get(metric.removesuffix("_spread"), {})}
 
 
 def differences(cards: Sequence[Card]) -> Mapping[str, Sequence[Any]]:
-    """The fields that not all cards agree in, with all the values that they have, in the order they come."""
-    found = {}
+    """Return the fields in which the cards differ, each with all its values, in the order in which they come."""
+    differing = {}
     for field in dict.fromkeys(field for card in cards for field in card):
         values = [card.get(field, "not said") for card in cards]
         if any(value != values[0] for value in values):
-            found[field] = [value for number, value in enumerate(values) if value not in values[:number]]
-    return found
+            differing[field] = [value for number, value in enumerate(values) if value not in values[:number]]
+    return differing
 
 
 def incomparable(cards: Mapping[str, Sequence[Card]]) -> Mapping[str, str]:
-    """Of figures by name ("classifier/fid"), with the cards of what their names begin with: those that must not stand
-    side by side, and the fields that they differ in, in words."""
-    found = {}
-    for name, each in cards.items():
-        if apart := differences([for_metric(card, name.rpartition("/")[2]) for card in each]):
-            found[name] = "; ".join(f"{field}: {', '.join(map(_shown, values))}" for field, values in apart.items())
-    return found
+    """Return the metrics that must not be compared, each with the fields in which its cards differ, in words.
+
+    `cards` has each metric by its full name, "classifier/fid", with the cards of "classifier" of all runs that have it.
+    """
+    refused = {}
+    for name, metric_cards in cards.items():
+        if differing := differences([for_metric(card, name.rpartition("/")[2]) for card in metric_cards]):
+            fields = [f"{field}: {', '.join(map(_shown, values))}" for field, values in differing.items()]
+            refused[name] = "; ".join(fields)
+    return refused
 
 
 def explain(refused: Mapping[str, str]) -> str:
-    """What `refusals` found, a line for all figures that differ in the same."""
+    """Return a line for all metrics that differ in the same fields; `refused` is the result of `incomparable`."""
     lines = []
     for fields in dict.fromkeys(refused.values()):
         names = [name for name in refused if refused[name] == fields]
-        lines.append(f"{', '.join(names)}: not compared, for not measured alike: {fields}\n")
+        lines.append(f"{', '.join(names)}: not comparable: the protocols differ in {fields}\n")
     return "".join(lines)
 
 

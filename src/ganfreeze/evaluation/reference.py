@@ -1,4 +1,4 @@
-"""What samples are compared with: statistics of real images in an extractor's features, computed once and kept."""
+"""Statistics of real images that samples are compared with: computed once from an extractor's features, and cached."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -13,15 +13,15 @@ from ganfreeze.evaluation.extractor.base import Extractor
 from ganfreeze.evaluation.metrics.frechet import Gaussian, RunningMoments
 from ganfreeze.evaluation.metrics.neighbours import Manifold, nearest
 
-_RECIPE = 1  # to be raised when what is kept changes, so that nobody takes an old file for a new one
+_RECIPE = 1  # raise it when the content of the files changes, so that old files are not read
 _BATCH = 500
 
 
 class ReferenceStatistics:
-    """Statistics of a data set, each made when it is first asked for, or taken from `folder`/reference.
+    """Statistics of a data set, each computed when it is first needed, or read from `folder`/reference.
 
-    `split` is "train" or "test"; `subset` the most images whose features are compared one by one, drawn by a fixed
-    seed; `neighbours` how far these reach.
+    `split` is "train" or "test". At most `subset` images, drawn with a fixed seed, have their features compared one by
+    one. Each of them reaches as far as its `neighbours`-th nearest neighbour.
     """
 
     def __init__(
@@ -32,24 +32,24 @@ class ReferenceStatistics:
 
     @cached_property
     def gaussian(self) -> Gaussian:
-        """That of the features of all images of the split."""
+        """The Gaussian of the features of all images of the split."""
 
-        def make() -> cache.Arrays:
+        def compute() -> cache.Arrays:
             running = RunningMoments()
             for vectors in self._extracted(self._split, self._all(self._split)):
                 running.update(vectors)
             return Gaussian.of(running.moments()).arrays()
 
-        return Gaussian.read(self._kept("gaussian", self._split, make))
+        return Gaussian.read(self._cached("gaussian", self._split, compute))
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
-        """Those of the subset, (n, d), in random order."""
+        """The features of the subset, (n, d), in random order."""
 
-        def make() -> cache.Arrays:
-            return {"features": self._vectors(self._split, self._some(self._split))}
+        def compute() -> cache.Arrays:
+            return {"features": self._vectors(self._split, self._drawn(self._split))}
 
-        return self._kept(f"features of {self._subset}", self._split, make)["features"]
+        return self._cached(f"features of {self._subset}", self._split, compute)["features"]
 
     @cached_property
     def manifold(self) -> Manifold:
@@ -60,41 +60,41 @@ class ReferenceStatistics:
     def training(self) -> NDArray[np.float32]:
         """The features of all training images, (n, d)."""
 
-        def make() -> cache.Arrays:
+        def compute() -> cache.Arrays:
             return {"features": self._vectors("train", self._all("train"))}
 
-        return self._kept("all features", "train", make)["features"]
+        return self._cached("all features", "train", compute)["features"]
 
     @cached_property
     def held_out(self) -> NDArray[np.float64]:
-        """How far the nearest training image is from each of a subset of those held out, (n,)."""
+        """The distance to the nearest training image from each image of a subset of the test split, (n,)."""
 
-        def make() -> cache.Arrays:
-            held_out = self._vectors("test", self._some("test"))
+        def compute() -> cache.Arrays:
+            held_out = self._vectors("test", self._drawn("test"))
             return {"distances": nearest(held_out, self.training)}
 
-        return self._kept(f"distances of {self._subset}", "test", make)["distances"]
+        return self._cached(f"distances of {self._subset}", "test", compute)["distances"]
 
     def images(self, count: int) -> Images:
-        """`count` images of the subset, or all where it has no more, in the order of `features`."""
-        return self._images(self._split)[self._some(self._split)[:count]]
+        """Return the first `count` images of the subset, or all if it has fewer, in the order of `features`."""
+        return self._images(self._split)[self._drawn(self._split)[:count]]
 
     def _images(self, split: str) -> Images:
-        return getattr(self._dataset, split).images
+        return getattr(self._dataset, split).examples
 
     def _all(self, split: str) -> NDArray[np.int64]:
         return np.arange(len(self._images(split)))
 
-    def _some(self, split: str) -> NDArray[np.int64]:
+    def _drawn(self, split: str) -> NDArray[np.int64]:
         return np.random.default_rng(0).permutation(len(self._images(split)))[: self._subset]
 
-    def _extracted(self, split: str, order: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
-        for start in range(0, len(order), _BATCH):
-            yield self._extractor.extract(self._images(split)[order[start : start + _BATCH]]).vectors
+    def _extracted(self, split: str, indices: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        for start in range(0, len(indices), _BATCH):
+            yield self._extractor.extract(self._images(split)[indices[start : start + _BATCH]]).vectors
 
-    def _vectors(self, split: str, order: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.concatenate(list(self._extracted(split, order)))
+    def _vectors(self, split: str, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.concatenate(list(self._extracted(split, indices)))
 
-    def _kept(self, part: str, split: str, make: cache.Make) -> cache.Arrays:
+    def _cached(self, part: str, split: str, compute: cache.Make) -> cache.Arrays:
         key = {"recipe": _RECIPE, "part": part, "data": self._dataset.digest, "split": split}
-        return cache.arrays(self._folder, {**key, **self._extractor.identity}, make)
+        return cache.arrays(self._folder, {**key, **self._extractor.identity}, compute)

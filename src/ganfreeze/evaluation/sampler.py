@@ -1,4 +1,4 @@
-"""Samples as images: what the generator makes, quantised as real images are, and the grids people look at."""
+"""Samples of a generator, with images quantised as real images are."""
 
 from collections.abc import Iterator
 
@@ -15,13 +15,14 @@ BATCH = 250
 
 
 class Sampler:
-    """Latent vectors (n, latent_dim) to uint8 images (n, height, width, channels), or to points; of any n.
+    """A function from latent vectors (n, latent_dim), for any n, to samples.
 
-    The generator runs in inference mode, so that a sample depends on no other, with the weights that it has by then; of
-    images [-1, 1] is rounded to 0..255.
+    Samples are uint8 images (n, height, width, channels), or points. The generator runs in inference mode, so that no
+    sample depends on another, and with the weights that it has at the time of the call. Images are rounded from [-1, 1]
+    to 0..255.
 
     Raises:
-        Diverged: a sample is no number, which rounding would hide.
+        Diverged: a sample is not finite, which rounding would hide.
     """
 
     def __init__(self, generator: Model) -> None:
@@ -40,7 +41,7 @@ class Sampler:
         return _quantised(samples) if self._images else samples.astype(np.float32)
 
     def stream(self, seed: int, count: int) -> Iterator[Examples]:
-        """The samples of `sample_noise`, a batch at a time, in memory that does not grow with their number."""
+        """Yield the samples of `sample_noise` batch by batch, in memory that does not grow with their number."""
         return map(self, sample_batches(seed, count, self._latent_dim, BATCH))
 
 

@@ -1,4 +1,4 @@
-"""Averages of the generator's weights over the steps of training: none, or an exponential one."""
+"""Averages of the generator's weights over the steps of training: no average, or an exponential moving average."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from ganfreeze.types import Model, Variable
 
 
 class Average(ABC):
-    """An average of the generator's weights over the steps of training, kept beside them whatever trains them.
+    """An average of the generator's weights over the steps of training. Every strategy keeps it beside the weights.
 
-    `generator` is a network with the averaged weights, or None; `variables` is all that changes with `update`.
+    `generator` is a network with the averaged weights, or None. `variables` are all variables that `update` changes.
     """
 
     generator: Model | None = None
@@ -18,28 +18,33 @@ class Average(ABC):
 
     @abstractmethod
     def update(self) -> None:
-        """Take in the weights as they are now, after a generator phase."""
+        """Add the generator's present weights to the average. Called after each update of the generator."""
 
 
 class NoAverage(Average):
-    """No average is kept."""
+    """No average of the weights."""
 
     def update(self) -> None:
         pass
 
 
 class ExponentialAverage(Average):
-    """a <- d a + (1 - d) w, with d = min(decay, (1 + n) / (10 + n)) at update n = 0, 1, ...
+    """An exponential moving average of the generator's weights.
 
-    So the first weights, which nothing has trained, are forgotten early: it is the rule of TensorFlow's
-    `ExponentialMovingAverage` with its `num_updates`. What is no weight, a BatchNormalization's averages, is copied,
-    for it is an average already.
+    a <- d a + (1 - d) w, with d = min(decay, (1 + n) / (10 + n)) at update n = 0, 1, ...
+
+    With the smaller d of early updates the untrained first weights soon lose their influence. TensorFlow's
+    `ExponentialMovingAverage` has the same rule with `num_updates`. Variables that are not trained, the moving averages
+    of BatchNormalization, are copied: they are averages already.
 
     Source: Yazici et al. 2019; Karras et al. 2018, appendix A.1.
     """
 
     def __init__(self, decay: float, *, of: Model, generator: Model) -> None:
-        """Average the network `of` into `generator`, another of the same layers, which becomes equal to it now."""
+        """Average the weights of the network `of` into `generator`.
+
+        `generator` is another network of the same layers. All its variables are set to those of `of` now.
+        """
         self.generator, self._decay = generator, decay
         self._updates = tf.Variable(0, dtype=tf.int64, trainable=False)
         self.variables = [*generator.weights, self._updates]
@@ -49,17 +54,17 @@ class ExponentialAverage(Average):
         self._state = [pair for pair in pairs if id(pair[1]) not in trained]
         for average, variable in pairs:
             average.assign(variable)
-        self._take_in = tf.function(self._follow, autograph=False)
+        self._update = tf.function(self._add, autograph=False)
 
     def update(self) -> None:
-        self._take_in()
+        self._update()
 
-    def _follow(self) -> None:
+    def _add(self) -> None:
         updates = tf.cast(self._updates, tf.float64)
-        keep = tf.minimum(tf.constant(self._decay, tf.float64), (1 + updates) / (10 + updates))
+        decay = tf.minimum(tf.constant(self._decay, tf.float64), (1 + updates) / (10 + updates))
         for average, variable in self._weights:
             value = tf.convert_to_tensor(variable)
-            average.assign_add(tf.cast(1 - keep, value.dtype) * (value - tf.convert_to_tensor(average)))
+            average.assign_add(tf.cast(1 - decay, value.dtype) * (value - tf.convert_to_tensor(average)))
         for average, variable in self._state:
             average.assign(tf.convert_to_tensor(variable))
         self._updates.assign_add(1)

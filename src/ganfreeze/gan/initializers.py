@@ -1,7 +1,7 @@
-"""Initial weights drawn by NumPy, so that both Keras start from the same bits.
+"""Initial weights drawn by NumPy, so that networks of Keras 2 and Keras 3 start from the same bits.
 
-Keras 2 and Keras 3 derive their random numbers differently from one seed. A comparison across them is worth
-something only if the networks begin equal.
+From the same seed, Keras 2 and Keras 3 draw different random numbers. A comparison between them is meaningful only if
+the networks start from the same weights.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 
 
 def glorot_uniform(keras: Any, random: np.random.Generator) -> Any:
-    """U(-a, a) with a = sqrt(6 / (fan_in + fan_out)), Keras' default for kernels (Glorot & Bengio 2010, eq. 16)."""
+    """Return a Keras initializer that draws from U(-a, a) with a = sqrt(6 / (fan_in + fan_out)).
+
+    It is Keras' default for kernels (Glorot & Bengio 2010, equation 16).
+    """
 
     def draw(shape: tuple[int, ...]) -> NDArray[np.float64]:
         receptive_field = int(np.prod(shape[:-2]))
@@ -23,7 +26,10 @@ def glorot_uniform(keras: Any, random: np.random.Generator) -> Any:
 
 
 def normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
-    """N(0, deviation^2); DCGAN uses 0.02 (Radford et al. 2016, section 4)."""
+    """Return a Keras initializer that draws from N(0, deviation^2).
+
+    DCGAN uses 0.02 (Radford et al. 2016, section 4).
+    """
     return _initializer(keras, lambda shape: random.normal(0, deviation, shape))
 
 

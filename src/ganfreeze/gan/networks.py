@@ -9,14 +9,15 @@ from ganfreeze.types import Model, Variable
 
 @dataclass(frozen=True)
 class Networks:
-    """The generator, (batch, latent_dim) to examples, images in [-1, 1] or points, and the discriminator, examples to
-    logits (batch, 1).
+    """A generator and a discriminator.
 
-    A discriminator with a `packing` above 1 takes that many examples at a time, and gives each pack one logit:
-    (batch / packing, 1). `held` are layers of the discriminator that stay still in its own phase as well, their
-    `trainable` being False, and `held_weights` what would else be trained of them. `independent` is True where the
-    discriminator judges an example, or a pack, by itself, whatever else is in the batch: then real examples and fakes
-    may be judged in one.
+    The generator maps (batch, latent_dim) to examples, images in [-1, 1] or points. The discriminator maps examples to
+    logits (batch, 1). With `packing` above 1 it judges that many examples at once, and gives each pack one logit:
+    (batch / packing, 1).
+
+    `held` are layers of the discriminator that stay frozen even in the discriminator phase: their `trainable` is False.
+    `held_weights` are their weights that would train otherwise. `independent` is True if the logit of an example, or of
+    a pack, does not depend on the rest of the batch. Real examples and fakes can then be judged in one batch.
     """
 
     generator: Model
@@ -28,7 +29,10 @@ class Networks:
     independent: bool = False
 
     def thaw(self) -> None:
-        """Set the discriminator's flag to True, which Keras passes on to every layer, and back to False where held."""
+        """Set the discriminator's `trainable` to True, and that of its `held` layers back to False.
+
+        Keras passes the flag on to every layer.
+        """
         self.discriminator.trainable = True
         for layer in self.held:
             layer.trainable = False

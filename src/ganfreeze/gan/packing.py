@@ -6,10 +6,10 @@ from ganfreeze.backend import tensorflow as tf
 
 
 def pack(keras: Any, examples: Any, packing: int) -> Any:
-    """A layer that lays each `packing` examples that follow one another side by side, as one: images (height, width,
-    channels) channel by channel, points by their coordinates. The batch becomes that much smaller.
+    """Join every `packing` consecutive examples into one pack, by a Keras layer; return its output.
 
-    With `packing` 1 there is no layer, and what follows is what it was.
+    Images (height, width, channels) are joined along their channels, points along their coordinates. The batch becomes
+    `packing` times smaller. With `packing` 1 no layer is added, and `examples` are returned.
 
     Source: Lin et al. 2018 (PacGAN), section 2.
     """
@@ -20,10 +20,10 @@ def pack(keras: Any, examples: Any, packing: int) -> Any:
     side_by_side = [0, *range(2, len(places) + 2), 1, len(places) + 2]
 
     class Pack(keras.layers.Layer):
-        """(batch, ..., channels) to (batch / packing, ..., packing * channels)."""
+        """A layer from (batch, ..., channels) to (batch / packing, ..., packing * channels)."""
 
-        def call(self, each: Any) -> Any:
-            packs = tf.reshape(each, (-1, packing, *places, channels))
+        def call(self, batch: Any) -> Any:
+            packs = tf.reshape(batch, (-1, packing, *places, channels))
             return tf.reshape(tf.transpose(packs, side_by_side), (-1, *places, packing * channels))
 
     return Pack(name="pack")(examples)

@@ -1,8 +1,8 @@
-"""The proof of what each phase moves, variable by variable: snapshot -> phase -> difference -> restore.
+"""The audit: what each phase moves, variable by variable (snapshot -> phase -> difference -> restore).
 
-Before training starts each phase is run on a real batch, and what it moved is compared with what it may move. Also a
-variable must belong to one network only, and one `advance` must do what the phases do one by one. Then everything is
-put back, bit for bit. `ganfreeze.proof.ledger` says what is made of it.
+Before training, each phase runs on a real batch, and what it moved is compared with what it may move. Two more things
+are checked: no variable belongs to both networks, and one `advance` does what the phases do one by one. Then everything
+is restored, bit for bit. `ganfreeze.proof.ledger` holds the results and the verdict.
 """
 
 from collections import Counter
@@ -21,13 +21,15 @@ from ganfreeze.strategy.engine import phases
 from ganfreeze.types import PhaseName, Variable
 
 _NETWORKS: tuple[PhaseName, PhaseName] = ("generator", "discriminator")
-_TOLERANCE = 0.05  # of the way that a group goes in a step: room for rounding that Adam enlarges, not for a lost phase
+# A share of the distance that a group moves in a step: it leaves room for rounding that Adam enlarges, not for a lost
+# phase.
+_TOLERANCE = 0.05
 
 _Values = Sequence[NDArray[Any]]
 
 
 class OwnedVariable(NamedTuple):
-    """A variable, the network it belongs to, and what it is there."""
+    """A variable, the network that it belongs to, and its kind there."""
 
     network: PhaseName
     kind: Kind
@@ -36,22 +38,22 @@ class OwnedVariable(NamedTuple):
 
 
 def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
-    """Run each phase on the batches of step 0, take the differences, and put everything back.
+    """Run each phase on the batches of step 0, record what it moved, and restore everything.
 
-    Each phase has run before it is measured: what a train function does may depend on when it was traced.
+    Each phase runs once before it is measured, because what a train function does may depend on when it was traced.
     """
     owned = inventory(strategy, game)
     variables = [each.variable for each in owned]
     start, average = Snapshot(variables), Snapshot(game.average.variables)
     inputs = phases.step_inputs(game.update, streams, 0)
-    given: dict[PhaseName, Any] = {call.phase: each for call, each in zip(game.update.calls(), inputs, strict=True)}
-    for name, each in given.items():
-        strategy.phases[name].run(*each)
+    batches: dict[PhaseName, Any] = {call.phase: batch for call, batch in zip(game.update.calls(), inputs, strict=True)}
+    for name, batch in batches.items():
+        strategy.phases[name].run(*batch)
     start.restore()
 
     entries: list[Entry] = []
-    for name, each in given.items():
-        strategy.phases[name].run(*each)
+    for name, batch in batches.items():
+        strategy.phases[name].run(*batch)
         entries += _entries(name, game, owned, start.values, values(variables))
         start.restore()
 
@@ -65,28 +67,31 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
 
     faults = list(_shared_variables(game))
     if error > _TOLERANCE:
-        far = f"by {error:.0%} of their way" if np.isfinite(error) else "altogether"
-        faults.append(f"one step by advance() misses the phases run one by one {far}")
+        extent = f"by {error:.0%} of the distance that they move" if np.isfinite(error) else "completely"
+        faults.append(f"one step by advance() is not the phases run one by one: it differs {extent}")
     return Ledger(entries, faults, error)
 
 
 def inventory(strategy: Strategy, game: Game) -> Sequence[OwnedVariable]:
-    """Every variable of both networks and of their optimizers, each once."""
+    """Return every variable of both networks and of their optimizers, each once."""
     owned = [*_variables(strategy, game), *_slots(strategy, game)]
     return list({id(each.variable): each for each in reversed(owned)}.values())[::-1]
 
 
 def _variables(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
     for network in _NETWORKS:
-        weights = {id(each) for each in (*strategy.phases[network].trains, *game.networks.held_weights)}
+        weights = {id(weight) for weight in (*strategy.phases[network].trains, *game.networks.held_weights)}
         for variable in getattr(game.networks, network).weights:
             kind: Kind = "weights" if id(variable) in weights else "state"
             yield OwnedVariable(network, kind, _name(variable), variable)
 
 
 def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
-    """A shared optimizer keeps as many slots for each weight, the generator's first; what counts its steps goes with
-    the generator's."""
+    """Yield the variables of the optimizers.
+
+    A shared optimizer has the same number of slots for each weight, the generator's first. Its step counters are listed
+    as the generator's.
+    """
     if not game.optimizers.shared:
         for network in _NETWORKS:
             for slot in getattr(game.optimizers, network).variables:
@@ -116,8 +121,10 @@ def _bits(value: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _advance_error(owned: Sequence[OwnedVariable], start: _Values, one_by_one: _Values, advanced: _Values) -> float:
-    """|advanced - one_by_one| / |one_by_one - start| in the worst group; infinite where only `advance` moves, where a
-    figure is no number, or where the optimizers' counters differ."""
+    """Return |advanced - one_by_one| / |one_by_one - start| in the worst group of variables.
+
+    It is infinite if only `advance` moves, if a distance is NaN, or if the optimizers' counters differ.
+    """
     rows = sorted(zip(owned, start, one_by_one, advanced, strict=True), key=lambda row: row[0][:2])
     worst = 0.0
     for _, group in groupby(rows, key=lambda row: row[0][:2]):
@@ -127,21 +134,21 @@ def _advance_error(owned: Sequence[OwnedVariable], start: _Values, one_by_one: _
         if any(stepped != jumped for _, stepped, jumped in counters):
             return np.inf
         before, stepped, jumped = zip(*others, strict=True) if others else ((), (), ())
-        if all(np.array_equal(one, two, equal_nan=True) for one, two in zip(stepped, jumped, strict=True)):
+        if all(np.array_equal(a, b, equal_nan=True) for a, b in zip(stepped, jumped, strict=True)):
             continue
-        missed, went = _distance(jumped, stepped), _distance(stepped, before)
-        error = missed / went if went else np.inf
+        difference, moved = _distance(jumped, stepped), _distance(stepped, before)
+        error = difference / moved if moved else np.inf
         worst = np.inf if np.isnan(error) else max(worst, error)
     return worst
 
 
-def _distance(one: _Values, other: _Values) -> float:
-    return float(
-        np.sqrt(sum(float(np.sum(np.square(a.astype(np.float64) - b))) for a, b in zip(one, other, strict=True)))
-    )
+def _distance(first: _Values, second: _Values) -> float:
+    squares = (float(np.sum(np.square(a.astype(np.float64) - b))) for a, b in zip(first, second, strict=True))
+    return float(np.sqrt(sum(squares)))
 
 
 def _shared_variables(game: Game) -> Iterator[str]:
+    """Yield a message for each variable that belongs to both networks."""
     networks = {network: getattr(game.networks, network).weights for network in _NETWORKS}
     counts = Counter(id(variable) for weights in networks.values() for variable in {id(v): v for v in weights}.values())
     for variable in networks["discriminator"]:

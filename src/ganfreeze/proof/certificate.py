@@ -1,4 +1,4 @@
-"""Are two variants the same algorithm? Their weights compared step by step, and what that certifies."""
+"""Certify whether two variants are the same algorithm: their weights are compared after each step."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,16 +15,17 @@ Verdict = Literal["identical", "equal to rounding", "different algorithm"]
 
 _Values = Sequence[NDArray[Any]]
 
-TOLERANCES = {"float32": 1e-4, "float64": 1e-6}  # relative, for what has had time to grow
-_ONSETS = {"float32": 1e-5, "float64": 1e-7}  # for averages after the first step, which nothing has enlarged yet
+TOLERANCES = {"float32": 1e-4, "float64": 1e-6}  # relative differences; rounding has had time to grow
+_ONSETS = {"float32": 1e-5, "float64": 1e-7}  # for averages after the first step: no optimizer has enlarged these yet
 
 
 class Difference(NamedTuple):
     """How far apart a variable of two variants is after `step` steps.
 
-    `absolute` is the largest difference of an element; `relative` that by the largest element of the variable's
-    network, because a variable may be nothing but rounding (a bias before BatchNormalization, whose gradient is exactly
-    0); `ulp` the largest number of units in the last place between two elements.
+    `absolute` is the largest difference of an element. `relative` is `absolute` divided by the largest element of the
+    variable's network, not of the variable: a variable may hold nothing but rounding, such as a bias before
+    BatchNormalization, whose gradient is exactly 0. `ulp` is the largest number of units in the last place between two
+    elements.
     """
 
     step: int
@@ -35,7 +36,7 @@ class Difference(NamedTuple):
 
     @property
     def is_average(self) -> bool:
-        """Whether it is a moving average of BatchNormalization."""
+        """Whether the variable is a moving average of BatchNormalization."""
         return self.variable.rpartition("/")[2].startswith("moving_")
 
 
@@ -43,11 +44,14 @@ class Difference(NamedTuple):
 class Certificate:
     """All differences of two variants in one precision; `tolerance` is the relative difference that rounding may make.
 
-    Rounding grows in training: a last bit flips, and an optimizer that divides by small numbers enlarges it. So what
-    one precision cannot decide is decided by a second: rounding shrinks with the unit roundoff, 6e-8 in single and
-    1e-16 in double precision, and a difference of algorithms does not. (Not quite to 1e-16: Keras 2 keeps the momentum
-    of BatchNormalization in single precision whatever the network's, which makes 1e-8.) But what the averages of a
-    BatchNormalization are apart after the first step no optimizer has enlarged: there less is allowed.
+    Rounding grows in training: a last bit flips, and an optimizer that divides by small numbers enlarges the
+    difference. One precision cannot always tell this from a different algorithm, but a second precision can. Rounding
+    shrinks with the unit roundoff, 6e-8 in single and 1e-16 in double precision; a difference of algorithms does not.
+    (It does not shrink quite to 1e-16: Keras 2 keeps the momentum of BatchNormalization in single precision, whatever
+    the network's precision, and this makes 1e-8.)
+
+    After the first step, no optimizer has yet enlarged a difference of BatchNormalization's averages. So less is
+    allowed there.
     """
 
     a: str
@@ -58,67 +62,81 @@ class Certificate:
 
     @property
     def verdict(self) -> Verdict:
-        """Identical where every bit is equal, but for the sign of a zero; different where a variable parts beyond the
-        tolerance."""
-        if not any(each.ulp for each in self.differences):
+        """The verdict in this precision.
+
+        It is "identical" if every bit is equal, except the sign of a zero, and "different algorithm" if a variable
+        differs by more than the tolerance.
+        """
+        if not any(difference.ulp for difference in self.differences):
             return "identical"
         return "different algorithm" if self.parting else "equal to rounding"
 
     @property
     def parting(self) -> Difference | None:
-        """The variable that is farthest apart at the first step where one is beyond the tolerance."""
+        """The largest difference at the first step at which a variable differs by more than the tolerance, or None."""
         onset = min(self.tolerance, _ONSETS[self.precision])
-        beyond = [
-            each
-            for each in self.differences
-            if not each.relative <= (onset if each.step == 1 and each.is_average else self.tolerance)
-        ]
-        first = min((each.step for each in beyond), default=None)
-        return max((each for each in beyond if each.step == first), key=lambda each: each.relative, default=None)
+
+        def is_beyond(difference: Difference) -> bool:
+            allowed = onset if difference.step == 1 and difference.is_average else self.tolerance
+            return not difference.relative <= allowed  # so NaN is beyond too
+
+        beyond = [difference for difference in self.differences if is_beyond(difference)]
+        first = min((difference.step for difference in beyond), default=None)
+        at_first = [difference for difference in beyond if difference.step == first]
+        return max(at_first, key=lambda difference: difference.relative, default=None)
 
     @property
     def largest(self) -> Difference:
         """The largest relative difference of all."""
-        return max(self.differences, key=lambda each: each.relative)
+        return max(self.differences, key=lambda difference: difference.relative)
 
     def by_step(self) -> Iterator[tuple[int, Difference]]:
-        """The largest relative difference of each step."""
+        """Yield each step with its largest relative difference."""
         worst: dict[int, Difference] = {}
-        for each in self.differences:
-            if each.step not in worst or each.relative > worst[each.step].relative:
-                worst[each.step] = each
+        for difference in self.differences:
+            if difference.step not in worst or difference.relative > worst[difference.step].relative:
+                worst[difference.step] = difference
         yield from sorted(worst.items())
 
 
 def verdict(certificates: Sequence[Certificate]) -> Verdict:
-    """What certificates of one pair in several precisions say together.
+    """Return the common verdict of one pair's certificates in several precisions.
 
-    The finest precision decides. But averages that part in a coarser one at the first step no optimizer has enlarged,
-    so that is no rounding; and identical is only what is so in all.
+    The finest precision decides, with two exceptions. If averages differ beyond the tolerance at the first step in any
+    precision, it is not rounding, because no optimizer has enlarged it. And a pair is identical only if it is identical
+    in every precision.
     """
-    finest = min(certificates, key=lambda each: TOLERANCES[each.precision]).verdict
-    if any(each.parting and each.parting.step == 1 and each.parting.is_average for each in certificates):
+    finest = min(certificates, key=lambda certificate: TOLERANCES[certificate.precision]).verdict
+    partings = [certificate.parting for certificate in certificates]
+    if any(parting and parting.step == 1 and parting.is_average for parting in partings):
         return "different algorithm"
-    if finest == "identical" and any(each.verdict != "identical" for each in certificates):
+    if finest == "identical" and any(certificate.verdict != "identical" for certificate in certificates):
         return "equal to rounding"
     return finest
 
 
 def differences(step: int, names: Sequence[str], a: _Values, b: _Values) -> list[Difference]:
-    """The difference of each variable of two variants, called "network/..."; arrays in pairs of one shape and dtype."""
+    """Return the difference of each variable of two variants.
+
+    `names` are the variables' names, "network/...". The arrays of `a` and `b` have the same shapes and dtypes.
+    """
     networks = [name.partition("/")[0] for name in names]
     scales = dict.fromkeys(networks, 0.0)
-    for network, one, other in zip(networks, a, b, strict=True):
-        scales[network] = max(scales[network], _largest(one), _largest(other))
-    found = []
-    for network, name, one, other in zip(networks, names, a, b, strict=True):
-        apart = _largest(one - other)
-        found.append(Difference(step, name, apart, apart / scales[network] if apart else 0.0, _ulp(one, other)))
-    return found
+    for network, in_a, in_b in zip(networks, a, b, strict=True):
+        scales[network] = max(scales[network], _largest(in_a), _largest(in_b))
+    rows = []
+    for network, name, in_a, in_b in zip(networks, names, a, b, strict=True):
+        absolute = _largest(in_a - in_b)
+        relative = absolute / scales[network] if absolute else 0.0
+        rows.append(Difference(step, name, absolute, relative, _ulp(in_a, in_b)))
+    return rows
 
 
 def names(networks: Networks) -> list[str]:
-    """What the variables of both networks are called, whichever Keras made them and however many it made before."""
+    """Return names for the variables of both networks.
+
+    They do not depend on the version of Keras, or on how many layers it has made before.
+    """
     return [*_names("generator", networks.generator), *_names("discriminator", networks.discriminator)]
 
 
@@ -137,13 +155,13 @@ def _largest(value: NDArray[Any]) -> float:
 
 
 def _ulp(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """How many numbers of their format lie between two elements, at the most; 0 is equal to zero of either sign."""
-    one, other = _ordinal(a), _ordinal(b)
-    return float(np.where(one > other, one - other, other - one).max())
+    """Return the largest number of units in the last place between two elements. Zeros of both signs are equal."""
+    ordinals_a, ordinals_b = _ordinal(a), _ordinal(b)
+    return float(np.where(ordinals_a > ordinals_b, ordinals_a - ordinals_b, ordinals_b - ordinals_a).max())
 
 
 def _ordinal(value: NDArray[Any]) -> NDArray[np.unsignedinteger[Any]]:
-    """Floats as unsigned integers in the same order, next to each other where the floats are (Dawson 2012)."""
+    """Return floats as unsigned integers in the same order; neighbouring floats become neighbours (Dawson 2012)."""
     unsigned = np.dtype(f"u{value.dtype.itemsize}")
     sign = unsigned.type(1 << (8 * value.dtype.itemsize - 1))
     bits = value.view(unsigned)

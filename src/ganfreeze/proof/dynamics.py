@@ -1,7 +1,7 @@
-"""The Dirac-GAN as a yardstick: what a strategy makes of two numbers, whose dynamics are known in closed form.
+"""The Dirac-GAN as a test of strategies: each network is one number, and the dynamics are known in closed form.
 
-One step is a map of (theta, psi). Its Jacobian at the equilibrium, (0, 0), says whether the game converges there: it
-does where the spectral radius is below 1 (Mescheder, Geiger, Nowozin 2018, section 2).
+One step maps (theta, psi) to new values. The Jacobian of this map at the equilibrium, (0, 0), says whether the game
+converges there: it does if the spectral radius is below 1 (Mescheder, Geiger, Nowozin 2018, section 2).
 """
 
 import csv
@@ -21,9 +21,9 @@ from ganfreeze.strategy.base import Game, Strategy
 from ganfreeze.types import Variable
 
 STEPS = 500
-_RELATIVE = 0.01  # of a norm
-_ABSOLUTE = 1e-4  # of a spectral radius
-_APART = 1e-4  # from the equilibrium, where the one-step map is looked at
+_RELATIVE = 0.01  # tolerance of a norm
+_ABSOLUTE = 1e-4  # tolerance of a spectral radius
+_DISTANCE = 1e-4  # from the equilibrium to the points that the Jacobian is computed from
 _VARIANT = re.compile(
     r"(?P<loss>gan|nsgan|wgan)?(?:\+?(?P<kind>r1|_gp|_clip|consensus)(?:\((?P<weight>[\d.]+)\)|(?P<bound>\d+))?)?"
 )
@@ -31,7 +31,7 @@ _LOSSES = {"gan": "minimax", "nsgan": "nonsaturating", "wgan": "wasserstein", No
 
 
 class Anchor(NamedTuple):
-    """A published figure: of a variant and an update in the paper's words, "spectral_radius" or "norm_after_500"."""
+    """A published value of "spectral_radius" or "norm_after_500", for a variant and an update in the paper's words."""
 
     variant: str
     update: str
@@ -40,22 +40,36 @@ class Anchor(NamedTuple):
     source: str
 
     def overrides(self) -> list[str]:
-        """What makes `train.py` play this game. Step size 0.2; the generator comes first where they alternate."""
-        found = _VARIANT.fullmatch(self.variant)
+        """Return the overrides that make `train.py` play this game.
+
+        The step size is 0.2. With alternating updates the generator comes first.
+
+        Raises:
+            BadInput: the variant or the update is unknown.
+        """
+        match = _VARIANT.fullmatch(self.variant)
         order, _, count = self.update.partition("_")
-        if not found or order not in ("simultaneous", "alternating"):
-            raise BadInput(f"{self.variant}, {self.update}: no Dirac-GAN that is known here")
+        if not match or order not in ("simultaneous", "alternating"):
+            raise BadInput(f"{self.variant}, {self.update}: no such variant or update of the Dirac-GAN is known here")
         return [
-            *("dataset=dirac", "architecture=dirac", "optimizer=sgd", "evaluator=none", "batch_size=1"),
-            *("optimizer.generator_rate=0.2", "optimizer.discriminator_rate=0.2"),
-            f"loss={_LOSSES[found['loss']]}",
-            *_regularizer(found["kind"], found["weight"] or found["bound"]),
+            "dataset=dirac",
+            "architecture=dirac",
+            "optimizer=sgd",
+            "evaluator=none",
+            "batch_size=1",
+            "optimizer.generator_rate=0.2",
+            "optimizer.discriminator_rate=0.2",
+            f"loss={_LOSSES[match['loss']]}",
+            *_regularizer(match["kind"], match["weight"] or match["bound"]),
             *(["update=simultaneous"] if order == "simultaneous" else _alternating(count)),
         ]
 
     def agrees(self, measured: float) -> bool:
-        """Whether a measured figure is this one: within 1e-4 of a spectral radius; within 1% of a norm, or half a unit
-        of its last published digit, where that is more."""
+        """Return whether a measured value agrees with the published value.
+
+        A spectral radius may differ by 1e-4. A norm may differ by 1%, or by half a unit of its last published digit if
+        that is more.
+        """
         published = float(self.value)
         digits, _, exponent = self.value.lower().partition("e")
         half_unit = 0.5 * 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
@@ -64,32 +78,37 @@ class Anchor(NamedTuple):
 
 
 def read(path: Path) -> list[Anchor]:
-    """The published figures in a CSV file. Raises BadInput where there is none, or it holds something else."""
+    """Return the published values in a CSV file.
+
+    Raises:
+        BadInput: there is no such file, or it holds something else.
+    """
     try:
         with path.open() as file:
             anchors = [Anchor(**row) for row in csv.DictReader(file)]
-            [float(anchor.value) for anchor in anchors]
+            for anchor in anchors:
+                float(anchor.value)  # raises ValueError if it is not a number
             return anchors
     except (OSError, TypeError, ValueError) as error:
-        raise BadInput(f"anchors={path}: a CSV file with the columns {', '.join(Anchor._fields)} is wanted") from error
+        raise BadInput(f"anchors={path}: a CSV file with the columns {', '.join(Anchor._fields)} is needed") from error
 
 
 def measure(quantity: str, strategy: Strategy, game: Game, streams: Streams) -> float:
-    """The figure that a strategy gives."""
+    """Return the value of this quantity that a strategy gives."""
     return {"spectral_radius": spectral_radius, "norm_after_500": norm}[quantity](strategy, game, streams)
 
 
 def spectral_radius(strategy: Strategy, game: Game, streams: Streams) -> float:
-    """Of the Jacobian of one step at the equilibrium, by central differences."""
+    """Return the spectral radius of the Jacobian of one step at the equilibrium, by central differences."""
     columns = []
-    for direction in np.eye(2) * _APART:
+    for direction in np.eye(2) * _DISTANCE:
         ahead, behind = (_after(sign * direction, strategy, game, streams, 1) for sign in (1, -1))
-        columns.append((ahead - behind) / (2 * _APART))
+        columns.append((ahead - behind) / (2 * _DISTANCE))
     return float(np.abs(np.linalg.eigvals(np.stack(columns, axis=1))).max())
 
 
 def norm(strategy: Strategy, game: Game, streams: Streams) -> float:
-    """||(theta, psi)|| after 500 steps from where the networks stand."""
+    """Return ||(theta, psi)|| after 500 steps from the current weights."""
     start = _position(game.networks)
     return float(np.linalg.norm(_after(start, strategy, game, streams, STEPS)))
 
@@ -97,7 +116,7 @@ def norm(strategy: Strategy, game: Game, streams: Streams) -> float:
 def _after(
     start: NDArray[np.float64], strategy: Strategy, game: Game, streams: Streams, steps: int
 ) -> NDArray[np.float64]:
-    """Where `steps` steps lead from `start`; the optimizers are left as they were."""
+    """Return (theta, psi) after `steps` steps from `start`. The optimizers' variables are restored."""
     slots = Snapshot([*game.optimizers.generator.variables, *game.optimizers.discriminator.variables])
     for variable, value in zip(_variables(game.networks), start, strict=True):
         variable.assign(np.full(variable.shape, value))
@@ -122,7 +141,7 @@ def _regularizer(kind: str | None, strength: str | None) -> list[str]:
             return ["regularizer=consensus", f"regularizer.weight={float(strength or 0)}"]
         case "_clip":
             return ["regularizer=weight_clip", f"regularizer.bound={float(strength or 0)}"]
-        case "_gp":  # the paper's is gamma / 2 (|grad| - 1)^2
+        case "_gp":  # the paper's penalty is gamma / 2 (|grad| - 1)^2
             return ["regularizer=gradient_penalty", f"regularizer.weight={float(strength or 0) / 2}"]
     return []
 

@@ -1,4 +1,4 @@
-"""Values of variables, to be compared with, and to be put back bit for bit."""
+"""Copies of variables' values, to compare with later values, and to restore bit for bit."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,18 +10,18 @@ from ganfreeze.types import Variable
 
 
 class Snapshot:
-    """What these variables hold now."""
+    """The values of these variables when the snapshot was made."""
 
     def __init__(self, variables: Sequence[Variable]) -> None:
         self._variables = variables
         self.values = values(variables)
 
     def restore(self) -> None:
-        """Put it back, bit for bit."""
+        """Assign these values to the variables again, bit for bit."""
         for variable, value in zip(self._variables, self.values, strict=True):
             variable.assign(value)
 
 
 def values(variables: Sequence[Variable]) -> list[NDArray[Any]]:
-    """Copies of what the variables hold, as arrays."""
+    """Return copies of the variables' values, as arrays."""
     return [np.array(variable.numpy()) for variable in variables]

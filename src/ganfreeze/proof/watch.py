@@ -1,4 +1,4 @@
-"""Frozen weights under watch while training goes on: a fingerprint before and after a phase, now and then."""
+"""Check frozen weights while training goes on: at some steps, a fingerprint before and after each phase."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,14 +12,14 @@ from ganfreeze.types import Metrics, PhaseName, Tensor, Variable
 
 
 class WatchedStrategy(Strategy):
-    """A strategy that runs every `every`-th step phase by phase, and looks whether the frozen weights stood still.
+    """A strategy that runs every `every`-th step phase by phase, and checks that the frozen weights did not move.
 
-    A strategy whose `advance` is more than its phases, such as `fit`, takes that step by its phases too.
+    A strategy whose `advance` is more than its phases, such as `fit`, takes these steps by its phases too.
 
-    The scalar `frozen_weights_moved` is the share of the watched phases in which they were not.
+    The metric `frozen_weights_moved` is the share of the watched phases in which they moved.
 
     Raises:
-        Violation: they moved, and `tolerated` is False.
+        Violation: frozen weights moved, and `tolerated` is False.
     """
 
     def __init__(self, strategy: Strategy, game: Game, every: int, *, tolerated: bool) -> None:
@@ -34,39 +34,42 @@ class WatchedStrategy(Strategy):
 
     def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
         totals: dict[str, float] = {}
-        watched, end = [], step + steps
+        moved, end = [], step + steps
         while step < end:
             if step % self._every == 0:
-                count, each = 1, self._watch(streams, step)
-                watched.append(each.pop("frozen_weights_moved"))
+                count, metrics = 1, self._watch(streams, step)
+                moved.append(metrics.pop("frozen_weights_moved"))
             else:
                 count = min(end, (step // self._every + 1) * self._every) - step
-                each = dict(self._strategy.advance(streams, step, count))
-            for key, value in each.items():
-                totals[key] = totals.get(key, 0.0) + value * count / steps
+                metrics = dict(self._strategy.advance(streams, step, count))
+            for name, value in metrics.items():
+                totals[name] = totals.get(name, 0.0) + value * count / steps
             step += count
-        return {**totals, "frozen_weights_moved": sum(watched) / len(watched)} if watched else totals
+        return {**totals, "frozen_weights_moved": sum(moved) / len(moved)} if moved else totals
 
     def _watch(self, streams: Streams, step: int) -> dict[str, float]:
-        given = phases.step_inputs(self._update, streams, step)
-        return dict(phases.mean(phases.run_step(self.phases, self._update, given)))
+        inputs = phases.step_inputs(self._update, streams, step)
+        return dict(phases.mean(phases.run_step(self.phases, self._update, inputs)))
 
     def _guarded(self, phase: Phase, frozen: Sequence[Variable]) -> Phase:
         fingerprint = tf.function(lambda: _fingerprint(frozen), autograph=False)
 
         def run(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
             before = fingerprint()
-            scalars = phase.run(real, latent)
+            metrics = phase.run(real, latent)
             moved = bool(fingerprint() != before)
             if moved and not self._tolerated:
-                raise Violation(f"in the {phase.name} phase frozen weights moved, which they did not before training")
-            return {**scalars, "frozen_weights_moved": float(moved)}
+                raise Violation(
+                    f"in the {phase.name} phase frozen weights moved during training; "
+                    "they did not move in the audit before training"
+                )
+            return {**metrics, "frozen_weights_moved": float(moved)}
 
         return phase._replace(run=run)
 
 
 def _fingerprint(variables: Sequence[Variable]) -> Tensor:
-    """A sum over the bits of every element, int64, with a factor for each variable: one changed bit changes it."""
+    """Return a sum of the bits of all elements, int64, with a factor for each variable. One flipped bit changes it."""
     return tf.add_n([(2 * number + 1) * _bits(variable) for number, variable in enumerate(variables)])
 
 

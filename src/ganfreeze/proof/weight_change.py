@@ -1,4 +1,4 @@
-"""How far each network has gone from where it began: the plainest sign of whether it trains at all."""
+"""How far each network has moved from its initial weights: the simplest sign of whether it trains at all."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +13,10 @@ from ganfreeze.types import Metrics, PhaseName
 
 
 def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Callable[[], Metrics]:
-    """A measure of ||w - w0|| / ||w0|| over all weights of each network, w0 being those of now.
+    """Return a function that measures ||w - w0|| / ||w0|| over all weights of each network; w0 are the weights now.
 
-    Weights are what the phases train, and what is held of the discriminator; BatchNormalization's averages are none.
-    The figure is exactly 0 for a network that never moved.
+    Weights are what the phases train, and the weights of the discriminator that are held. BatchNormalization's averages
+    are not weights. The metric is exactly 0 for a network that never moved.
     """
     weights = {
         "generator_weight_change": list(phases["generator"].trains),
@@ -36,5 +36,5 @@ def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Call
 
 
 def _length(arrays: Sequence[NDArray[Any]]) -> float:
-    """Of all elements together."""
-    return math.sqrt(sum(float(np.vdot(each, each)) for each in arrays))
+    """Return the Euclidean norm of all elements of all arrays together."""
+    return math.sqrt(sum(float(np.vdot(array, array)) for array in arrays))

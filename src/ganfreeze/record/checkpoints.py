@@ -1,4 +1,4 @@
-"""The networks' weights on disk, and networks from them."""
+"""Save the weights of the networks to a folder, and load them."""
 
 import json
 from pathlib import Path
@@ -12,8 +12,10 @@ _AVERAGE = "generator_ema.weights.h5"
 
 
 def save(networks: Networks, folder: Path, average: Model | None = None) -> Path:
-    """Write both networks' weights and the shape of their images to `folder`, with those of the generator's `average`
-    where there is one, and return it."""
+    """Write the weights of both networks, and the shape of their examples, to `folder`; return `folder`.
+
+    `average` is a generator with averaged weights. Its weights are written too, if it is given.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "image_shape.json").write_text(json.dumps(networks.generator.output_shape[1:]))
     for name in _NAMES:
@@ -23,13 +25,13 @@ def save(networks: Networks, folder: Path, average: Model | None = None) -> Path
     return folder
 
 
-def image_shape(folder: Path) -> tuple[int, ...]:
-    """The shape of the images or points that the networks in `folder` are for."""
+def example_shape(folder: Path) -> tuple[int, ...]:
+    """Return the shape of the images or points that the networks in `folder` are for."""
     return tuple(json.loads((folder / "image_shape.json").read_text()))
 
 
 def restore(networks: Networks, folder: Path) -> None:
-    """Set both networks' weights to those that `save` wrote.
+    """Set the weights of both networks to those that `save` wrote.
 
     Raises:
         BadInput: a file is missing, or belongs to networks of another architecture.
@@ -39,12 +41,12 @@ def restore(networks: Networks, folder: Path) -> None:
 
 
 def has_average(folder: Path) -> bool:
-    """Whether `save` was given an average of the generator."""
+    """Return whether `save` wrote averaged weights of the generator to `folder`."""
     return (folder / _AVERAGE).is_file()
 
 
 def restore_average(generator: Model, folder: Path) -> None:
-    """Set a generator's weights to the average that `save` wrote. Raises BadInput as `restore` does."""
+    """Set the weights of a generator to the averaged weights that `save` wrote. Raises BadInput as `restore` does."""
     _load(generator, folder / _AVERAGE)
 
 

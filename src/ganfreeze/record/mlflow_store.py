@@ -1,4 +1,4 @@
-"""What MLflow holds, as plain records."""
+"""Read an MLflow store: its runs as plain records, and their files."""
 
 import json
 import logging
@@ -14,13 +14,16 @@ from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.protocol_card import Card
 
 SWEEP_TAG = "ganfreeze.sweep"
-CARD_TAG = "card."  # and the name that the figures of this protocol begin with
+CARD_TAG = "card."  # followed by the first part of the metrics' names: "card.classifier" of "classifier/fid"
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
 
 class Run(NamedTuple):
-    """A recorded run: its last metrics, how it ended, what the audit found, "" where there was none, and the protocols
-    of its figures, by the name that these begin with."""
+    """A recorded run.
+
+    `status` says how it ended; `metrics` holds the last value of each metric; `audit` is the verdict of the audit, ""
+    if there was none. `cards` holds the protocol cards of its metrics, by the first part of the metrics' names.
+    """
 
     id: str
     experiment: str
@@ -31,32 +34,12 @@ class Run(NamedTuple):
     cards: Mapping[str, Card] = MappingProxyType({})
 
 
-def tracking_uri(uri: str | None, store: str) -> str:
-    """`uri`, or the SQLite store in the folder `store`.
+class FinishedRun(NamedTuple):
+    """A run that saved its weights.
 
-    Raises:
-        BadInput: nothing that MLflow keeps runs in has such an address, or it holds a password.
+    `parameters` are those that it recorded; `config` is its config as YAML, `weights` the folder with its weights, and
+    `digest` the SHA-256 of its data.
     """
-    if uri is None:
-        return f"sqlite:///{(Path(store) / 'mlflow.db').resolve()}"
-    address = urlsplit(uri)
-    if address.scheme.partition("+")[0] not in _SCHEMES:
-        raise BadInput(f"tracker.uri={uri}: must be an address that begins with one of {', '.join(_SCHEMES)}")
-    if address.password and address.scheme in ("http", "https"):
-        raise BadInput(
-            "tracker.uri must hold no password, for it is recorded; set the environment variables "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
-        )
-    return uri
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """The file of a SQLite store, or None for another kind of store."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-
-
-class Recorded(NamedTuple):
-    """A run that is over: what it was made of, its config as YAML, its weights' folder, and its data's SHA-256."""
 
     run: Run
     parameters: Mapping[str, str]
@@ -65,18 +48,42 @@ class Recorded(NamedTuple):
     digest: str
 
 
-def recorded(uri: str, run: str) -> Recorded:
-    """What is kept of a run.
+def tracking_uri(uri: str | None, store: str) -> str:
+    """Return `uri`, or the address of the SQLite store in the folder `store` if `uri` is None.
 
     Raises:
-        BadInput: there is no such run, or it did not get as far as saving its weights.
+        BadInput: MLflow cannot keep runs at such an address, or the address holds a password.
+    """
+    if uri is None:
+        return f"sqlite:///{(Path(store) / 'mlflow.db').resolve()}"
+    address = urlsplit(uri)
+    if address.scheme.partition("+")[0] not in _SCHEMES:
+        raise BadInput(f"tracker.uri={uri}: must be an address that begins with one of {', '.join(_SCHEMES)}")
+    if address.password and address.scheme in ("http", "https"):
+        raise BadInput(
+            "tracker.uri must hold no password, because the address is recorded. Set the environment variables "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
+        )
+    return uri
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file of a SQLite store, or None for another kind of store."""
+    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+
+
+def finished_run(uri: str, run: str) -> FinishedRun:
+    """Read the run with the id `run`.
+
+    Raises:
+        BadInput: there is no such run, or it ended before it saved its weights.
     """
     config = artifacts(uri, run, "config.yaml").read_text()
-    found = client(uri).get_run(run)
-    (data,) = found.inputs.dataset_inputs
-    return Recorded(
-        run=_run(found),
-        parameters=found.data.params,
+    recorded = client(uri).get_run(run)
+    (data,) = recorded.inputs.dataset_inputs
+    return FinishedRun(
+        run=_run(recorded),
+        parameters=recorded.data.params,
         config=config,
         weights=artifacts(uri, run, "weights"),
         digest=json.loads(data.dataset.profile)["sha256"],
@@ -84,34 +91,34 @@ def recorded(uri: str, run: str) -> Recorded:
 
 
 def require_over(uri: str, run: str) -> None:
-    """Raise BadInput where a run goes on."""
+    """Raise BadInput if the run with the id `run` is still running."""
     if client(uri).get_run(run).info.status == "RUNNING":
         raise BadInput(f"run={run} is still running: it can be evaluated when it is over")
 
 
 def sweep(uri: str, name: str) -> list[Run]:
-    """The runs that carry the tag of this sweep, in the order they began."""
+    """Return the runs of a sweep, in the order in which they began."""
     reader = client(uri)
     experiments = [experiment.experiment_id for experiment in reader.search_experiments()]
-    found = reader.search_runs(experiments, f"tags.`{SWEEP_TAG}` = '{name}'", order_by=["attributes.start_time ASC"])
-    return [_run(each) for each in found]
+    runs = reader.search_runs(experiments, f"tags.`{SWEEP_TAG}` = '{name}'", order_by=["attributes.start_time ASC"])
+    return [_run(run) for run in runs]
 
 
-def _run(found: Any) -> Run:
-    tags = found.data.tags
+def _run(recorded: Any) -> Run:
+    tags = recorded.data.tags
     return Run(
-        id=found.info.run_id,
-        experiment=found.info.experiment_id,
-        name=found.info.run_name,
-        status=found.info.status,
-        metrics=found.data.metrics,
+        id=recorded.info.run_id,
+        experiment=recorded.info.experiment_id,
+        name=recorded.info.run_name,
+        status=recorded.info.status,
+        metrics=recorded.data.metrics,
         audit=tags.get("audit", ""),
         cards={key.removeprefix(CARD_TAG): json.loads(tags[key]) for key in tags if key.startswith(CARD_TAG)},
     )
 
 
 def artifacts(uri: str, run: str, path: str) -> Path:
-    """A local copy of an artifact file or folder of a run.
+    """Return a local copy of an artifact, a file or a folder, of the run with the id `run`.
 
     Raises:
         BadInput: there is no such store or run, or the run has no such artifact.
@@ -127,10 +134,10 @@ def artifacts(uri: str, run: str, path: str) -> Path:
 
 
 def client(uri: str) -> Any:
-    """An MLflow client that sends no telemetry and speaks up only when something is wrong.
+    """Return an MLflow client that sends no telemetry, and logs warnings and errors only.
 
     Raises:
-        BadInput: a server does not answer at that address. MLflow itself would go on trying for minutes.
+        BadInput: no server answers at that address. MLflow itself would keep trying for minutes.
     """
     address = urlsplit(uri)
     if address.scheme in ("http", "https"):
@@ -142,7 +149,7 @@ def client(uri: str) -> Any:
 
 
 def library() -> Any:
-    """The module `mlflow`, imported at first use, and quietly."""
+    """Return the module `mlflow`, imported at the first call, without telemetry and with little log output."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     logging.getLogger("alembic").setLevel(logging.WARNING)

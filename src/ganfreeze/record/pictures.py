@@ -1,4 +1,4 @@
-"""Pictures of samples: images in a grid, points as a cloud."""
+"""Draw samples: images as a grid, points as a scatter plot."""
 
 from pathlib import Path
 
@@ -9,16 +9,24 @@ from ganfreeze.data.dataset.base import Examples, Images
 
 
 def write(examples: Examples, path: Path) -> None:
-    """Write a picture of the examples; the suffix of `path` tells the format."""
+    """Draw the examples, and write the picture to `path`, whose suffix says the format."""
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture(examples)).save(path)
 
 
+def picture(examples: Examples) -> Images:
+    """Draw images as a grid, points as a scatter plot. Return one RGB image (H, W, 3)."""
+    return grid(examples) if examples.ndim == 4 else scatter(examples)
+
+
 def grid(images: Images, *, side: int = 512) -> Images:
-    """Images (n, h, w, c) row by row in the smallest square grid, black where there are no more, as one RGB image
-    (H, W, 3), enlarged by a whole factor so that its side comes near `side` pixels."""
+    """Draw images (n, h, w, c) row by row in the smallest square grid that holds them.
+
+    Unused cells are black. The grid is enlarged by a whole factor: the largest that keeps its height within `side`
+    pixels, or 1. Return one RGB image (H, W, 3).
+    """
     n, height, width, channels = images.shape
     rows = int(np.ceil(np.sqrt(n)))
     filled = np.concatenate([images, np.zeros((rows * rows - n, height, width, channels), np.uint8)])
@@ -29,13 +37,11 @@ def grid(images: Images, *, side: int = 512) -> Images:
     return np.broadcast_to(enlarged, (*enlarged.shape[:2], 3)).copy()
 
 
-def picture(examples: Examples) -> Images:
-    """Images in a grid, points as a cloud: one RGB image (H, W, 3)."""
-    return grid(examples) if examples.ndim == 4 else scatter(examples)
-
-
 def scatter(points: NDArray[np.float32], *, side: int = 512) -> Images:
-    """Points (n, dimensions) by their first two coordinates, a line's by the one it has, as an RGB image (H, W, 3)."""
+    """Draw points (n, dimensions) by their first two coordinates, or on a line if they have only one.
+
+    Return one RGB image (side, side, 3).
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,4 +1,4 @@
-"""Where a run comes from: package versions and the state of the source."""
+"""Where a run comes from: package versions, the command, and the state of the source."""
 
 import getpass
 import importlib.metadata
@@ -13,23 +13,23 @@ _PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-gan", "hydra-core", 
 
 
 def versions() -> Mapping[str, str]:
-    """The versions of Python and of the packages that a result may depend on."""
+    """Return the versions of Python and of the packages that may change a result."""
     python = ".".join(str(part) for part in sys.version_info[:3])
     return {"python": python} | {package: importlib.metadata.version(package) for package in _PACKAGES}
 
 
 def tags() -> Mapping[str, str]:
-    """The command, the user, and the commit of this source with whether it was changed since, as MLflow tags.
+    """Return MLflow tags: the command, the user, the commit of this source, and whether the source has changes since.
 
-    The commit is left out where the source is no git checkout or git is missing.
+    The commit is left out if the source is no git checkout, or if git is missing.
     """
     commit = _git("rev-parse", "HEAD")
-    source = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
-    source["ganfreeze.command"] = shlex.join(sys.orig_argv)
+    values = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
+    values["ganfreeze.command"] = shlex.join(sys.orig_argv)
     if commit:
-        source["mlflow.source.git.commit"] = commit
-        source["ganfreeze.git.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
-    return source
+        values["mlflow.source.git.commit"] = commit
+        values["ganfreeze.git.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
+    return values
 
 
 def _user() -> str:

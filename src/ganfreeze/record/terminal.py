@@ -1,4 +1,4 @@
-"""What the terminal shows of a run: a bar while it goes, a line when it ends."""
+"""Show a run on the terminal: a progress bar while it trains, and a line when it ends."""
 
 from types import TracebackType
 from typing import Any, Self
@@ -9,16 +9,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ganfreeze import events
 from ganfreeze.record.tracker.base import Recorder
 
-_MOVING = {"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}", "steps_per_second": " {:.0f} steps/s"}
+# The metrics beside the bar, and how each is shown. D is the discriminator, G the generator.
+_BAR_METRICS = {"discriminator_loss": "D {:.3f}", "generator_loss": "G {:.3f}", "steps_per_second": " {:.0f} steps/s"}
 
 
 class Terminal(Recorder):
-    """A progress bar with step, losses, steps per second and time left; only the closing line where the output is no
-    terminal."""
+    """A progress bar with the step, losses, steps per second and time left, and a closing line.
+
+    If the output is not a terminal, there is no bar.
+    """
 
     def __init__(self, name: str) -> None:
         self._name, self._steps = name, 0
-        self._last: dict[str, float] = {}
+        self._metrics: dict[str, float] = {}  # the last value of each
         self._violations: list[str] = []
         self._console = Console(highlight=False)
         self._bar = Progress(
@@ -42,22 +45,30 @@ class Terminal(Recorder):
                 self._steps = steps
                 self._bar.update(self._task, completed=step, total=steps, state=f"{step}/{steps}")
             case events.Chosen(parameters, why):
-                found = " ".join(f"{key}={str(value).lower()}" for key, value in parameters.items())
-                self._console.print(f"{self._name}: {found}; {why}", soft_wrap=True, markup=False)
+                choice = " ".join(f"{key}={str(value).lower()}" for key, value in parameters.items())
+                self._print(f"{self._name}: {choice}; {why}")
             case events.Audited(_, ledger, _):
                 self._violations = ledger["violations"]
-            case events.Measured(step, values):
-                self._last |= values
-                shown = " ".join(form.format(self._last[key]) for key, form in _MOVING.items() if key in self._last)
-                self._bar.update(self._task, completed=step, state=f"{step}/{self._steps}  {shown}")
+            case events.Measured(step, metrics):
+                self._metrics |= metrics
+                self._bar.update(self._task, completed=step, state=f"{step}/{self._steps}  {self._bar_metrics()}")
             case events.Ended(step):
-                closing = {key: value for key, value in self._last.items() if "/" in key or key == "steps_per_second"}
-                figures = "  ".join(f"{key} {value:.4g}" for key, value in closing.items())
                 self._bar.stop()
-                found = f"  audit: {'; '.join(self._violations)}" if self._violations else ""
-                self._console.print(f"{self._name}: {step} steps  {figures}{found}", soft_wrap=True, markup=False)
+                self._print(self._closing_line(step))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def _bar_metrics(self) -> str:
+        return " ".join(form.format(self._metrics[key]) for key, form in _BAR_METRICS.items() if key in self._metrics)
+
+    def _closing_line(self, step: int) -> str:
+        last = {key: value for key, value in self._metrics.items() if "/" in key or key == "steps_per_second"}
+        metrics = "  ".join(f"{key} {value:.4g}" for key, value in last.items())
+        audit = f"  audit: {'; '.join(self._violations)}" if self._violations else ""
+        return f"{self._name}: {step} steps  {metrics}{audit}"
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, markup=False)

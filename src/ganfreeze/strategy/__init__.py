@@ -1,1 +1,4 @@
-"""The mechanisms that hold the frozen network still, one a file."""
+"""The mechanisms that keep the frozen network still: one mechanism a file, each a subclass of `base.Strategy`.
+
+Code that several of them share is in `engine`.
+"""

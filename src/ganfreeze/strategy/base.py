@@ -1,4 +1,4 @@
-"""What is played, and by what mechanism: all that a strategy is given, and what it must be able to do."""
+"""The base class of all strategies, and the records that it takes and returns."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +15,10 @@ from ganfreeze.types import Choices, Metrics, PhaseName, Tensor, Variable
 
 
 class Execution(NamedTuple):
-    """How steps are run, which changes what they do by rounding only: compiled by XLA or not, and how many of them one
-    call takes at the most."""
+    """How steps are run. It changes their results by rounding only.
+
+    `jit` says whether XLA compiles them. `fused_steps` is the largest number of steps in one call.
+    """
 
     jit: bool = False
     fused_steps: int = 1
@@ -24,8 +26,11 @@ class Execution(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Game:
-    """What every strategy is given: a Keras, the networks, and the algorithm that they are to be trained by; the
-    average of the generator that is to be kept beside; and how it is all to be run."""
+    """Everything that a strategy is given: a Keras, the networks, and the algorithm that trains them.
+
+    `average` is the average of the generator's weights, to be updated after each generator phase. `execution` says how
+    the steps are run.
+    """
 
     keras: Any
     networks: Networks
@@ -38,10 +43,10 @@ class Game:
 
 
 class Phase(NamedTuple):
-    """One half of a training step: what it is called, the weights that it trains, and the one call that does it.
+    """One half of a training step: its name, the weights that it trains, and the one call that trains them.
 
-    `run(real, latent)` takes examples (batch, ...), images in [-1, 1], and latent vectors (batch, latent_dim), and
-    returns scalars by name, as tensors or floats.
+    `run(real, latent)` takes examples (batch, ...), images in [-1, 1], and latent vectors (batch, latent_dim). It
+    returns metrics by name, as tensors or floats.
     """
 
     name: PhaseName
@@ -49,20 +54,32 @@ class Phase(NamedTuple):
     run: Callable[[Tensor, Tensor], Mapping[str, Any]]
 
 
-class Strategy(ABC):
-    """What a file in `strategy/` holds: the mechanism that keeps the frozen network still.
+class KnownFailure(NamedTuple):
+    """The choices under which a mechanism is known to fail the audit, and why.
 
-    `limits` says what it can do where it cannot do everything, and `refuses` what it cannot do where all of that comes
-    together. `diagnosis` says why the mechanism fails the audit, and what would work instead, where it is known to: for
-    the choices in `fails`, which by default are all.
+    It fails if all of `when` was chosen together; an empty `when` means always. `diagnosis` gives the cause and what
+    works instead.
     """
 
-    limits: ClassVar[Choices] = {}
-    refuses: ClassVar[Choices] = {}
-    diagnosis: ClassVar[str] = ""
-    fails: ClassVar[Choices] = {}
+    when: Choices
+    diagnosis: str
+
+
+class Strategy(ABC):
+    """A mechanism that keeps the frozen network still: the base class of every file in `strategy/`.
+
+    Three facts about a mechanism are known before it is built. They are checked before TensorFlow is imported:
+
+    - `supports`: the allowed values of a choice, if not all are allowed;
+    - `conflicts`: choices that are refused if all of them come together;
+    - `known_failure`: when the audit will fail it.
+    """
+
+    supports: ClassVar[Choices] = {}
+    conflicts: ClassVar[Choices] = {}
+    known_failure: ClassVar[KnownFailure | None] = None
     phases: Mapping[PhaseName, Phase]
 
     @abstractmethod
     def advance(self, streams: Any, step: int, steps: int) -> Metrics:
-        """Train from `step` to `step + steps` and return the mean of every scalar on the way."""
+        """Train from `step` to `step + steps`. Return the mean of each metric over these steps."""

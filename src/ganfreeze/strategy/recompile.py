@@ -1,31 +1,30 @@
-"""The cautious Keras way: the flag is set and the trainer compiled anew before each phase."""
-
-from collections.abc import Mapping
+"""The cautious Keras way: before each phase the flag is set and the trainer is compiled again."""
 
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine import keras_models
 from ganfreeze.strategy.engine.phases import PhaseByPhase
-from ganfreeze.types import Tensor
+from ganfreeze.types import Tensor, TensorMetrics
 
 
 class Recompile(PhaseByPhase):
-    """It works under both Keras, and is slow: every `compile()` throws the traced train function away, so that each
-    phase of each step is traced again.
+    """Both trainers are compiled again and again: this works under both Keras, and is slow.
+
+    Every `compile()` throws the traced train function away, so each phase of each step is traced again.
     """
 
-    limits, refuses = keras_models.LIMITS, keras_models.REFUSES
+    supports, conflicts = keras_models.SUPPORTS, keras_models.CONFLICTS
 
     def __init__(self, game: Game) -> None:
         self._networks = game.networks
         self._discriminator, self._combined = keras_models.pair(game)
-        super().__init__(game, learn=self._learn, fool=self._fool)
+        super().__init__(game, discriminator=self._train_discriminator, generator=self._train_generator)
 
-    def _learn(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
+    def _train_discriminator(self, real: Tensor, latent: Tensor) -> TensorMetrics:
         self._networks.thaw()
         self._discriminator.compile()
         return self._discriminator.run(real, latent)
 
-    def _fool(self, real: Tensor, latent: Tensor) -> Mapping[str, float]:
+    def _train_generator(self, real: Tensor, latent: Tensor) -> TensorMetrics:
         self._networks.discriminator.trainable = False
         self._combined.compile()
         return self._combined.run(real, latent)

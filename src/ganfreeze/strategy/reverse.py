@@ -1,31 +1,30 @@
-"""The Keras idiom backwards: the combined model is compiled while the discriminator is frozen, which is then thawed."""
+"""The Keras idiom backwards: freeze the discriminator, compile the combined model, and then thaw the discriminator."""
 
-from typing import ClassVar
-
-from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.base import Game, KnownFailure
 from ganfreeze.strategy.engine import keras_models
 from ganfreeze.strategy.engine.phases import PhaseByPhase
-from ganfreeze.types import Choices
 
 
 class Reverse(PhaseByPhase):
-    """Freeze the discriminator, compile the combined model, thaw the discriminator, compile its trainer last.
+    """The combined model is compiled first, while the discriminator is frozen, and the discriminator's trainer last.
 
-    Keras 2 remembers in `compile()` what is trainable, so the order does not matter. Under Keras 3 the discriminator is
-    thawed everywhere by the time that the combined model is traced, and the generator phase trains it too.
+    Keras 2 remembers in `compile()` what is trainable, so the order does not matter. Keras 3 reads the flag when it
+    traces the combined model. By then the discriminator is thawed everywhere, so the generator phase trains it too.
     """
 
-    limits, refuses = keras_models.LIMITS, keras_models.REFUSES
-    fails: ClassVar[Choices] = {"keras": ["keras3"]}
-    diagnosis = (
-        "Keras 3 reads `trainable` when a train function is traced, at the first batch, not in compile(); by then the "
-        "discriminator is thawed everywhere, and the combined model trains it too. keras=keras2 remembers the flag at "
-        "compile(); under Keras 3 strategy=toggle or strategy=tape would work."
+    supports, conflicts = keras_models.SUPPORTS, keras_models.CONFLICTS
+    known_failure = KnownFailure(
+        when={"keras": ["keras3"]},
+        diagnosis=(
+            "Keras 3 reads `trainable` when it traces a train function, at the first batch, not in compile(). By then "
+            "the discriminator is trainable everywhere, so the combined model trains it too. keras=keras2 works: it "
+            "reads the flag in compile(). Under Keras 3, strategy=toggle or strategy=tape work."
+        ),
     )
 
     def __init__(self, game: Game) -> None:
         discriminator, combined = keras_models.pair(game, combined_trains_both=True)
-        super().__init__(game, learn=discriminator.run, fool=combined.run)
+        super().__init__(game, discriminator=discriminator.run, generator=combined.run)
         game.networks.discriminator.trainable = False
         combined.compile()
         game.networks.thaw()

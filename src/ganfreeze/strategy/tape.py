@@ -1,4 +1,4 @@
-"""`tf.GradientTape` and explicit variable lists: nothing is frozen, only the active network is handed gradients."""
+"""`tf.GradientTape` and explicit variable lists: no flag is set, and only the active network gets gradients."""
 
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine.fused import Fused
@@ -6,12 +6,17 @@ from ganfreeze.strategy.engine.tapes import TapedPhases
 
 
 class Tape(Fused):
-    """The custom training loop of TensorFlow's guides, each phase a `tf.function`, and steps of both in one loop.
+    """The custom training loop of TensorFlow's guides. Each phase is a `tf.function`, and one loop runs many steps.
 
-    No flag is read or set. A BatchNormalization in the frozen network goes on moving its averages.
+    No flag is read or set. A BatchNormalization in the frozen network continues to move its averages.
     """
 
     def __init__(self, game: Game) -> None:
         taped = TapedPhases(game)
         generate = taped.generate if taped.reuses_fakes else None
-        super().__init__(game, learn=taped.learn, fool=taped.fool, generate=generate)
+        super().__init__(
+            game,
+            discriminator=taped.train_discriminator,
+            generator=taped.train_generator,
+            generate=generate,
+        )

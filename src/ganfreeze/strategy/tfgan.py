@@ -1,6 +1,6 @@
 """TF-GAN's `gan_train_ops`: explicit variable lists, in a TensorFlow 1 graph over the networks' own variables."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, ClassVar
 
 from ganfreeze.backend import tensorflow as tf
@@ -9,24 +9,26 @@ from ganfreeze.gan.regularizer.base import PhaseContext
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine import phases
 from ganfreeze.strategy.engine.fused import Fused
-from ganfreeze.types import Choices, Tensor, Variable
+from ganfreeze.types import Choices, Tensor, TensorMetrics, Variable
 
-Scalars = Mapping[str, Tensor]
 BOTH = ("real", "fake")
 
 
 class Tfgan(Fused):
-    """A GANModel put together by hand, `gan_loss` and `gan_train_ops`, in one graph for each update.
+    """A hand-made GANModel, `gan_loss` and `gan_train_ops`, in one graph for each update.
 
-    `wrap_function` makes a graph as TensorFlow 1 knew it: it runs what its outputs need and nothing else, in no order
-    of its own. It captures the variables of the Keras networks and optimizers, so there is no session and nothing to
-    copy. The networks are called as functions, whole: a BatchNormalization's averages move wherever the output is used.
-    As plain operations the moves would have to be in the UPDATE_OPS that TF-GAN runs, and no Keras puts them there.
+    `wrap_function` makes a graph as in TensorFlow 1. It runs only what its outputs need, in no fixed order. It captures
+    the variables of the Keras networks and optimizers, so there is no session, and nothing is copied.
 
-    Functions run eagerly dissolve in such a graph, which then has no cause to move anything: hence the limit.
+    Each network is called as one function that is never inlined. So the averages of its BatchNormalization move
+    whenever its output is used. As plain operations these moves would have to be in the collection UPDATE_OPS, which
+    TF-GAN runs, but no Keras puts them there.
+
+    When functions run eagerly, only their operations come into this graph, and nothing makes it run the moves. So
+    `supports` excludes eager=true.
     """
 
-    limits: ClassVar[Choices] = {"eager": [False], "jit": ["auto", "off"]}
+    supports: ClassVar[Choices] = {"eager": [False], "jit": ["auto", "off"]}
 
     def __init__(self, game: Game) -> None:
         self._game, networks = game, game.networks
@@ -35,11 +37,17 @@ class Tfgan(Fused):
         self._generator, self._discriminator = _whole(networks.generator), _whole(networks.discriminator)
         self._optimizers = {name: _Optimizer(getattr(game.optimizers, name), weights[name]) for name in weights}
         updates = {"joint": [BOTH], "split": [("real",), ("fake",)]}[game.update.batches]
-        graphs = [self._graph(lambda real, latent, sides=sides: self._learn(real, latent, sides)) for sides in updates]
-        learn = lambda *batch: _sum([graph(*batch) for graph in graphs])  # noqa: E731
-        super().__init__(game, learn=learn, fool=self._graph(self._fool))
+        graphs = [
+            self._graph(lambda real, latent, sides=sides: self._train_discriminator(real, latent, sides))
+            for sides in updates
+        ]
 
-    def _learn(self, real: Tensor, latent: Tensor, sides: Collection[str]) -> Scalars:
+        def train_discriminator(*batch: Tensor) -> TensorMetrics:
+            return _sum([graph(*batch) for graph in graphs])
+
+        super().__init__(game, discriminator=train_discriminator, generator=self._graph(self._train_generator))
+
+    def _train_discriminator(self, real: Tensor, latent: Tensor, sides: Collection[str]) -> TensorMetrics:
         training, both = self._game.update.fakes == "training", sides == BOTH
         model = self._model(real, latent, training, in_order=both, together=both and self._game.networks.independent)
         logits = {"real": model.discriminator_real_outputs, "fake": model.discriminator_gen_outputs}
@@ -49,12 +57,15 @@ class Tfgan(Fused):
             **{f"accuracy_{side}": accuracy[side](self._game.loss, logits[side]) for side in sides},
         }
 
-    def _fool(self, real: Tensor, latent: Tensor) -> Scalars:
+    def _train_generator(self, real: Tensor, latent: Tensor) -> TensorMetrics:
         model = self._model(real, latent, training=True, in_order=self._game.loss.couples)
         return {"generator_loss": self._train_ops(model, BOTH).generator_train_op}
 
     def _model(self, real: Tensor, latent: Tensor, training: bool, *, in_order: bool, together: bool = False) -> Any:
-        """The networks' calls as a GANModel, D(real) before D(fakes) where both are wanted, or both in one batch."""
+        """Return the networks' calls as a GANModel.
+
+        With `in_order` the discriminator judges real examples before fakes; with `together`, both in one batch.
+        """
         fakes = self._generator(latent, training=training)
         if together:
             real_logits, fake_logits = tf.split(self._discriminator(tf.concat([real, fakes], 0), training=True), 2)
@@ -69,39 +80,43 @@ class Tfgan(Fused):
         )
 
     def _train_ops(self, model: Any, sides: Collection[str]) -> Any:
-        """The GANTrainOps; the discriminator's is for these sides of its loss."""
+        """Return the GANTrainOps; that of the discriminator is for these sides of its loss."""
         loss, regularizer = self._game.loss, self._game.regularizer
         real_logits, fake_logits = model.discriminator_real_outputs, model.discriminator_gen_outputs
-        play = PhaseContext(self._game.networks, loss, model.real_data, model.generator_inputs, model.generated_data)
+        context = PhaseContext(self._game.networks, loss, model.real_data, model.generator_inputs, model.generated_data)
 
         @_whole
-        def learn(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        def discriminator_loss(real_logits: Tensor, fake_logits: Tensor) -> Tensor:
             if sides != BOTH:
                 return _single(loss.discriminator(real_logits, fake_logits, *(float(side in sides) for side in BOTH)))
-            penalty = regularizer.penalty("discriminator", play)
+            penalty = regularizer.penalty("discriminator", context)
             return _single(loss.discriminator(real_logits, fake_logits)) + _single(penalty)
 
         @_whole
-        def fool(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-            return _single(loss.generator(real_logits, fake_logits)) + _single(regularizer.penalty("generator", play))
+        def generator_loss(real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
+            own_loss = _single(loss.generator(real_logits, fake_logits))
+            return own_loss + _single(regularizer.penalty("generator", context))
 
         judged = real_logits if "real" in sides else fake_logits, fake_logits if "fake" in sides else real_logits
         return tfgan.train_ops(
             model,
-            generator_loss=lambda model: fool(real_logits if loss.couples else None, fake_logits),
-            discriminator_loss=lambda model: learn(*judged),
+            generator_loss=lambda model: generator_loss(real_logits if loss.couples else None, fake_logits),
+            discriminator_loss=lambda model: discriminator_loss(*judged),
             generator_optimizer=self._optimizers["generator"],
             discriminator_optimizer=self._optimizers["discriminator"],
         )
 
-    def _graph(self, build: Callable[..., Scalars]) -> Callable[..., Scalars]:
+    def _graph(self, build: Callable[..., TensorMetrics]) -> Callable[..., TensorMetrics]:
         inputs = [*self._game.networks.discriminator.inputs, *self._game.networks.generator.inputs]
-        graph = tf.compat.v1.wrap_function(build, [tf.TensorSpec(each.shape, each.dtype) for each in inputs])
+        graph = tf.compat.v1.wrap_function(build, [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in inputs])
         return _whole(lambda *batch: graph(*batch))
 
 
 class _Optimizer:
-    """A Keras optimizer, built, as TF-GAN calls one of TensorFlow 1; variables go by their handles."""
+    """A built Keras optimizer with the interface of TensorFlow 1 that TF-GAN calls.
+
+    TF-GAN gets the handles of the variables in place of the variables.
+    """
 
     def __init__(self, optimizer: Any, variables: Sequence[Variable]) -> None:
         self._optimizer, self._variables = optimizer, variables
@@ -120,18 +135,18 @@ class _Optimizer:
 
 
 def _whole(call: Callable[..., Tensor]) -> Any:
-    """A `tf.function` that is never inlined: what waits for it waits for its side effects too."""
+    """Return a `tf.function` that is never inlined: an operation that waits for it waits for its side effects too."""
     return tf.function(call, autograph=False, experimental_attributes={"_noinline": True})
 
 
 def _single(loss: Tensor) -> Tensor:
-    """In single precision, as is the regularization loss that TF-GAN adds; gradients keep that of the networks."""
+    """Return the loss in float32, as TF-GAN's own regularization loss is. Gradients keep the networks' precision."""
     return tf.cast(loss, tf.float32)
 
 
-def _sum(scalars: Sequence[Scalars]) -> Scalars:
-    """Of each scalar, its sum over the updates that gave it."""
+def _sum(metrics_of_updates: Sequence[TensorMetrics]) -> TensorMetrics:
+    """Return the sum of each metric over the updates that gave it."""
     total: dict[str, Tensor] = {}
-    for each in scalars:
-        total |= {name: total[name] + value if name in total else value for name, value in each.items()}
+    for metrics in metrics_of_updates:
+        total |= {name: total[name] + value if name in total else value for name, value in metrics.items()}
     return total

@@ -1,1 +1,1 @@
-"""The two Keras, side by side in one environment; nobody else imports a Keras."""
+"""Keras 2 and Keras 3, side by side in one environment. No module outside `ganfreeze.backend` imports a Keras."""

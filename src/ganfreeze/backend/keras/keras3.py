@@ -14,7 +14,7 @@ def load() -> ModuleType:
         RuntimeError: Keras was already loaded with another backend.
     """
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    tf.version  # noqa: B018  # TensorFlow first, so that its start-up noise is held back
+    tf.version  # noqa: B018  # TensorFlow first: it is imported without its start-up messages
     import keras
 
     if keras.backend.backend() != "tensorflow":
@@ -23,18 +23,19 @@ def load() -> ModuleType:
 
 
 class Batches:
-    """`train_on_batch` of a compiled model, again and again.
+    """The batches that a compiled model is trained on, one after another.
 
-    The first call is Keras' own. From then on the train function is called alone: Keras 3 reads the `trainable` flags
-    when it traces that, or run eagerly in it, so what `train_on_batch` does around it, metrics reset and results
-    fetched, has nothing to do with what is trained.
+    The first call is `train_on_batch` of Keras, which makes the train function. Each later call runs only this train
+    function. Keras 3 reads the `trainable` flags when it traces the train function, or, when functions run eagerly,
+    each time that it runs. What `train_on_batch` does around it, which is to reset metrics and to fetch results, does
+    not change what is trained.
     """
 
     def __init__(self, model: Any) -> None:
         self._model, self._begun = model, False
 
     def train(self, examples: Any, labels: Any) -> None:
-        """Train on one batch: tensors, or a list of them, and labels."""
+        """Train on one batch. `examples` is a tensor or a list of tensors."""
         if self._begun:
             self._model.train_function(iter([(examples, labels, None)]))
         else:

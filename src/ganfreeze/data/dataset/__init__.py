@@ -1,1 +1,1 @@
-"""Sources of images, one a file."""
+"""Sources of images or points, one in each file."""

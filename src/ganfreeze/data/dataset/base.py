@@ -1,4 +1,4 @@
-"""Images or points, their labels and where they come from."""
+"""The base class of sources of data, and the data sets of images or points that they load."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -15,16 +15,21 @@ Examples = NDArray[Any]  # images, or points: (batch, dimensions), float32
 
 
 class Split(NamedTuple):
-    """Images (n, height, width, channels), uint8, or points (n, dimensions), float32, with their class labels, (n,)
-    int64, or None."""
+    """Examples and their class labels.
 
-    images: Examples
+    Examples are images (n, height, width, channels), uint8, or points (n, dimensions), float32. Labels are (n,), int64,
+    or None.
+    """
+
+    examples: Examples
     labels: NDArray[np.int64] | None
 
 
 class Mixture(NamedTuple):
-    """A mixture of Gaussians, all of one weight and one spread: centres (modes, dimensions), and the standard deviation
-    in every direction."""
+    """A mixture of Gaussians that all have the same weight and the same standard deviation in every direction.
+
+    `centres` is (modes, dimensions).
+    """
 
     centres: NDArray[np.float64]
     deviation: float
@@ -32,15 +37,17 @@ class Mixture(NamedTuple):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A training and a held-out split of equally shaped images; the arrays may be memory maps.
+    """A training split and a held-out test split of examples of one shape. The arrays may be memory maps.
 
-    `digest` identifies the content: the SHA-256 of both splits' images and labels, as hexadecimal digits; `source`
-    says where it came from. What is known of its truth: `mixture`, where points come from one, labelled by mode; and
-    `channels`, where each channel of an image is an image of another data set, that one, the label being the channels'
-    labels as the digits of a number, the first channel's first.
+    `digest` identifies the content: the SHA-256 of the examples and labels of both splits, in hexadecimal. `source`
+    says where the examples come from. Two fields describe the true distribution, if it is known:
+
+    - `mixture`: the mixture that the points are drawn from. The label of a point is its mode.
+    - `channels`: the data set that each channel of an image is an image of. The label of an image is a number. Its
+      digits are the labels of the channels, with the first channel's label as the first digit.
 
     Raises:
-        BadInput: a split is empty, or the splits do not match in shape, or in having labels.
+        BadInput: a split is empty, labels are out of range, or the splits differ in shape or in having labels.
     """
 
     name: str
@@ -52,24 +59,26 @@ class Dataset:
     channels: "Dataset | None" = None
 
     def __post_init__(self) -> None:
-        for name, (images, labels) in (("training", self.train), ("test", self.test)):
-            if not images.size:
-                raise BadInput(f"dataset={self.name}: the {name} split is empty, of shape {images.shape}.")
-            if labels is not None and not 0 <= labels.min() <= labels.max() < max(len(self.train.images), 2):
+        for name, (examples, labels) in (("training", self.train), ("test", self.test)):
+            if not examples.size:
+                raise BadInput(f"dataset={self.name}: the {name} split is empty, of shape {examples.shape}.")
+            if labels is not None and not 0 <= labels.min() <= labels.max() < max(len(self.train.examples), 2):
                 raise BadInput(
                     f"dataset={self.name}: the {name} labels go from {labels.min()} to {labels.max()}; they number the "
-                    "classes from 0 on, and there cannot be more classes than images."
+                    "classes from 0 on, and there cannot be more classes than examples."
                 )
-        if self.train.images.shape[1:] != self.test.images.shape[1:]:
-            shapes = f"{self.train.images.shape[1:]} and {self.test.images.shape[1:]}"
-            raise BadInput(f"dataset={self.name}: training and test images have different shapes, {shapes}.")
+        if self.train.examples.shape[1:] != self.test.examples.shape[1:]:
+            shapes = f"{self.train.examples.shape[1:]} and {self.test.examples.shape[1:]}"
+            raise BadInput(f"dataset={self.name}: training and test examples have different shapes, {shapes}.")
         if (self.train.labels is None) != (self.test.labels is None):
             raise BadInput(f"dataset={self.name}: one split has labels and the other has none.")
 
     @classmethod
     def of(cls, name: str, train: Split, test: Split, *, source: str, **truth: Any) -> Self:
-        """A data set with the digest computed from its arrays, which are read once, piece by piece; `truth` is its
-        mixture or its channels, where it has one."""
+        """Return a data set whose digest is computed from its arrays. They are read once, piece by piece.
+
+        `truth` is its `mixture` or its `channels`, if it has one.
+        """
         digest = sha256()
         for array in (*train, *test):
             if array is None:
@@ -80,19 +89,23 @@ class Dataset:
         return cls(name, train, test, digest.hexdigest(), source, **truth)
 
     @property
-    def image_shape(self) -> tuple[int, ...]:
-        """(height, width, channels) of images, (dimensions,) of points."""
-        return self.train.images.shape[1:]
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of an example: (height, width, channels) of an image, (dimensions,) of a point."""
+        return self.train.examples.shape[1:]
 
     @property
     def classes(self) -> int | None:
-        """How many classes the training labels name, or None where there are no labels."""
+        """The number of classes in the training labels, or None without labels."""
         return None if self.train.labels is None else int(self.train.labels.max()) + 1
 
 
 class Source(ABC):
-    """What a file in `dataset/` holds: where images come from."""
+    """A source of images or points: the base class of every file in `dataset/`."""
 
     @abstractmethod
     def load(self) -> Dataset:
-        """Read the images. Raises BadInput that names the file, what was expected, and how to get it."""
+        """Read or sample the data set.
+
+        Raises:
+            BadInput: it names the file, what was expected, and how to get it.
+        """

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ganfreeze.data import download
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.errors import BadInput
 
 _ARCHIVE = "cifar-10-binary.tar.gz"
@@ -24,7 +22,9 @@ _RECORD = 1 + 3 * 32 * 32  # a label, then the red, the green and the blue plane
 class Cifar10(Source):
     """50,000 photographs of 10 classes to train on and 10,000 to test, 32x32 RGB.
 
-    Source: Krizhevsky 2009; the binary version's archive, from `data` or `mirror`.
+    The archive of the binary version comes from `data` or `mirror`.
+
+    Source: Krizhevsky 2009.
     """
 
     data: str
@@ -44,7 +44,9 @@ class Cifar10(Source):
             with tarfile.open(path) as archive:
                 splits = [_split(archive, path, names) for names in (_TRAIN, _TEST)]
         except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-            raise BadInput(f"{path} is no whole tar.gz archive ({error}). Replace it by a fresh copy.") from error
+            raise BadInput(
+                f"{path} is not a complete tar.gz archive ({error}). Replace it with a fresh copy."
+            ) from error
         return Dataset.of("cifar10", *splits, source=str(path))
 
 
@@ -63,5 +65,5 @@ def _records(archive: tarfile.TarFile, path: Path, name: str) -> np.ndarray:
         raise BadInput(f"{path} has no member cifar-10-batches-bin/{name}: is it the binary version of CIFAR-10?")
     content = np.frombuffer(member.read(), np.uint8)
     if not content.size or content.size % _RECORD:
-        raise BadInput(f"{path}: {name} holds {content.size:,} bytes, which is no multiple of {_RECORD:,}.")
+        raise BadInput(f"{path}: {name} holds {content.size:,} bytes, which is not a multiple of {_RECORD:,}.")
     return content.reshape(-1, _RECORD)

@@ -1,23 +1,21 @@
-"""The digits that come with scikit-learn: small, real, and at hand without a download."""
+"""The digits of scikit-learn: a small, real data set that needs no download."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Source, Split
 
-_FILE = Path(__file__).with_name("digits.npz")  # scikit-learn's own take a second to import it
+_FILE = Path(__file__).with_name("digits.npz")  # importing scikit-learn would take a second
 
 
 @dataclass(frozen=True)
 class Digits(Source):
-    """1,797 handwritten digits, 8x8, 17 grey levels scaled to 0..255; 360 of them, class by class, are held out.
+    """1,797 handwritten digits, 8x8, 17 grey levels scaled to 0..255. 360 of them, stratified by class, are held out.
 
-    They lie beside this module as scikit-learn's `load_digits` and `train_test_split` (test_size=360, random_state=0,
-    stratify=labels) give them.
+    The file beside this module holds them as scikit-learn's `load_digits` and `train_test_split` (test_size=360,
+    random_state=0, stratify=labels) return them.
 
     Source: Alpaydin & Kaynak 1998, the test set of UCI's optical recognition of handwritten digits.
     """

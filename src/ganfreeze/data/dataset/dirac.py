@@ -1,17 +1,15 @@
-"""All data at one point."""
+"""A data set whose examples are all the same point."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Source, Split
 
 
 @dataclass(frozen=True)
 class Dirac(Source):
-    """A point at 0, (1,) float32, as often as a batch may want it: 1,024 times.
+    """1,024 copies of the point 0, (1,) float32.
 
     Source: Mescheder, Geiger, Nowozin 2018, definition 2.1.
     """

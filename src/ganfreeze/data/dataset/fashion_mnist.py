@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from ganfreeze.data import idx
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Source
+from ganfreeze.data.dataset.base import Dataset, Source
 
 _CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -16,9 +15,11 @@ _CHECKSUMS = {
 
 @dataclass(frozen=True, kw_only=True)
 class FashionMnist(Source):
-    """60,000 pieces of clothing to train on and 10,000 to test, 28x28 grey, in MNIST's format.
+    """60,000 images of clothing to train on and 10,000 to test, 28x28 grey, in MNIST's format.
 
-    Source: Xiao, Rasul, Vollgraf 2017; the files as IDX, from `data` or `mirror`.
+    The IDX files come from `data` or `mirror`.
+
+    Source: Xiao, Rasul, Vollgraf 2017.
     """
 
     data: str

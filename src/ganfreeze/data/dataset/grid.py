@@ -7,17 +7,16 @@ import numpy as np
 from pydantic import Field
 
 from ganfreeze.data import mixtures
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Mixture
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.types import Count
-from ganfreeze.types import Rate
+from ganfreeze.data.dataset.base import Dataset, Mixture, Source
+from ganfreeze.types import Count, Rate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid(Source):
-    """`examples` points of `side` x `side` Gaussians of one `deviation`, whose centres lie `spacing` apart around 0: by
-    default 25 of them on -4, -2, 0, 2, 4.
+    """Points of a mixture of `side` x `side` Gaussians whose centres lie on a square grid around 0.
+
+    The centres are `spacing` apart: by default there are 25, at -4, -2, 0, 2, 4 in each direction. There are `examples`
+    points to train on. `deviation` is the standard deviation of each Gaussian.
 
     Source: Srivastava et al. 2017 (VEEGAN), section 4.1; Lin et al. 2018 (PacGAN), section 4.1.
     """

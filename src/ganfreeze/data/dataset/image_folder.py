@@ -14,10 +14,7 @@ import numpy as np
 from filelock import FileLock
 from pydantic import Field
 
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Images
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Images, Source, Split
 from ganfreeze.errors import BadInput
 from ganfreeze.types import Fraction
 
@@ -27,11 +24,12 @@ _SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Source):
-    """PNG or JPEG files, `path`/CLASS/..., of any size, centre-cropped and resized to `size` x `size`.
+    """PNG or JPEG files of any size, `path`/CLASS/..., centre-cropped and resized to `size` x `size`.
 
-    With `path`/train/CLASS and `path`/test/CLASS the splits are those; otherwise `held_out` of each class, drawn by a
-    fixed seed, become the test split. The images are written once to a memory-mapped uint8 array under `cache`, and
-    again only when a file's name, size or time, or an option here has changed: the data may exceed the memory.
+    The folders `path`/train/CLASS and `path`/test/CLASS, if they exist, are the splits. Else the fraction `held_out` of
+    each class becomes the test split, drawn with a fixed seed. The images are written once to a memory-mapped uint8
+    array under `cache`, so they may be larger than memory. They are written again only if the name, size or time of a
+    file, or an option here, has changed.
     """
 
     path: str
@@ -47,14 +45,15 @@ class ImageFolder(Source):
         train, test = self._files(root)
         classes = sorted({file.parent.name for file in train})
         if unseen := {file.parent.name for file in test} - set(classes):
-            raise BadInput(f"dataset.path={root}: test/ has classes that train/ has not: {', '.join(sorted(unseen))}.")
+            names = ", ".join(sorted(unseen))
+            raise BadInput(f"dataset.path={root}: test/ has classes that are not in train/: {names}.")
         stamps = [
             (str(file.relative_to(root)), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in train + test
         ]
         options = (str(root.resolve()), self.size, self.grayscale, len(train))
         folder = Path(self.cache) / "image_folder" / sha256(json.dumps([options, stamps]).encode()).hexdigest()[:16]
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):  # of several jobs that start at once, one prepares it
+        with FileLock(f"{folder}.lock"):  # if several jobs start at once, one prepares it
             try:
                 return self._read(folder, len(train))
             except FileNotFoundError:
@@ -81,17 +80,19 @@ class ImageFolder(Source):
             train += [files[i] for i in order[:cut]]
             test += [files[i] for i in order[cut:]]
         if not test:
-            raise BadInput(f"dataset.held_out={self.held_out} of {len(train)} images leaves none to test with.")
+            raise BadInput(
+                f"dataset.held_out={self.held_out} of {len(train)} images leaves no image for the test split."
+            )
         return train, test
 
     def _classes(self, parent: Path) -> list[list[Path]]:
-        """The image files of each class folder that has any."""
+        """Return the image files of each class folder, without empty folders."""
         folders = sorted(folder for folder in parent.iterdir() if folder.is_dir())
-        found = [sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES) for folder in folders]
-        of_class = [[file for file in files if file.is_file()] for files in found]
-        if not any(of_class):
+        paths = [sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) for folder in folders]
+        classes = [[path for path in folder_paths if path.is_file()] for folder_paths in paths]
+        if not any(classes):
             raise BadInput(f"dataset.path={self.path}: {parent} has no class folders with PNG or JPEG files.")
-        return [files for files in of_class if files]
+        return [files for files in classes if files]
 
     def _prepare(self, files: list[Path], classes: list[str], cut: int, folder: Path) -> None:
         shape = (len(files), self.size, self.size, 1 if self.grayscale else 3)
@@ -116,18 +117,23 @@ class ImageFolder(Source):
             unfinished.replace(folder)
 
     def _image(self, file: Path) -> Images:
-        """The largest centred square, cut out first so that the resampling does not reach beyond it, then resized."""
+        """Read an image, crop it to its largest centred square, and resize this.
+
+        It is cropped first, so that resampling uses no pixels outside the square.
+        """
         from PIL import Image, ImageOps
 
         try:
-            with Image.open(file) as opened:
-                if opened.mode.startswith(("I", "F")):
-                    raise BadInput(f"{file} has more than 8 bits a channel (mode {opened.mode}): convert it to 8 bits.")
-                image = ImageOps.exif_transpose(opened).convert("L" if self.grayscale else "RGB")
+            with Image.open(file) as original:
+                if original.mode.startswith(("I", "F")):
+                    raise BadInput(
+                        f"{file} has more than 8 bits a channel (mode {original.mode}): convert it to 8 bits."
+                    )
+                image = ImageOps.exif_transpose(original).convert("L" if self.grayscale else "RGB")
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             if isinstance(error, BadInput):
                 raise
-            raise BadInput(f"{file} cannot be read as an image ({error}). Mend it or take it away.") from error
+            raise BadInput(f"{file} cannot be read as an image ({error}). Repair it or remove it.") from error
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
         square = image.crop((left, top, left + side, top + side)).resize((self.size, self.size))

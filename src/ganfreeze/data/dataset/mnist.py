@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from ganfreeze.data import idx
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Source
+from ganfreeze.data.dataset.base import Dataset, Source
 
 _CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -18,7 +17,9 @@ _CHECKSUMS = {
 class Mnist(Source):
     """60,000 handwritten digits to train on and 10,000 to test, 28x28 grey.
 
-    Source: LeCun, Bottou, Bengio, Haffner 1998; the files as IDX, from `data` or `mirror`.
+    The IDX files come from `data` or `mirror`.
+
+    Source: LeCun, Bottou, Bengio, Haffner 1998.
     """
 
     data: str

@@ -8,20 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.errors import BadInput
 from ganfreeze.types import Fraction
 
 
 @dataclass(frozen=True, kw_only=True)
 class Npz(Source):
-    """The arrays `x_train`, `y_train`, `x_test`, `y_test` (as Keras' own mnist.npz), or `images` and `labels`.
+    """Images from the arrays `x_train`, `y_train`, `x_test`, `y_test` (as in Keras' mnist.npz), or `images`, `labels`.
 
-    Images are uint8, (n, height, width) or (n, height, width, channels) with 1 or 3 channels; labels, which may be
-    missing, are integers (n,). Without a test split, `held_out` of the images, drawn by a fixed seed, become one.
-    Pickled objects are refused.
+    Images are uint8, (n, height, width) or (n, height, width, channels) with 1 or 3 channels. Labels are integers (n,);
+    they may be missing. Without a test split, the fraction `held_out` of the images becomes the test split, drawn with
+    a fixed seed. Pickled objects are refused.
     """
 
     path: str
@@ -66,9 +64,9 @@ class Npz(Source):
         return Split(images, labels.reshape(-1).astype(np.int64))
 
 
-def _hold_out(all_of_it: Split, share: float) -> tuple[Split, Split]:
-    images, labels = all_of_it
+def _hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
+    images, labels = split
     order = np.random.default_rng(0).permutation(len(images))
-    cut = round(len(images) * (1 - share))
+    cut = round(len(images) * (1 - fraction))
     train, test = np.sort(order[:cut]), np.sort(order[cut:])
     return tuple(Split(images[part], None if labels is None else labels[part]) for part in (train, test))  # pyright: ignore[reportReturnType]

@@ -7,18 +7,17 @@ import numpy as np
 from pydantic import Field
 
 from ganfreeze.data import mixtures
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Mixture
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.types import Count
-from ganfreeze.types import Rate
+from ganfreeze.data.dataset.base import Dataset, Mixture, Source
+from ganfreeze.types import Count, Rate
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ring(Source):
-    """`examples` points of `modes` Gaussians of one `deviation`, whose centres are spread evenly over a circle.
+    """Points of a mixture of `modes` Gaussians whose centres are spread evenly over a circle.
 
-    Source: Srivastava et al. 2017 (VEEGAN), section 4.1; with radius 1 and deviation 0.01 Lin et al. 2018 (PacGAN),
+    There are `examples` points to train on. `deviation` is the standard deviation of each Gaussian.
+
+    Source: Srivastava et al. 2017 (VEEGAN), section 4.1. Radius 1 and deviation 0.01 as in Lin et al. 2018 (PacGAN),
     section 4.1.
     """
 

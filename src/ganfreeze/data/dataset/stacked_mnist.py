@@ -1,4 +1,4 @@
-"""MNIST three deep: a data set of a thousand modes."""
+"""Stacked MNIST: three digits of MNIST in the channels of one image, a data set of 1,000 modes."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -6,16 +6,16 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.data.dataset.base import Source
-from ganfreeze.data.dataset.base import Split
+from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.data.dataset.mnist import Mnist
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackedMnist(Source):
-    """`examples` images 28x28 RGB to train on and a tenth of that to hold out, each channel a digit of MNIST's same
-    split drawn at random, by a fixed seed. The label is the number that the digits write, 0 to 999, red first.
+    """Images 28x28 RGB whose three channels are digits of MNIST: `examples` to train on and a tenth of that held out.
+
+    The digits are drawn at random, with a fixed seed, from the same split of MNIST. The label is the number that the
+    three digits form, 0 to 999, with the red digit first.
 
     Source: Metz et al. 2017 (unrolled GANs), section 3.3.1; 128,000 as in Lin et al. 2018 (PacGAN), section 4.2.
     """
@@ -33,8 +33,8 @@ class StackedMnist(Source):
 
 def _stacked(digits: Split, count: int, part: int) -> Split:
     assert digits.labels is not None, "MNIST has labels"
-    drawn = np.random.default_rng(part).integers(len(digits.images), size=(count, 3))
-    images = np.empty((count, *digits.images.shape[1:3], 3), np.uint8)
+    indices = np.random.default_rng(part).integers(len(digits.examples), size=(count, 3))
+    images = np.empty((count, *digits.examples.shape[1:3], 3), np.uint8)
     for channel in range(3):
-        images[..., channel] = digits.images[drawn[:, channel], ..., 0]
-    return Split(images, digits.labels[drawn] @ np.array([100, 10, 1]))
+        images[..., channel] = digits.examples[indices[:, channel], ..., 0]
+    return Split(images, digits.labels[indices] @ np.array([100, 10, 1]))

@@ -1,1 +1,1 @@
-"""What turns samples into figures, one a file."""
+"""The options of `evaluator=`, one a file: each computes metrics from samples. `base.py` has what they share."""

@@ -1,4 +1,4 @@
-"""What turns samples into numbers: feature extractors, evaluators, and what they are once they are ready."""
+"""`Evaluator`, the base of this folder's options, and `PreparedEvaluator`, one that is ready for a data set."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
@@ -14,9 +14,10 @@ from ganfreeze.types import Metrics
 class PreparedEvaluator(NamedTuple):
     """An evaluator that is ready for one data set.
 
-    `name` is what the figures' names begin with; `samples` how many it wants, drawn with `seed`; `card` the protocol,
-    but for what only the caller knows: the seeds and the average; `evaluate` takes the samples batch by batch, holds on
-    to no more of them than a figure needs, and returns the figures by their bare names.
+    `name` begins the full names of its metrics. It needs `samples` samples, drawn with `seed`. `card` is the protocol
+    without the seeds and the average, which only the caller knows. `facts` has what else is known of its extractor.
+    `evaluate` takes the samples batch by batch and returns the metrics under their bare names: "fid". It keeps no more
+    of the samples than a metric needs.
     """
 
     name: str
@@ -28,18 +29,18 @@ class PreparedEvaluator(NamedTuple):
 
 
 class Evaluator(ABC):
-    """What a file in `evaluator/` holds: numbers from samples, by a named feature extractor or a known truth."""
+    """The base of evaluators, which compute metrics from samples, by a named feature extractor or by known modes."""
 
     @abstractmethod
     def check(self, dataset: Dataset) -> None:
-        """Raise BadInput where this data set cannot be evaluated."""
+        """Raise BadInput if this data set cannot be evaluated."""
 
     @abstractmethod
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
-        """Make the extractor and the reference statistics, or take them from the cache."""
+        """Make the extractor and the reference statistics, or read them from the cache."""
 
 
 def protocol(dataset: Dataset, **fields: Any) -> Card:
-    """A card with what the data set tells."""
-    quantisation = "uint8" if dataset.train.images.dtype == np.uint8 else "none"
+    """Return a card of these fields, and of those that follow from the data set."""
+    quantisation = "uint8" if dataset.train.examples.dtype == np.uint8 else "none"
     return {"dataset": f"{dataset.name} {dataset.digest[:16]}", "quantisation": quantisation, **fields}

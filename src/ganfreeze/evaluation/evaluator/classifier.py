@@ -1,7 +1,7 @@
-"""Figures by a small classifier of the data set itself.
+"""Metrics by a small classifier of the data set itself.
 
-They are no Inception-v3 figures, and are named `classifier/...` so that nobody takes them for such. They compare runs
-on one data set, with one classifier: its hash is in the card.
+They are not the metrics of Inception-v3, and their names begin with `classifier/` to show it. They compare runs on one
+data set, with one classifier: its hash is in the card.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from ganfreeze.types import Count
 
 @dataclass(frozen=True, kw_only=True)
 class Classifier(FeatureEvaluator):
-    """The ladder on a small CNN's 128 penultimate features and its logits.
+    """An evaluator on the 128 penultimate features of a small CNN, and its logits.
 
-    It is trained once on the training split with its labels, for `epochs`, and kept under `cache`.
+    The CNN is trained once, on the training split with its labels, for `epochs`, and cached under `cache`.
 
     Source: Heusel et al. 2017, section 4 (FID); Salimans et al. 2016, section 4 (Inception Score).
     """

@@ -1,4 +1,4 @@
-"""The published FID and Inception Score: by the Inception-v3 graph that TF-GAN uses."""
+"""Metrics by the Inception-v3 graph that TF-GAN uses: the published FID and Inception Score."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,14 @@ from ganfreeze.evaluation.feature_evaluator import FeatureEvaluator
 
 @dataclass(frozen=True, kw_only=True)
 class Inception(FeatureEvaluator):
-    """The ladder on the 2,048 features of Inception's last pool, and its 1,008 logits.
+    """An evaluator on the 2,048 features of Inception's last pool, and its 1,008 logits.
 
-    The graph is TF-Hub's `tfgan/eval/inception/1`: from TF-Hub, or the folder that TFHUB_CACHE_DIR names, or from a
-    SavedModel of the same signature in the folder `weights`. `resize` brings images to 299x299: "tfgan" bilinearly, as
-    TF-GAN's examples do, or "clean" by bicubic interpolation with antialiasing (Parmar, Zhang, Zhu 2022).
+    The graph is TF-Hub's `tfgan/eval/inception/1`. It comes from TF-Hub, from the folder that TFHUB_CACHE_DIR names, or
+    from a SavedModel of the same signature in the folder `weights`. `resize` brings images to 299x299: "tfgan" by
+    bilinear interpolation, as TF-GAN's examples do, or "clean" by bicubic interpolation with antialiasing (Parmar,
+    Zhang, Zhu 2022).
 
-    Published figures take 50,000 samples, and for the Inception Score 10 splits.
+    Published values take 50,000 samples, and 10 splits for the Inception Score.
 
     Source: Heusel et al. 2017 (FID); Salimans et al. 2016 (Inception Score); Binkowski et al. 2018 (KID).
     """
@@ -30,15 +31,15 @@ class Inception(FeatureEvaluator):
     resize: Literal["tfgan", "clean"] = "tfgan"
 
     def _check(self, dataset: Dataset) -> None:
-        if dataset.image_shape[2] not in (1, 3):
+        if dataset.example_shape[2] not in (1, 3):
             raise BadInput(
-                f"evaluator=inception needs grey or RGB images; dataset={dataset.name} has {dataset.image_shape[2]} "
+                f"evaluator=inception needs grey or RGB images; dataset={dataset.name} has {dataset.example_shape[2]} "
                 "channels."
             )
         if self.weights is not None and not (Path(self.weights) / "saved_model.pb").is_file():
             raise BadInput(
                 f"evaluator.weights={self.weights}: must be the folder of a SavedModel, with saved_model.pb in it; or "
-                "null, for TF-Hub's."
+                "null, to use TF-Hub's."
             )
 
     def _extractor(self, dataset: Dataset) -> Extractor:

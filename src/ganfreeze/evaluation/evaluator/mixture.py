@@ -1,4 +1,4 @@
-"""Figures of 2-D mixtures, whose modes are known."""
+"""Metrics of 2-D mixtures, whose modes are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +14,11 @@ from ganfreeze.types import Count, Index, Metrics
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(Evaluator):
-    """`mixture/modes`, how many modes hold a sample of high quality; `mixture/high_quality`, the share of samples that
-    are; `mixture/reverse_kl`, KL(samples || uniform) in nats over the modes of those. There is nothing to learn and no
-    image to compare with: the centres and the deviation are the data set's own.
+    """An evaluator that counts the modes of a mixture of Gaussians.
+
+    `mixture/modes` is the number of modes that have a sample of high quality. `mixture/high_quality` is the share of
+    samples of high quality. `mixture/reverse_kl` is KL(samples || uniform) in nats over the modes of those samples. It
+    trains nothing and compares no images: the centres and the deviation are the data set's own.
 
     Source: Lin et al. 2018 (PacGAN), section 4.1, with 2,500 samples.
     """
@@ -32,13 +34,13 @@ class Mixture(Evaluator):
             )
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
-        truth = dataset.mixture
-        assert truth, "check() refuses data without one"
+        mixture = dataset.mixture
+        assert mixture, "check() refuses data without a mixture"
 
         def evaluate(batches: Iterable[Examples]) -> Metrics:
-            counts, samples = np.zeros(len(truth.centres), np.int64), 0
+            counts, samples = np.zeros(len(mixture.centres), np.int64), 0
             for points in batches:
-                counts += modes.nearest_modes(points, truth.centres, truth.deviation)
+                counts += modes.nearest_modes(points, mixture.centres, mixture.deviation)
                 samples += len(points)
             return {
                 "modes": modes.recovered(counts),

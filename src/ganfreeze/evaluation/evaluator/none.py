@@ -10,10 +10,10 @@ from ganfreeze.types import Metrics
 
 @dataclass(frozen=True)
 class NoEvaluator(Evaluator):
-    """Measures nothing, for runs that only train."""
+    """An evaluator that measures nothing, for runs that only train."""
 
     def check(self, dataset: Dataset) -> None:
-        """Any data set will do."""
+        """Accept any data set."""
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         return PreparedEvaluator("none", 0, 0, {}, {}, _nothing)

@@ -1,4 +1,4 @@
-"""Figures of stacked images, whose modes are known."""
+"""Metrics of stacked images, whose modes are known."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,11 +15,13 @@ from ganfreeze.types import Count, Index, Metrics
 
 @dataclass(frozen=True, kw_only=True)
 class Stacked(Evaluator):
-    """`stacked/modes`, how many of the modes (1,000 of stacked MNIST) hold a sample, and `stacked/reverse_kl`,
+    """An evaluator that counts the modes of stacked images, by a classifier of the images that were stacked.
+
+    `stacked/modes` is the number of modes that have a sample, of 1,000 of stacked MNIST. `stacked/reverse_kl` is
     KL(samples || uniform) in nats over all modes.
 
-    A sample's mode is what the classifier of the data set whose images were stacked (MNIST's) says of each channel. It
-    is that of `evaluator=classifier`, trained for `epochs` and kept under `cache`.
+    The classes of a sample's channels make its mode. They come from the classifier of the data set whose images were
+    stacked, which is MNIST. It is that of `evaluator=classifier`, trained for `epochs` and cached under `cache`.
 
     Source: Metz et al. 2017 (unrolled GANs), section 3.3.1; Lin et al. 2018 (PacGAN), section 4.2, with 26,000 samples.
     """
@@ -39,16 +41,16 @@ class Stacked(Evaluator):
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         assert dataset.channels and dataset.channels.classes, "check() refuses others"
         extractor = classifier.extractor(dataset.channels, cache=self.cache, epochs=self.epochs)
-        classes, channels = dataset.channels.classes, dataset.image_shape[2]
+        classes, channels = dataset.channels.classes, dataset.example_shape[2]
 
         def evaluate(batches: Iterable[Images]) -> Metrics:
             counts = np.zeros(classes**channels, np.int64)
             for images in batches:
-                numbers = np.zeros(len(images), np.int64)
+                modes_of_images = np.zeros(len(images), np.int64)
                 for channel in range(channels):
                     logits = extractor.extract(images[..., channel : channel + 1]).logits
-                    numbers = numbers * classes + logits.argmax(1)
-                counts += np.bincount(numbers, minlength=len(counts))
+                    modes_of_images = modes_of_images * classes + logits.argmax(1)
+                counts += np.bincount(modes_of_images, minlength=len(counts))
             return {"modes": modes.recovered(counts), "reverse_kl": modes.divergence(counts)}
 
         card = protocol(dataset, split="none", samples=self.samples, **extractor.identity)

@@ -1,4 +1,4 @@
-"""What a file in `extractor/` makes."""
+"""`Extractor`, which each file of this folder builds, and the `Features` that it returns."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from ganfreeze.data.dataset.base import Examples
 
 
 class Features(NamedTuple):
-    """What an extractor makes of n examples: vectors (n, d), and logits (n, classes) where it is a classifier."""
+    """The features of n examples: vectors (n, d), and logits (n, classes) if the extractor is a classifier."""
 
     vectors: NDArray[np.float32]
     logits: NDArray[np.float32]
@@ -19,8 +19,8 @@ class Features(NamedTuple):
 class Extractor(NamedTuple):
     """A feature extractor that is ready.
 
-    `identity` says which it is, as a card does ("extractor", "weights", "resize"); `facts` what else is known of it, an
-    accuracy say; `extract` takes uint8 images (n, height, width, channels), of any n.
+    `identity` has the fields of a card that identify it: "extractor", "weights", "resize". `facts` has what else is
+    known of it, such as an accuracy. `extract` takes uint8 images (n, height, width, channels), for any n.
     """
 
     identity: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""A small classifier of a data set, trained once and kept: what evaluators look at samples with."""
+"""A small classifier of a data set, trained once and cached, as a feature extractor."""
 
 import json
 import logging
@@ -22,36 +22,36 @@ from ganfreeze.evaluation.extractor.base import Extractor, Features
 from ganfreeze.types import Model
 
 _log = logging.getLogger(__name__)
-_RECIPE = 1  # to be raised when what `_train` does changes, so that nobody takes an old classifier for a new one
+_RECIPE = 1  # raise it when `_train` changes, so that old classifiers are not read
 _BATCH = 64
 _LEAST_STEPS = 1500
 _INFERENCE_BATCH = 500
 
 
 def check(evaluator: str, dataset: Dataset) -> None:
-    """Raise BadInput, in the name of `evaluator`, where no classifier can be trained on this data set."""
+    """Raise BadInput, with the name of the `evaluator`, if no classifier can be trained on this data set."""
     if not dataset.classes or dataset.classes < 2:
         raise BadInput(
             f"evaluator={evaluator} needs a data set with two classes or more; dataset={dataset.name} has "
             f"{'no labels' if dataset.classes is None else 'one class'}. Choose evaluator=none."
         )
-    if min(dataset.image_shape[:2]) < 2:
+    if min(dataset.example_shape[:2]) < 2:
         raise BadInput(
-            f"evaluator={evaluator} needs images of 2x2 or more; dataset={dataset.name} has {dataset.image_shape}."
+            f"evaluator={evaluator} needs images of 2x2 or more; dataset={dataset.name} has {dataset.example_shape}."
         )
 
 
 def extractor(dataset: Dataset, *, cache: str, epochs: int) -> Extractor:
-    """A small CNN, trained on the training split with its labels, and kept under `cache`.
+    """Return a small CNN, trained on the training split with its labels and cached under `cache`.
 
-    It is trained with Adam, batches of 64 and a cosine decay from 1e-3, for `epochs`, and at least 1,500 steps. Its
-    features are the 128 of its penultimate layer, after ReLU. Keras 2 runs it, in single precision, whichever Keras and
-    precision the GAN has.
+    It is trained for `epochs`, and at least 1,500 steps, with Adam, batches of 64 and a cosine decay from 1e-3. Its
+    features are the 128 outputs of its penultimate layer, after ReLU. It runs in Keras 2 and single precision,
+    whichever Keras and precision the GAN has.
     """
     keras = keras2.load()
     folder = Path(cache) / "classifier" / f"{dataset.digest[:16]}-{_RECIPE}-{epochs}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"), _single_precision(keras):  # of several jobs that start at once, one trains it
+    with FileLock(f"{folder}.lock"), _single_precision(keras):  # if several jobs start at once, one trains it
         model, card = _read(keras, folder, dataset) or _train(keras, folder, dataset, epochs)
     identity = {"extractor": "classifier", "weights": card["weights"], "resize": "none"}
     return Extractor(identity, {"test_accuracy": card["test_accuracy"]}, _extract(model))
@@ -70,7 +70,7 @@ def _single_precision(keras: Any) -> Iterator[None]:
 
 
 def _train(keras: Any, folder: Path, dataset: Dataset, epochs: int) -> tuple[Model, Mapping[str, Any]]:
-    _log.info("training the classifier of %s, once; it is kept in %s", dataset.name, folder)
+    _log.info("training the classifier of %s, once; it is saved in %s", dataset.name, folder)
     keras.utils.set_random_seed(0)
     images, labels = dataset.train
     assert labels is not None, "check() refuses data without labels"
@@ -80,10 +80,10 @@ def _train(keras: Any, folder: Path, dataset: Dataset, epochs: int) -> tuple[Mod
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, steps))
     streams = Streams(images, seed=0, batch_size=_BATCH, latent_dim=0)
     batches = ((streams.batch(step), labels[streams.indices(step)]) for step in range(steps))
-    trained = keras.Model(model.input, model.output[1])
-    trained.compile(optimizer, loss, jit_compile=False)
-    trained.fit(batches, steps_per_epoch=steps, verbose=0)
-    accuracy = float(np.mean(_extract(model)(dataset.test.images).logits.argmax(1) == dataset.test.labels))
+    trainer = keras.Model(model.input, model.output[1])
+    trainer.compile(optimizer, loss, jit_compile=False)
+    trainer.fit(batches, steps_per_epoch=steps, verbose=0)
+    accuracy = float(np.mean(_extract(model)(dataset.test.examples).logits.argmax(1) == dataset.test.labels))
 
     with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
         unfinished = Path(temporary) / folder.name
@@ -97,11 +97,11 @@ def _train(keras: Any, folder: Path, dataset: Dataset, epochs: int) -> tuple[Mod
 
 
 def _network(keras: Any, dataset: Dataset) -> Model:
-    """Images in [-1, 1] to (features (batch, 128), logits (batch, classes))."""
+    """Build a network from images in [-1, 1] to features (batch, 128) and logits (batch, classes)."""
     layers = keras.layers
-    image = layers.Input(dataset.image_shape)
+    image = layers.Input(dataset.example_shape)
     x = layers.Conv2D(32, 3, padding="same", activation="relu")(image)
-    if min(dataset.image_shape[:2]) >= 16:
+    if min(dataset.example_shape[:2]) >= 16:
         x = layers.MaxPooling2D()(x)
     x = layers.Conv2D(64, 3, padding="same", activation="relu")(x)
     x = layers.Dropout(0.25)(layers.MaxPooling2D()(x))
@@ -111,7 +111,7 @@ def _network(keras: Any, dataset: Dataset) -> Model:
 
 
 def _read(keras: Any, folder: Path, dataset: Dataset) -> tuple[Model, Mapping[str, Any]] | None:
-    """What `_train` left, or None where it is missing or broken, which is said."""
+    """Read what `_train` wrote; return None if it is missing, or broken, which logs a warning."""
     if not folder.exists():
         return None
     weights = folder / "classifier.weights.h5"

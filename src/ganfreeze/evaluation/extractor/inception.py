@@ -22,22 +22,24 @@ _BATCH = 50  # at 299x299, the first layers of a larger one take gigabytes
 _PATIENCE = 30.0  # seconds without a byte from TF-Hub
 
 _ADVICE = (
-    "evaluator=inception needs TF-GAN's Inception graph, {handle}. Where there is a network it comes from TF-Hub, and "
-    "is kept in the folder that the environment variable TFHUB_CACHE_DIR names. Elsewhere: download it there with "
-    "?tf-hub-format=compressed behind its address, unpack it, and set evaluator.weights=FOLDER."
+    "evaluator=inception needs TF-GAN's Inception graph, {handle}. With a network connection, it is downloaded from "
+    "TF-Hub into the folder that the environment variable TFHUB_CACHE_DIR names. Without one: download it on another "
+    "machine, with ?tf-hub-format=compressed after its address, unpack it, and set evaluator.weights=FOLDER."
 )
 
 
 def extractor(weights: str | None, resize: str) -> Extractor:
-    """The graph in the folder `weights`, or TF-Hub's; images come to 299x299 as `resize` says, "tfgan" or "clean".
+    """Return the graph in the folder `weights`, or TF-Hub's without one; `resize` brings images to 299x299.
+
+    `resize` is "tfgan" or "clean".
 
     Raises:
-        BadInput: it cannot be had, or does not map images to "pool_3" and "logits".
+        BadInput: the graph cannot be downloaded or read, or does not map images to "pool_3" and "logits".
     """
     folder = Path(weights) if weights else _from_hub()
     try:
         module = tf.saved_model.load(str(folder))
-    except Exception as error:  # OSError, ValueError, and whatever the graph's reader raises
+    except Exception as error:  # OSError, ValueError, or any error of the graph's reader
         raise BadInput(f"{folder} cannot be read as a SavedModel ({' '.join(str(error).split()):.300}).") from error
     identity = {"extractor": "inception", "weights": _hash(folder), "resize": resize}
     resized = {"tfgan": _bilinear, "clean": _clean}[resize]
@@ -52,13 +54,16 @@ def extractor(weights: str | None, resize: str) -> Extractor:
 
 
 def _from_hub() -> Path:
-    """TF-Hub's own cache or download; TF-Hub itself would wait for an answer for ever."""
+    """Return the folder of the graph in TF-Hub's own cache, after a download if it is not there.
+
+    TF-Hub itself would wait forever for an answer, so the download has a timeout.
+    """
     handle = tfgan.evaluation.INCEPTION_TFHUB
     patience = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_PATIENCE)
     try:
         return Path(tfgan.hub.resolve(handle))
-    except Exception as error:  # urllib's, OSError, RuntimeError, tarfile's: each means that it cannot be had
+    except Exception as error:  # of urllib or tarfile, OSError, RuntimeError: each means that there is no graph
         reason = " ".join(str(error).split())
         raise BadInput(f"TF-Hub could not be reached ({reason:.300}). {_ADVICE.format(handle=handle)}") from error
     finally:
@@ -66,19 +71,22 @@ def _from_hub() -> Path:
 
 
 def _outputs(module: Any, folder: Path) -> Callable[[Any], tuple[Any, Any]]:
-    """Images (n, 299, 299, 3) in [-1, 1] to the last pool's features (n, d) and the logits (n, classes)."""
-    wanted = (tfgan.evaluation.INCEPTION_FINAL_POOL, tfgan.evaluation.INCEPTION_OUTPUT)
+    """Return a function from images (n, 299, 299, 3) in [-1, 1] to features (n, d) and logits (n, classes).
+
+    The features are those of the last pool.
+    """
+    names = (tfgan.evaluation.INCEPTION_FINAL_POOL, tfgan.evaluation.INCEPTION_OUTPUT)
 
     def outputs(images: Any) -> tuple[Any, Any]:
-        found = module(images)
-        return tuple(tf.reshape(found[name], (tf.shape(images)[0], -1)) for name in wanted)  # pyright: ignore
+        tensors = module(images)
+        return tuple(tf.reshape(tensors[name], (tf.shape(images)[0], -1)) for name in names)  # pyright: ignore
 
     try:
         outputs(tf.zeros((1, _SIDE, _SIDE, 3)))
-    except Exception as error:  # it is not callable, takes something else, or gives something else
+    except Exception as error:  # it is not callable, or takes or returns something else
         raise BadInput(
-            f"{folder} is a SavedModel, but no function from images (n, {_SIDE}, {_SIDE}, 3) to a dict with "
-            f"{' and '.join(wanted)}: {' '.join(str(error).split()):.300}"
+            f"{folder} is a SavedModel, but not a function from images (n, {_SIDE}, {_SIDE}, 3) to a dict with "
+            f"{' and '.join(names)}: {' '.join(str(error).split()):.300}"
         ) from error
     return outputs
 
@@ -88,23 +96,23 @@ def _rgb(images: Images) -> Images:
 
 
 def _bilinear(images: Images) -> Any:
-    """As TF-GAN's examples resize: half-pixel centres, and no antialiasing."""
+    """Resize as TF-GAN's examples do: with half-pixel centres and no antialiasing."""
     return tf.image.resize(scale(images), (_SIDE, _SIDE), method="bilinear")
 
 
 def _clean(images: Images) -> NDArray[np.float32]:
-    """As clean-fid resizes: Pillow's bicubic filter, widened where images shrink, on each channel in float32."""
+    """Resize as clean-fid does: Pillow's bicubic filter, wider if images shrink, on each channel in float32."""
 
-    def channel(plane: NDArray[np.uint8]) -> NDArray[np.float32]:
-        picture = Image.fromarray(plane.astype(np.float32))
+    def resized(channel: NDArray[np.uint8]) -> NDArray[np.float32]:
+        picture = Image.fromarray(channel.astype(np.float32))
         return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)).clip(0, 255)
 
-    resized = [np.stack([channel(image[..., each]) for each in range(3)], axis=2) for image in images]
-    return np.stack(resized) / np.float32(127.5) - np.float32(1)
+    pictures = [np.stack([resized(image[..., channel]) for channel in range(3)], axis=2) for image in images]
+    return np.stack(pictures) / np.float32(127.5) - np.float32(1)
 
 
 def _hash(folder: Path) -> str:
-    """Of all files' names and contents."""
+    """Return the SHA-256 of the names, sizes and contents of all files."""
     digest = sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         digest.update(f"{path.relative_to(folder).as_posix()} {path.stat().st_size}\n".encode())

@@ -1,2 +1,5 @@
-"""Arrays in, numbers out, one figure or family of figures a file. No TensorFlow, and no opinion on where features come
-from. What takes long to import, scikit-learn and SciPy, is imported where it is used: a config is checked without."""
+"""Arrays in, numbers out: a metric or a family of metrics in each file, without TensorFlow or a feature extractor.
+
+SciPy and scikit-learn take long to import. They are imported inside functions, so that a config is checked without
+them.
+"""

@@ -1,4 +1,4 @@
-"""The Frechet distance between Gaussians, from moments that are gathered batch by batch."""
+"""The Frechet distance between Gaussians, from moments that are summed batch by batch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Moments:
-    """What a set of features (n, d) is to a Gaussian: their count, their mean (d,), and their scatter (d, d), the sum
-    of (x - mean)(x - mean)^T; float64.
+    """The count, the mean (d,) and the scatter (d, d) of features (n, d), in float64.
 
-    Two of them add up to those of both sets, in memory of the order d^2 whatever n, and without the cancellation of
-    sums of squares. Source: Chan, Golub, LeVeque 1983.
+    The scatter is the sum of (x - mean)(x - mean)^T. The sum of two moments is the moments of both sets together. It
+    takes memory of the order d^2, whatever n, and avoids the cancellation of sums of squares.
+
+    Source: Chan, Golub, LeVeque 1983.
     """
 
     count: int
@@ -23,7 +24,7 @@ class Moments:
 
     @classmethod
     def of(cls, features: NDArray[Any]) -> Self:
-        """The moments of features (n, d), n >= 1."""
+        """Return the moments of features (n, d), n >= 1."""
         exact = features.astype(np.float64)
         mean = exact.mean(0)
         exact -= mean
@@ -31,11 +32,11 @@ class Moments:
 
     def __add__(self, other: "Moments") -> "Moments":
         count = self.count + other.count
-        apart = other.mean - self.mean
-        scatter = np.outer(apart * (self.count * other.count / count), apart)
+        difference = other.mean - self.mean
+        scatter = np.outer(difference * (self.count * other.count / count), difference)
         scatter += self.scatter
         scatter += other.scatter
-        return Moments(count, self.mean + apart * (other.count / count), scatter)
+        return Moments(count, self.mean + difference * (other.count / count), scatter)
 
     @property
     def covariance(self) -> NDArray[np.float64]:
@@ -46,8 +47,8 @@ class Moments:
 class RunningMoments:
     """The moments of features that come batch by batch.
 
-    They are taken in by blocks, twice as many as they have dimensions: of small batches the sums of (d, d) matrices
-    would take longer than the products. So memory is of the order d^2, whatever the number of features.
+    Features wait until a block has 2 d rows or more, and the block is then added. With small batches, the sums of
+    (d, d) matrices would take longer than the products. Memory is of the order d^2, whatever the number of features.
     """
 
     def __init__(self) -> None:
@@ -56,7 +57,7 @@ class RunningMoments:
         self._count = 0
 
     def update(self, features: NDArray[Any]) -> None:
-        """Take features (n, d), n >= 1."""
+        """Add features (n, d), n >= 1."""
         self._waiting.append(features)
         self._count += len(features)
         if self._count >= 2 * features.shape[1]:
@@ -64,9 +65,9 @@ class RunningMoments:
             self._waiting, self._count = [], 0
 
     def moments(self) -> Moments:
-        """Those of all that came, which must be one or more."""
+        """Return the moments of all features so far; at least one row."""
         if not self._waiting:
-            assert self._total, "something came"
+            assert self._total, "update() was not called yet"
             return self._total
         block = Moments.of(np.concatenate(self._waiting))
         return self._total + block if self._total else block
@@ -74,10 +75,10 @@ class RunningMoments:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """A Gaussian to measure distances from, with the part of the work that is the same for all of them done.
+    """A Gaussian that distances are measured from, with the work that all distances share already done.
 
-    `root` (d, r) is a root of the covariance, root root^T, of full rank: of directions in which nothing varies there is
-    no column. `trace` is the covariance's, `rank` the largest that it can have, count - 1.
+    `root` (d, r) is a root of the covariance, root root^T, of full rank: it has no column for a direction in which
+    nothing varies. `trace` is the trace of the covariance, and `rank` the largest rank that it can have, count - 1.
     """
 
     mean: NDArray[np.float64]
@@ -87,20 +88,21 @@ class Gaussian:
 
     @classmethod
     def of(cls, moments: Moments) -> Self:
-        """The Gaussian with these moments."""
+        """Return the Gaussian with these moments."""
         values, vectors = np.linalg.eigh(moments.covariance)
-        kept = values > values[-1] * len(values) * np.finfo(np.float64).eps
-        root = vectors[:, kept] * np.sqrt(values[kept])
+        positive = values > values[-1] * len(values) * np.finfo(np.float64).eps
+        root = vectors[:, positive] * np.sqrt(values[positive])
         return cls(moments.mean, root, float(np.trace(moments.covariance)), moments.count - 1)
 
     def distance(self, other: Moments) -> float:
-        """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), the squared 2-Wasserstein distance; 0 or more, NaN where the
-        moments are no numbers.
+        """Return the squared 2-Wasserstein distance, |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)); 0 or more.
 
-        C1 C2 has the eigenvalues of root^T C2 root, which is symmetric: the trace of its root is the sum of their
-        roots. Of those no more than the ranks allow are kept, so that with fewer samples than dimensions rounding does
-        not enter by the null space, where a root makes 1e-8 of 1e-16. What remains of that where features are constant,
-        or nearly, is some 1e-8 of the traces.
+        It is NaN if the other moments are not finite.
+
+        C1 C2 has the eigenvalues of root^T C2 root, which is symmetric. So the trace of (C1 C2)^(1/2) is the sum of the
+        square roots of these eigenvalues. Only as many of them are used as the ranks allow. The others are rounding
+        errors if there are fewer samples than dimensions, and a square root makes 1e-8 of 1e-16. If features are
+        constant or nearly constant, an error of some 1e-8 of the traces remains.
 
         Source: Dowson & Landau 1982; Heusel et al. 2017, equation 6.
         """
@@ -113,11 +115,11 @@ class Gaussian:
         return float(np.maximum(np.square(self.mean - other.mean).sum() + spread, 0))
 
     def arrays(self) -> Mapping[str, NDArray[np.float64]]:
-        """What it is made of, by name; `Gaussian.read` takes it."""
+        """Return the Gaussian as arrays by name, from which `Gaussian.read` restores it."""
         return {"mean": self.mean, "root": self.root, "numbers": np.array([self.trace, self.rank])}
 
     @classmethod
     def read(cls, arrays: Mapping[str, NDArray[np.float64]]) -> Self:
-        """What `arrays` gave."""
+        """Return the Gaussian that `arrays` was called on."""
         trace, rank = arrays["numbers"]
         return cls(arrays["mean"], arrays["root"], float(trace), int(rank))

@@ -1,4 +1,4 @@
-"""The Inception Score, from sums that are gathered batch by batch."""
+"""The Inception Score, from sums that grow batch by batch."""
 
 from typing import Any
 
@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 
 class InceptionScore:
-    """exp E KL(p(y|x) || p(y)) of logits, in `splits` parts of `count` samples as they come, whose sizes differ by one
-    at the most; from 1 to the number of classes.
+    """The Inception Score exp E KL(p(y|x) || p(y)) of logits that come batch by batch.
 
-    With several parts the score is their mean, and their standard deviation is a measure of its noise. A part keeps
-    sums over its samples, so memory does not grow with their number.
+    It is between 1 and the number of classes. The `count` samples are split, in the order in which they come, into
+    `splits` parts whose sizes differ by one at most. With several parts, the Inception Score is the mean of the parts'
+    scores, and their standard deviation measures its noise. A part keeps only sums over its samples, so memory does not
+    grow with their number.
 
     Source: Salimans et al. 2016, section 4, which has 10 parts of 5,000.
     """
@@ -22,26 +23,30 @@ class InceptionScore:
         self._seen = 0
 
     def update(self, logits: NDArray[Any]) -> None:
-        """Take logits (n, classes) of the next n samples."""
+        """Add the logits (n, classes) of the next n samples."""
         from scipy.special import log_softmax
 
         while len(logits):
             part = int(np.searchsorted(self._ends, self._seen, side="right"))
-            now, logits = np.split(logits, [end - self._seen for end in self._ends[part : part + 1]] or [len(logits)])
-            logs = log_softmax(now.astype(np.float64), axis=1)
+            batch, logits = np.split(logits, [end - self._seen for end in self._ends[part : part + 1]] or [len(logits)])
+            logs = log_softmax(batch.astype(np.float64), axis=1)
             sums = self._sums[part]
-            sums[0] += len(now)
+            sums[0] += len(batch)
             sums[1] += (np.exp(logs) * logs).sum()
             sums[2] = sums[2] + np.exp(logs).sum(0)
-            self._seen += len(now)
+            self._seen += len(batch)
 
     def scores(self) -> NDArray[np.float64]:
-        """The score of each part, (splits,)."""
+        """Return the score of each part, (splits,)."""
         return np.array([_score(*sums) for sums in self._sums])
 
 
 def _score(count: int, negative_entropy: float, total: NDArray[np.float64]) -> float:
-    """KL(p(y|x) || p(y)) is sum p log p - sum p log q, and its mean over x needs but the mean of p, which is q."""
+    """Return the score of one part from its sums.
+
+    KL(p(y|x) || p(y)) = sum p log p - sum p log q, where q = p(y) is the mean of p over x. The second sum is linear in
+    p, so its mean over x needs only the mean of p.
+    """
     marginal = total / count
     logs = np.log(marginal, where=marginal > 0, out=np.zeros_like(marginal))
     return float(np.exp(negative_entropy / count - (marginal * logs).sum()))

@@ -1,4 +1,4 @@
-"""The kernel distance: an unbiased figure, with its standard error."""
+"""The kernel distance: an unbiased metric, with its standard error."""
 
 from typing import Any, NamedTuple
 
@@ -7,20 +7,20 @@ from numpy.typing import NDArray
 
 
 class KernelDistance(NamedTuple):
-    """The squared maximum mean discrepancy, and its standard error; NaN where there is only one block."""
+    """The squared maximum mean discrepancy and its standard error, which is NaN if there is only one block."""
 
     value: float
     standard_error: float
 
 
 def kernel_distance(real: NDArray[Any], fake: NDArray[Any], *, blocks: int) -> KernelDistance:
-    """MMD^2 of features (n, d) and (m, d), both in random order, with the kernel (x.y / d + 1)^3.
+    """Return MMD^2 of features (n, d) and (m, d), both in random order, with the kernel (x.y / d + 1)^3.
 
-    It is unbiased, so it may be below 0. Both are cut into `blocks` blocks, of 2 or more each; the figure is the mean
-    over the blocks, and they tell its standard error. On Inception's features it is the KID.
+    It is unbiased, so it may be below 0. Both sets are cut into `blocks` blocks, each of 2 rows or more. The value is
+    the mean over the blocks, and the standard error comes from their spread. On Inception's features it is the KID.
 
-    Source: Binkowski et al. 2018, equation 4 and section 3.1; Zaremba et al. 2013 (blocks); TF-GAN's
-    `kernel_classifier_distance_and_std_from_activations` has such blocks, the smaller first.
+    Source: Binkowski et al. 2018, equation 4 and section 3.1; Zaremba et al. 2013 (blocks). TF-GAN's
+    `kernel_classifier_distance_and_std_from_activations` has such blocks too, with the smaller ones first.
     """
     pairs = zip(np.array_split(real, blocks), np.array_split(fake, blocks), strict=True)
     values = np.array([_unbiased(x.astype(np.float64), y.astype(np.float64)) for x, y in pairs])
@@ -29,7 +29,10 @@ def kernel_distance(real: NDArray[Any], fake: NDArray[Any], *, blocks: int) -> K
 
 
 def _unbiased(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
-    """Equation 4: the mean of the kernel within x and within y, but for the diagonals, less twice that between."""
+    """Return equation 4: the mean kernel within x, plus that within y, minus twice that between x and y.
+
+    The means within x and within y leave out the diagonal.
+    """
     from sklearn.metrics.pairwise import polynomial_kernel
 
     def within(z: NDArray[np.float64]) -> float:

@@ -1,1 +1,1 @@
-"""Pairs of networks, one a file."""
+"""Architectures: pairs of a generator and a discriminator, one in each file."""

@@ -16,14 +16,17 @@ from ganfreeze.types import Count, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Dcgan(Architecture):
-    """Strided convolutions, BatchNormalization, ReLU in the generator and LeakyReLU(0.2) in the discriminator.
+    """Networks of strided convolutions, with BatchNormalization, for square images.
 
-    The image is halved while its side is even and stays at 4 or more, at least twice: 64 and 32 end at 4, 28 at 7,
-    8 at 2. The channels double with each halving, from `filters` on. `batch_norm` puts BatchNormalization into
-    the discriminator, after every convolution but the first; whether freezing mechanisms agree depends on it.
+    Activations are ReLU in the generator and LeakyReLU(0.2) in the discriminator. The discriminator halves the image at
+    least twice, and more often as long as the side is even and its half is 4 or more: 64 and 32 end at 4, 28 at 7,
+    8 at 2. The first convolution has `filters` channels, and each further one doubles them. The generator mirrors this.
 
-    Source: Radford, Metz, Chintala 2016, section 3 and figure 1; kernels of 4 as in its PyTorch port, because a
-    kernel that the stride divides leaves no checkerboard.
+    `batch_norm` adds BatchNormalization to the discriminator, after every convolution but the first. With it, freezing
+    mechanisms can give different results.
+
+    Source: Radford, Metz, Chintala 2016, section 3 and figure 1. Kernels are 4x4 as in its PyTorch port: a kernel whose
+    size is a multiple of the stride leaves no checkerboard pattern.
     """
 
     latent_dim: Count = 100
@@ -33,27 +36,29 @@ class Dcgan(Architecture):
     def is_independent(self) -> bool:
         return not self.batch_norm
 
-    def check(self, image_shape: tuple[int, ...]) -> None:
-        size = image_shape[:2]
-        if len(image_shape) != 3 or size[0] != size[1] or size[0] % 4 or not 8 <= size[0] <= 64:
-            shown = "x".join(map(str, size)) if len(image_shape) == 3 else f"points of {image_shape[0]} dimensions"
+    def check(self, example_shape: tuple[int, ...]) -> None:
+        size = example_shape[:2]
+        if len(example_shape) != 3 or size[0] != size[1] or size[0] % 4 or not 8 <= size[0] <= 64:
+            shown = "x".join(map(str, size)) if len(example_shape) == 3 else f"points of {example_shape[0]} dimensions"
             raise BadInput(
-                f"architecture=dcgan builds for square images whose side is a multiple of 4 from 8 to 64; this data "
-                f"set's are {shown}. Choose architecture=mlp, or another size where the data set has one."
+                f"architecture=dcgan needs square images whose side is a multiple of 4 from 8 to 64; this data set's "
+                f"are {shown}. Choose architecture=mlp, or another size if the data set has one."
             )
 
-    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
+    def generate(
+        self, keras: Any, latent: Tensor, example_shape: tuple[int, ...], random: np.random.Generator
+    ) -> Tensor:
         layers = keras.layers
         kernel = {"kernel_initializer": normal(keras, random, 0.02)}
-        widths = self._widths(image_shape)
-        base = image_shape[0] // 2 ** len(widths)
+        widths = self._widths(example_shape)
+        base = example_shape[0] // 2 ** len(widths)
         x = layers.Dense(base * base * widths[-1], use_bias=False, **kernel)(latent)
         x = layers.Reshape((base, base, widths[-1]))(x)
         for width in reversed(widths[:-1]):
             x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
             x = double(keras, width, use_bias=False, **kernel)(x)
         x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-        return double(keras, image_shape[2], activation="tanh", **kernel)(x)
+        return double(keras, example_shape[2], activation="tanh", **kernel)(x)
 
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
         layers = keras.layers
@@ -66,8 +71,8 @@ class Dcgan(Architecture):
             x = leaky_relu(keras, 0.2)(x)
         return layers.Dense(1, **kernel)(layers.Flatten()(x))
 
-    def _widths(self, image_shape: Sequence[int]) -> Sequence[int]:
-        return [self.filters * 2**level for level in range(_halvings(image_shape[0]))]
+    def _widths(self, example_shape: Sequence[int]) -> Sequence[int]:
+        return [self.filters * 2**level for level in range(_halvings(example_shape[0]))]
 
 
 def _halvings(side: int) -> int:

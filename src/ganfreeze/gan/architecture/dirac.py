@@ -1,4 +1,4 @@
-"""The smallest GAN there is: one number each."""
+"""The smallest GAN: each network has one weight."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -15,9 +15,10 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 @dataclass(frozen=True, kw_only=True)
 class Dirac(Architecture):
-    """The generator makes the point theta, whatever the latent vector; the discriminator's logit is psi * x.
+    """The Dirac GAN: G(z) = theta for every latent vector z, and D(x) = psi * x.
 
-    A logit above 0 says "real" here; the paper's discriminator rates fakes higher, so its start (1, 1) is (1, -1) here.
+    Here a logit above 0 means "real". The paper has the opposite sign, so its start (1, 1) is (theta, psi) = (1, -1)
+    here.
 
     Source: Mescheder, Geiger, Nowozin 2018, definition 2.1.
     """
@@ -29,18 +30,20 @@ class Dirac(Architecture):
     def is_independent(self) -> bool:
         return True
 
-    def check(self, image_shape: tuple[int, ...]) -> None:
-        if image_shape != (1,):
+    def check(self, example_shape: tuple[int, ...]) -> None:
+        if example_shape != (1,):
             raise BadInput(
-                f"architecture=dirac plays on a line, with points of shape (1,); this data set's are {image_shape}. "
+                f"architecture=dirac plays on a line, with points of shape (1,); this data set's are {example_shape}. "
                 "Choose dataset=dirac, or another architecture."
             )
 
-    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
+    def generate(
+        self, keras: Any, latent: Tensor, example_shape: tuple[int, ...], random: np.random.Generator
+    ) -> Tensor:
         theta = self.theta
 
         class Point(keras.layers.Layer):
-            """(batch, 1), everywhere theta."""
+            """A layer whose output is theta for every example: (batch, 1)."""
 
             def build(self, input_shape: Any) -> None:
                 start = keras.initializers.Constant(theta)

@@ -1,4 +1,4 @@
-"""The dense networks of Keras-GAN's `gan.py`, which the question "why does it still train?" quotes."""
+"""The dense networks of Keras-GAN's `gan.py`, the code in the question "Why does the discriminator still train?"."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +14,13 @@ from ganfreeze.types import Count, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Mlp(Architecture):
-    """Generator 256-512-1024 with LeakyReLU(0.2) and BatchNormalization(0.8), tanh; discriminator 512-256 with
-    LeakyReLU(0.2).
+    """The dense networks of Keras-GAN, for images or points of any shape.
 
-    One change: the discriminator ends in a logit, not in a sigmoid, for the losses take logits. Binary cross-entropy
-    of the sigmoid is the `nonsaturating` loss of the logit.
+    Generator: hidden layers of 256, 512 and 1024 with LeakyReLU(0.2) and BatchNormalization(0.8), then tanh.
+    Discriminator: hidden layers of 512 and 256 with LeakyReLU(0.2).
+
+    One thing differs from Keras-GAN: the output of the discriminator is a logit, without a sigmoid, because the losses
+    take logits. Binary cross-entropy of the sigmoid is the `nonsaturating` loss of the logit.
 
     Source: eriklindernoren/Keras-GAN, gan/gan.py.
     """
@@ -28,16 +30,18 @@ class Mlp(Architecture):
     def is_independent(self) -> bool:
         return True
 
-    def check(self, image_shape: tuple[int, ...]) -> None:
-        """Any shape will do."""
+    def check(self, example_shape: tuple[int, ...]) -> None:
+        """Accept every shape."""
 
-    def generate(self, keras: Any, latent: Tensor, image_shape: tuple[int, ...], random: np.random.Generator) -> Tensor:
+    def generate(
+        self, keras: Any, latent: Tensor, example_shape: tuple[int, ...], random: np.random.Generator
+    ) -> Tensor:
         x = latent
         for units in (256, 512, 1024):
             x = _dense(keras, random, units)(x)
             x = keras.layers.BatchNormalization(momentum=0.8)(leaky_relu(keras, 0.2)(x))
-        x = _dense(keras, random, int(np.prod(image_shape)), "tanh")(x)
-        return keras.layers.Reshape(image_shape)(x)
+        x = _dense(keras, random, int(np.prod(example_shape)), "tanh")(x)
+        return keras.layers.Reshape(example_shape)(x)
 
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
         x = keras.layers.Flatten()(examples)

@@ -1,1 +1,1 @@
-"""Which of the discriminator's layers stay still in its own phase as well, one a file."""
+"""Choices of discriminator layers that stay frozen even in the discriminator phase, one in each file."""

@@ -1,4 +1,4 @@
-"""What a file in `freeze/` holds."""
+"""The base class of choices of discriminator layers that stay frozen."""
 
 from abc import ABC, abstractmethod
 
@@ -6,8 +6,15 @@ from ganfreeze.gan.networks import Networks
 
 
 class Freeze(ABC):
-    """What a file in `freeze/` holds: which layers of the discriminator stay still in its own phase as well."""
+    """A choice of discriminator layers that stay frozen even in the discriminator phase.
+
+    The base class of every file in `freeze/`.
+    """
 
     @abstractmethod
     def apply(self, networks: Networks) -> Networks:
-        """Hold the layers. Raises BadInput where the discriminator has no such layers to spare."""
+        """Freeze the layers, and return the networks with these as `held`.
+
+        Raises:
+            BadInput: the discriminator has too few layers.
+        """

@@ -1,4 +1,4 @@
-"""FreezeD: the discriminator's lower layers stay still in its own phase too."""
+"""FreezeD: the discriminator's lower layers stay frozen even in the discriminator phase."""
 
 from dataclasses import dataclass, replace
 
@@ -10,8 +10,10 @@ from ganfreeze.types import Count
 
 @dataclass(frozen=True, kw_only=True)
 class Lower(Freeze):
-    """Hold the `layers` layers with a kernel that are nearest to the image, and what comes before the next kernel, such
-    as their BatchNormalization, which then runs in inference mode in every phase and under every strategy.
+    """The lowest `layers` layers that have a kernel stay frozen; the lowest layer is the one nearest to the input.
+
+    Layers between the last of these and the next kernel are frozen as well. BatchNormalization among them runs in
+    inference mode in every phase and under every strategy.
 
     Source: Mo, Cho, Shin 2020, section 3 (for fine-tuning a pretrained discriminator).
     """
@@ -20,12 +22,14 @@ class Lower(Freeze):
 
     def apply(self, networks: Networks) -> Networks:
         layers = networks.discriminator.layers
-        kernels = [at for at, layer in enumerate(layers) if any(len(each.shape) > 1 for each in layer.weights)]
+        kernels = [
+            index for index, layer in enumerate(layers) if any(len(weight.shape) > 1 for weight in layer.weights)
+        ]
         if self.layers >= len(kernels):
             most = f"at most {len(kernels) - 1} can be held" if len(kernels) > 1 else "set freeze=none"
             raise BadInput(
-                f"freeze.layers={self.layers}: this discriminator has {len(kernels)} layers with a kernel, and one at "
-                f"least must train; {most}."
+                f"freeze.layers={self.layers}: this discriminator has {len(kernels)} layers with a kernel, and at "
+                f"least one must train; {most}."
             )
         held = tuple(layer for layer in layers[: kernels[self.layers]] if layer.weights)
         weights = tuple(weight for layer in held for weight in layer.trainable_weights)

@@ -1,4 +1,4 @@
-"""The whole discriminator trains in its phase."""
+"""No frozen layers: the whole discriminator trains in its phase."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ganfreeze.gan.networks import Networks
 
 @dataclass(frozen=True)
 class NoFreeze(Freeze):
-    """No layer is held."""
+    """No layer stays frozen in the discriminator phase."""
 
     def apply(self, networks: Networks) -> Networks:
         return networks

@@ -1,2 +1,5 @@
-"""Layers of either Keras, computed otherwise where a processor's libraries leave something to be had: the same but for
-rounding, and under Keras' names. On a GPU, whose libraries were not measured, they are those of Keras."""
+"""Keras layers with faster operations for a processor.
+
+They have the names of Keras' own layers and give the same results, up to rounding. On a GPU they are Keras' own layers,
+because GPU libraries were not measured.
+"""

@@ -1,13 +1,14 @@
-"""Convolutions that halve an image and double one, where a processor's libraries leave something to be had.
+"""Convolutions that halve or double an image, with faster operations for a processor.
 
-Kernels are 4x4 and move by 2. Two of the things that such layers compute are made of matrix products here, and are the
-same but for rounding (`python benchmarks/layers.py` times them beside the libraries'):
+Kernels are 4x4, the stride is 2. Two operations of such layers are computed by matrix products here. The results are
+the same up to rounding. `python benchmarks/layers.py` times them beside the library's operations.
 
-- Images of few channels from many: the generator's last layer, and the gradient that the discriminator's first one
-  hands on. oneDNN works on sixteen channels at a time, so of one or three most of its work is wasted.
-- The gradient of a kernel in half precision, which oneDNN computes no faster than in single.
+- Images of few channels from examples of many: the output of the generator's last layer, and the gradient of the input
+  of the discriminator's first layer. oneDNN computes sixteen channels at a time, so with one or three channels most of
+  its work is wasted.
+- The gradient of a kernel in half precision. oneDNN computes it no faster than in single precision.
 
-On a GPU, whose libraries were not measured, the layers are those of Keras.
+On a GPU the layers are Keras' own, because GPU libraries were not measured.
 """
 
 from collections.abc import Callable
@@ -20,14 +21,17 @@ from ganfreeze.types import Tensor
 
 _STRIDE = 2
 _KERNEL = 2 * _STRIDE
-_AT_ONCE = 16  # channels
-_BLOCKS = tuple(product((0, 1), repeat=2))  # of a kernel: four, of 2x2 pixels each, by how far they are down and right
+_CHANNELS_AT_ONCE = 16  # in oneDNN
+_BLOCKS = tuple(product((0, 1), repeat=2))  # the (row, column) of the four 2x2 blocks of a kernel
 
 Gradients = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def halve(keras: Any, filters: int, **options: Any) -> Any:
-    """`Conv2D(filters, 4, 2, "same")` of either Keras: images (batch, 2 h, 2 w, c) to (batch, h, w, filters)."""
+    """Return a layer `Conv2D(filters, 4, 2, "same")` of either Keras.
+
+    It maps images (batch, 2 h, 2 w, c) to (batch, h, w, filters).
+    """
 
     class Conv2D(keras.layers.Conv2D):
         def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
@@ -38,7 +42,10 @@ def halve(keras: Any, filters: int, **options: Any) -> Any:
 
 
 def double(keras: Any, channels: int, **options: Any) -> Any:
-    """`Conv2DTranspose(channels, 4, 2, "same")` of either Keras: (batch, h, w, f) to images (batch, 2 h, 2 w, c)."""
+    """Return a layer `Conv2DTranspose(channels, 4, 2, "same")` of either Keras.
+
+    It maps (batch, h, w, f) to images (batch, 2 h, 2 w, channels).
+    """
 
     class Conv2DTranspose(keras.layers.Conv2DTranspose):
         def call(self, inputs: Tensor) -> Tensor:
@@ -50,7 +57,7 @@ def double(keras: Any, channels: int, **options: Any) -> Any:
 
 
 def _halved(images: Tensor, kernel: Tensor) -> Tensor:
-    """(b, 2 h, 2 w, c) and (4, 4, c, f) to (b, h, w, f)."""
+    """Return the convolution: (b, 2 h, 2 w, c) and (4, 4, c, f) to (b, h, w, f)."""
 
     def convolve(images: Tensor, kernel: Tensor) -> tuple[Tensor, Gradients]:
         def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,8 +69,8 @@ def _halved(images: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _doubled(examples: Tensor, kernel: Tensor) -> Tensor:
-    """(b, h, w, f) and (4, 4, c, f) to (b, 2 h, 2 w, c)."""
-    if kernel.shape[2] < _AT_ONCE:
+    """Return the transposed convolution: (b, h, w, f) and (4, 4, c, f) to (b, 2 h, 2 w, c)."""
+    if kernel.shape[2] < _CHANNELS_AT_ONCE:
         return _doubled_by_product(examples, kernel)
 
     def convolve(examples: Tensor, kernel: Tensor) -> tuple[Tensor, Gradients]:
@@ -78,10 +85,12 @@ def _doubled(examples: Tensor, kernel: Tensor) -> Tensor:
 
 
 def _of_kernel(images: Tensor, upstream: Tensor) -> Tensor:
-    """The kernel's gradient, (4, 4, c, f): each example (b, h, w, f) of `upstream` by the 4x4 pixels of the images
-    (b, 2 h, 2 w, c) that it came from."""
+    """Return the gradient of the kernel, (4, 4, c, f), from images (b, 2 h, 2 w, c) and `upstream`, (b, h, w, f).
+
+    It sums, over all places of `upstream`, the 4x4 pixels below the kernel at this place, times `upstream` there.
+    """
     channels, filters = images.shape[3], upstream.shape[3]
-    if images.dtype.size == 2 and channels >= _AT_ONCE:
+    if images.dtype.size == 2 and channels >= _CHANNELS_AT_ONCE:
         return _of_kernel_by_products(images, upstream)
     return tf.raw_ops.Conv2DBackpropFilter(
         input=images,
@@ -93,25 +102,29 @@ def _of_kernel(images: Tensor, upstream: Tensor) -> Tensor:
 
 
 def _doubled_by_product(examples: Tensor, kernel: Tensor) -> Tensor:
-    """One product says for every place what it adds to the 4x4 pixels around it, and sums of those are the image.
+    """Return what `_doubled` returns, computed by one matrix product.
 
-    A kernel covers four blocks of pixels, each of which is one pixel of 4 c channels until the end. The outermost row
-    of pixels at each side lies outside the image.
+    The product gives the 4x4 pixels that every place of `examples` adds to the image. These overlap; their sum is the
+    image. The 4x4 pixels are four blocks of 2x2. Until the end each block is one pixel of 4 c channels. The outermost
+    row of pixels at each side lies outside the image and is cut off.
     """
     _, height, width, filters = examples.shape
     channels = kernel.shape[2]
     blocks = tf.transpose(tf.reshape(kernel, (2, 2, 2, 2, channels, filters)), (0, 2, 1, 3, 4, 5))
     added = tf.matmul(tf.reshape(examples, (-1, filters)), tf.reshape(blocks, (-1, filters)), transpose_b=True)
-    each = tf.split(tf.reshape(added, (-1, height, width, 16 * channels)), len(_BLOCKS), axis=-1)
+    added_blocks = tf.split(tf.reshape(added, (-1, height, width, 16 * channels)), len(_BLOCKS), axis=-1)
     placed = [
         tf.pad(block, ((0, 0), (down, 1 - down), (right, 1 - right), (0, 0)))
-        for block, (down, right) in zip(each, _BLOCKS, strict=True)
+        for block, (down, right) in zip(added_blocks, _BLOCKS, strict=True)
     ]
     return tf.nn.depth_to_space(tf.add_n(placed), _STRIDE)[:, 1:-1, 1:-1]
 
 
 def _of_kernel_by_products(images: Tensor, upstream: Tensor) -> Tensor:
-    """A product for each of the kernel's four blocks, with the blocks of pixels that it lay on."""
+    """Return what `_of_kernel` returns, computed by one matrix product for each of the kernel's four 2x2 blocks.
+
+    Each product multiplies the pixels below one block of the kernel by `upstream`.
+    """
     _, height, width, filters = upstream.shape
     channels = images.shape[3]
     pixels = tf.nn.space_to_depth(tf.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0))), _STRIDE)

@@ -1,4 +1,4 @@
-"""Dense layers whose gradient leaves their kernel as it lies in memory."""
+"""Dense layers whose gradient needs no transposed copy of the kernel."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +9,11 @@ from ganfreeze.types import Tensor
 
 
 def dense(keras: Any, units: int, **options: Any) -> Any:
-    """`Dense(units)` of either Keras, (batch, inputs) to (batch, units).
+    """Return a layer `Dense(units)` of either Keras: (batch, inputs) to (batch, units).
 
-    The gradient of what came in is a product with the transposed kernel, and XLA, for one, transposes a kernel of a
-    million weights before it multiplies 32 rows by it, which can take as long as the product. Here the product is that
-    of the kernel and the transposed rows, and its small result is transposed (`python benchmarks/layers.py`).
+    The gradient of the inputs is a product with the transposed kernel. XLA, for example, first transposes a kernel of a
+    million weights to multiply it by 32 rows; this can take as long as the product. Here the kernel is multiplied by
+    the transposed rows, and the small result is transposed. `python benchmarks/layers.py` times both.
     """
 
     class Dense(keras.layers.Dense):
@@ -26,7 +26,7 @@ def dense(keras: Any, units: int, **options: Any) -> Any:
 
 
 def _product(rows: Tensor, kernel: Tensor) -> Tensor:
-    """(b, inputs) and (inputs, units) to (b, units)."""
+    """Return rows @ kernel: (b, inputs) and (inputs, units) to (b, units)."""
 
     def multiply(rows: Tensor, kernel: Tensor) -> tuple[Tensor, Callable[[Tensor], tuple[Tensor, Tensor]]]:
         def gradients(upstream: Tensor) -> tuple[Tensor, Tensor]:
@@ -38,11 +38,11 @@ def _product(rows: Tensor, kernel: Tensor) -> Tensor:
 
 
 def back(upstream: Tensor, kernel: Tensor) -> Tensor:
-    """(b, units) and (inputs, units) to (b, inputs).
+    """Return the gradient of the inputs, upstream @ kernel^T: (b, units) and (inputs, units) to (b, inputs).
 
-    XLA would take a transposed product for the product of transposed matrices again; the maximum, which changes no
-    finite number, keeps the two apart. An infinite one of half precision has to stay one, for the loss's scale is found
-    by it, so there the product is the plain one.
+    XLA would rewrite a transposed product as a product of transposed matrices. The maximum between product and
+    transpose prevents this, and changes no finite number. In half precision the product is the plain one: there an
+    infinite value must stay infinite, because the optimizer finds the scale of the loss by it.
     """
     if upstream.dtype.size == 2:
         return tf.matmul(upstream, kernel, transpose_b=True)

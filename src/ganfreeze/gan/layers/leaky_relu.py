@@ -1,4 +1,4 @@
-"""LeakyReLU, with a gradient that leaves what came in alone."""
+"""LeakyReLU, with a gradient that does not need the input."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,11 @@ from ganfreeze.types import Tensor
 
 
 def leaky_relu(keras: Any, slope: float) -> Any:
-    """`LeakyReLU(slope)` of either Keras: max(x, slope x), for a slope above 0.
+    """Return a layer `LeakyReLU(slope)` of either Keras: max(x, slope x), for a slope above 0.
 
-    The result has the sign of x, which is all that the gradient asks for. TensorFlow's keeps x for it; without that, a
-    convolution or a product, its bias and this can be one operation, and there is less to keep.
+    The gradient needs only the sign of x, and the result has the same sign. TensorFlow's gradient keeps x in memory;
+    this one keeps the result. So a convolution or product, its bias and LeakyReLU can be one operation, and less memory
+    is needed.
     """
 
     def activate(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

@@ -1,1 +1,1 @@
-"""Adversarial losses, one a file."""
+"""Adversarial losses, one in each file."""

@@ -1,4 +1,4 @@
-"""What a file in `loss/` holds."""
+"""The base class of losses."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -7,14 +7,14 @@ from ganfreeze.types import Choices, Tensor
 
 
 class Loss(ABC):
-    """What a file in `loss/` holds: two pure functions of the discriminator's logits, each of shape (batch, 1).
+    """Two pure functions of the discriminator's logits, each (batch, 1): the base class of every file in `loss/`.
 
-    `couples` is True where real and fake logits enter the discriminator's loss together, so that it is no sum of a
-    term of each; the generator's loss then needs the real logits too. `boundary` is the logit above which the
-    discriminator calls an image real, which its accuracy is counted by.
+    `couples` is True if the discriminator's loss is not the sum of a real term and a fake term. The generator's loss
+    then needs the real logits too. `boundary` is the logit above which the discriminator calls an example real; its
+    accuracy is computed with it.
     """
 
-    limits: ClassVar[Choices] = {}
+    supports: ClassVar[Choices] = {}
     couples: ClassVar[bool] = False
     boundary: ClassVar[float] = 0.0
 
@@ -22,8 +22,8 @@ class Loss(ABC):
     def discriminator(
         self, real_logits: Tensor, fake_logits: Tensor, real_weights: Tensor = 1.0, fake_weights: Tensor = 1.0
     ) -> Tensor:
-        """The mean loss over the batch, a scalar; a weight of 0 leaves that side's term out."""
+        """Return the discriminator's mean loss over the batch, a scalar. A weight of 0 leaves that term out."""
 
     @abstractmethod
     def generator(self, real_logits: Tensor | None, fake_logits: Tensor) -> Tensor:
-        """The mean loss over the batch, a scalar; `real_logits` is None unless the loss `couples`."""
+        """Return the generator's mean loss over the batch, a scalar. Without `couples`, `real_logits` may be None."""

@@ -9,7 +9,9 @@ from ganfreeze.types import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Hinge(Loss):
-    """Discriminator: E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))); generator: -E D(G(z)).
+    """The hinge loss.
+
+    Discriminator: E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))). Generator: -E D(G(z)).
 
     Source: Miyato et al. 2018, equations 16 and 17; TF-GAN's `wasserstein_hinge_*_loss`.
     """

@@ -9,7 +9,9 @@ from ganfreeze.types import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class LeastSquares(Loss):
-    """Discriminator: E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2; generator: E (D(G(z)) - 1)^2 / 2.
+    """The least-squares loss.
+
+    Discriminator: E (D(x) - 1)^2 / 2 + E D(G(z))^2 / 2. Generator: E (D(G(z)) - 1)^2 / 2.
 
     Source: Mao et al. 2017, equation 9 (labels 0 and 1); TF-GAN's `least_squares_*_loss`.
     """

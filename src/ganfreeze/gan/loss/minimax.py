@@ -9,10 +9,12 @@ from ganfreeze.types import Fraction, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Minimax(Loss):
-    """Discriminator: -E log s(D(x)) - E log(1 - s(D(G(z)))); generator: E log(1 - s(D(G(z)))); s is the sigmoid.
+    """The original minimax loss.
 
-    TF-GAN's generator loss is the negated loss of a discriminator that sees logits of 1 for real images: it exceeds
-    the equation by the constant log s(1) = -0.3133, which has no gradient. `label_smoothing` as in `nonsaturating`.
+    Discriminator: -E log s(D(x)) - E log(1 - s(D(G(z)))). Generator: E log(1 - s(D(G(z)))). s is the sigmoid.
+
+    TF-GAN computes the generator's loss as the negated loss of a discriminator whose real logits are all 1. This adds
+    the constant log s(1) = -0.3133 to the equation; its gradient is 0. `label_smoothing` is as in `nonsaturating`.
 
     Source: Goodfellow et al. 2014, equation 1; TF-GAN's `minimax_*_loss`.
     """

@@ -9,11 +9,13 @@ from ganfreeze.types import Fraction, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Nonsaturating(Loss):
-    """Discriminator: -E log s(D(x)) - E log(1 - s(D(G(z)))); generator: -E log s(D(G(z))); s is the sigmoid.
+    """The non-saturating loss, which is binary cross-entropy on the logits.
 
-    `label_smoothing` in [0, 1] replaces the target 1 of real images by 1 - label_smoothing / 2, as TF-GAN does.
+    Discriminator: -E log s(D(x)) - E log(1 - s(D(G(z)))). Generator: -E log s(D(G(z))). s is the sigmoid.
 
-    Source: Goodfellow et al. 2014, section 3; TF-GAN's `modified_*_loss`. It is what binary cross-entropy computes.
+    `label_smoothing` in [0, 1] replaces the target 1 of real examples by 1 - label_smoothing / 2, as in TF-GAN.
+
+    Source: Goodfellow et al. 2014, section 3; TF-GAN's `modified_*_loss`.
     """
 
     label_smoothing: Fraction = 0.0

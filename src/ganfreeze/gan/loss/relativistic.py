@@ -10,16 +10,18 @@ from ganfreeze.types import Choices, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Relativistic(Loss):
-    """With R = D(x) - E D(G(z)) and F = D(G(z)) - E D(x): discriminator: -E log s(R) - E log(1 - s(F)); generator:
-    -E log(1 - s(R)) - E log s(F); s is the sigmoid.
+    """The relativistic average loss.
 
-    Real and fake logits enter together: the loss is no sum of two terms, so `update` must have joint batches, and
-    the generator phase sees the real batch too.
+    Let R = D(x) - E D(G(z)) and F = D(G(z)) - E D(x); s is the sigmoid. Discriminator: -E log s(R) - E log(1 - s(F)).
+    Generator: -E log(1 - s(R)) - E log s(F).
+
+    The loss is not the sum of a real term and a fake term. So `update` must have joint batches, and the generator
+    phase needs the real batch too.
 
     Source: Jolicoeur-Martineau 2018, equations 14 to 16; TF-GAN's `relativistic_*_loss`.
     """
 
-    limits: ClassVar[Choices] = {"update.batches": ["joint"]}
+    supports: ClassVar[Choices] = {"update.batches": ["joint"]}
     couples = True
 
     def discriminator(

@@ -9,10 +9,12 @@ from ganfreeze.types import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Wasserstein(Loss):
-    """Discriminator (critic): E D(G(z)) - E D(x); generator: -E D(G(z)).
+    """The Wasserstein loss.
 
-    A critic must be held Lipschitz by something else; this is the bare loss. Its logits have no natural zero, so its
-    accuracy, counted by the sign, is a convention and no measure of success.
+    Discriminator (critic): E D(G(z)) - E D(x). Generator: -E D(G(z)).
+
+    The critic must be Lipschitz; this loss does not ensure it, so a regularizer must. The logits have no natural zero.
+    The accuracy counts their signs, which is only a convention and does not measure success.
 
     Source: Arjovsky, Chintala, Bottou 2017, equation 2 and algorithm 1; TF-GAN's `wasserstein_*_loss`.
     """

@@ -1,1 +1,1 @@
-"""Optimizers, one a file."""
+"""Optimizers, one in each file."""

@@ -9,7 +9,7 @@ from ganfreeze.types import Momentum, Rate
 
 @dataclass(frozen=True, kw_only=True)
 class Adam(OptimizerPair):
-    """Adam with a rate for each network.
+    """Adam, with a learning rate for each network.
 
     Source: Kingma & Ba 2015, algorithm 1; the default rate and beta1 are DCGAN's (Radford et al. 2016, section 4).
     """

@@ -1,4 +1,4 @@
-"""Optimizers of both networks, of either Keras, and how their rates fall."""
+"""The base class of optimizers, and the pair of Keras optimizers that it builds."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,21 +13,21 @@ from ganfreeze.types import PhaseName, Precision, Tensor, Variable
 
 @dataclass(frozen=True)
 class Optimizers:
-    """A Keras optimizer for each network, or the same one twice."""
+    """A Keras optimizer for each network, or the same one for both."""
 
     generator: Any
     discriminator: Any
 
     @property
     def shared(self) -> bool:
-        """Whether there is only one."""
+        """Whether both networks share one optimizer."""
         return self.generator is self.discriminator
 
     def build(self, *, generator: Sequence[Variable], discriminator: Sequence[Variable]) -> None:
-        """Make the slots for these weights now.
+        """Create the slot variables for these weights now.
 
-        An optimizer of Keras 2.11 or later knows only the variables of its first use: shared between two trainers
-        without this, it raises a KeyError at the second.
+        An optimizer of Keras 2.11 or later knows only the variables of its first use. If two trainers share it and it
+        was not built for all variables, it raises a KeyError in the second trainer.
         """
         if self.shared:
             known = {id(variable): variable for variable in (*generator, *discriminator)}
@@ -37,24 +37,27 @@ class Optimizers:
             self.discriminator.build(list(discriminator))
 
     def scaled(self, phase: PhaseName, loss: Tensor) -> Tensor:
-        """What is to be differentiated instead of the loss: in half precision small gradients would vanish, so there it
-        is a multiple of the loss, a factor that the optimizer finds (Micikevicius et al. 2018, section 3.2)."""
+        """Return the loss to differentiate: a multiple of `loss` in half precision, else `loss` itself.
+
+        In half precision small gradients would become 0. The optimizer finds the factor (Micikevicius et al. 2018,
+        section 3.2).
+        """
         optimizer = getattr(self, phase)
         scale = getattr(optimizer, "get_scaled_loss", None) or getattr(optimizer, "scale_loss", None)  # Keras 2, 3
         return scale(loss) if scale else loss
 
     def apply(self, phase: PhaseName, gradients: Sequence[Tensor], weights: Sequence[Variable]) -> None:
-        """Take a step along the gradients of a `scaled` loss."""
+        """Update the weights by the gradients of a `scaled` loss."""
         optimizer = getattr(self, phase)
-        if hasattr(optimizer, "get_unscaled_gradients"):  # Keras 2; 3 does it itself
+        if hasattr(optimizer, "get_unscaled_gradients"):  # Keras 2; Keras 3 unscales them itself
             gradients = optimizer.get_unscaled_gradients(gradients)
         optimizer.apply_gradients(zip(gradients, weights, strict=True))
 
 
 class OptimizerPair(ABC):
-    """What a file in `optimizer/` holds: one rule for both networks, with a rate for each.
+    """One rule for both networks, with a learning rate for each: the base class of every file in `optimizer/`.
 
-    Two rates make TTUR (Heusel et al. 2017).
+    Two different rates make TTUR (Heusel et al. 2017).
     """
 
     generator_rate: float
@@ -62,10 +65,10 @@ class OptimizerPair(ABC):
 
     @abstractmethod
     def optimizer(self, keras: Any, rate: Any) -> Any:
-        """A Keras optimizer at this learning rate, a float or a Keras schedule."""
+        """Return a Keras optimizer with this learning rate, a float or a Keras schedule."""
 
     def check(self, update: Update) -> None:
-        """Raise BadInput where one optimizer would need two rates."""
+        """Raise BadInput if both networks share one optimizer but have different rates."""
         if update.optimizers == "shared" and self.generator_rate != self.discriminator_rate:
             raise BadInput(
                 f"update.optimizers=shared has one rate; optimizer.generator_rate={self.generator_rate} and "
@@ -75,7 +78,7 @@ class OptimizerPair(ABC):
     def build(
         self, *, keras: Any, schedule: Schedule, update: Update, steps: int, precision: Precision = "float32"
     ) -> Optimizers:
-        """Build the optimizers for a run of this many steps; in mixed_float16 they scale the loss."""
+        """Build the optimizers for a run of this many steps. In mixed_float16 they scale the loss."""
 
         def build(phase: PhaseName, rate: float) -> Any:
             iterations = steps * update.iterations(phase)

@@ -9,7 +9,7 @@ from ganfreeze.types import Momentum, Rate
 
 @dataclass(frozen=True, kw_only=True)
 class Rmsprop(OptimizerPair):
-    """RMSprop with a rate for each network.
+    """RMSprop, with a learning rate for each network.
 
     Source: Tieleman & Hinton 2012, lecture 6.5; the default rate is WGAN's (Arjovsky et al. 2017, algorithm 1).
     """

@@ -9,7 +9,9 @@ from ganfreeze.types import Momentum, Rate
 
 @dataclass(frozen=True, kw_only=True)
 class Sgd(OptimizerPair):
-    """Gradient descent with a rate for each network, w <- w + v, v <- momentum * v - rate * gradient.
+    """Stochastic gradient descent, with a learning rate for each network.
+
+    v <- momentum * v - rate * gradient, then w <- w + v.
 
     Source: Robbins & Monro 1951; momentum after Polyak 1964.
     """

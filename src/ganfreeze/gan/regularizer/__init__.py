@@ -1,1 +1,1 @@
-"""What keeps the game stable beside the loss, one a file."""
+"""Regularizers: penalties on the loss and bounds on the weights, one in each file."""

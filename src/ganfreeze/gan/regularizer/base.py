@@ -1,4 +1,4 @@
-"""What a file in `regularizer/` holds."""
+"""The base class of regularizers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from ganfreeze.types import Choices, PhaseName, Tensor, Variable
 
 
 class PhaseContext(NamedTuple):
-    """What a phase is about to differentiate: both networks, the loss, and its batch.
+    """The inputs of the loss that a phase differentiates: both networks, the loss function and the batch.
 
-    `real` and `fakes` are examples of one shape, `latent` (batch, latent_dim); `fakes` is constant in the discriminator
-    phase, a function of the generator's weights in the generator phase.
+    `real` and `fakes` are examples of the same shape, `latent` is (batch, latent_dim). In the discriminator phase
+    `fakes` is constant. In the generator phase it is a function of the generator's weights.
     """
 
     networks: Networks
@@ -24,18 +24,18 @@ class PhaseContext(NamedTuple):
 
 
 class Regularizer(ABC):
-    """What a file in `regularizer/` holds: what keeps the game stable beside the loss.
+    """A rule beside the loss that keeps training stable: the base class of every file in `regularizer/`.
 
-    It is added to a phase's loss, differentiated with it, or bounds the discriminator's weights after its phase. An
-    implementation that penalizes needs a strategy that differentiates by a tape of its own.
+    It adds a penalty to the loss of a phase, or it bounds the discriminator's weights after the discriminator phase. A
+    penalty is differentiated together with the loss, so it needs a strategy that uses its own gradient tape.
     """
 
-    limits: ClassVar[Choices] = {}
+    supports: ClassVar[Choices] = {}
 
     @abstractmethod
-    def penalty(self, phase: PhaseName, play: PhaseContext) -> Tensor | float:
-        """A scalar to be added to the loss of this phase."""
+    def penalty(self, phase: PhaseName, context: PhaseContext) -> Tensor | float:
+        """Return the scalar that is added to the loss of this phase."""
 
     @abstractmethod
     def constrain(self, weights: Sequence[Variable]) -> None:
-        """Bound the discriminator's weights, after each of its phases."""
+        """Bound the discriminator's weights. Called after each discriminator phase."""

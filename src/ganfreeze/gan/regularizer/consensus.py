@@ -11,27 +11,31 @@ from ganfreeze.types import Choices, PhaseName, Rate, Tensor, Variable
 
 @dataclass(frozen=True, kw_only=True)
 class Consensus(Regularizer):
-    """Both losses gain weight / 2 * |v|^2, where v is the gradient vector field: the gradient of the generator's loss
-    by its weights, and of the discriminator's by its own. So both are drawn to where neither moves.
+    """A penalty on the length of the gradient vector field; it draws both networks to a point where neither moves.
 
-    The penalty runs both networks in training mode in both phases, so BatchNormalization's averages move once more.
+    It adds weight / 2 * |v|^2 to both losses. The field v joins two gradients: that of the generator's loss by the
+    generator's weights, and that of the discriminator's loss by the discriminator's weights.
+
+    The penalty runs both networks in training mode in both phases. So the moving averages of BatchNormalization are
+    updated one more time.
 
     Source: Mescheder, Nowozin, Geiger 2017, algorithm 2; `weight` is its gamma.
     """
 
-    limits: ClassVar[Choices] = {"update.batches": ["joint"]}
+    supports: ClassVar[Choices] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
 
-    def penalty(self, phase: PhaseName, play: PhaseContext) -> Tensor:
-        generator, discriminator = play.networks.generator, play.networks.discriminator
+    def penalty(self, phase: PhaseName, context: PhaseContext) -> Tensor:
+        generator, discriminator = context.networks.generator, context.networks.discriminator
         weights = [*generator.trainable_variables], [*discriminator.trainable_variables]
         with tf.GradientTape(persistent=True) as tape:
-            real_logits = discriminator(play.real, training=True)
-            fake_logits = discriminator(generator(play.latent, training=True), training=True)
-            generator_loss = play.loss.generator(real_logits if play.loss.couples else None, fake_logits)
-            discriminator_loss = play.loss.discriminator(real_logits, fake_logits)
+            real_logits = discriminator(context.real, training=True)
+            fake_logits = discriminator(generator(context.latent, training=True), training=True)
+            generator_loss = context.loss.generator(real_logits if context.loss.couples else None, fake_logits)
+            discriminator_loss = context.loss.discriminator(real_logits, fake_logits)
         field = [*tape.gradient(generator_loss, weights[0]), *tape.gradient(discriminator_loss, weights[1])]
-        return self.weight / 2 * tf.add_n([tf.reduce_sum(tf.square(each)) for each in field if each is not None])
+        squares = [tf.reduce_sum(tf.square(gradient)) for gradient in field if gradient is not None]
+        return self.weight / 2 * tf.add_n(squares)
 
     def constrain(self, weights: Sequence[Variable]) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The bare loss."""
+"""No regularizer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from ganfreeze.types import PhaseName, Variable
 
 @dataclass(frozen=True)
 class NoRegularizer(Regularizer):
-    """Adds nothing, bounds nothing."""
+    """A regularizer that adds no penalty and bounds no weight."""
 
-    def penalty(self, phase: PhaseName, play: PhaseContext) -> float:
+    def penalty(self, phase: PhaseName, context: PhaseContext) -> float:
         return 0.0
 
     def constrain(self, weights: Sequence[Variable]) -> None:

@@ -11,22 +11,25 @@ from ganfreeze.types import Choices, PhaseName, Rate, Tensor, Variable
 
 @dataclass(frozen=True, kw_only=True)
 class R1(Regularizer):
-    """The discriminator's loss gains weight / 2 * E |grad_x D(x)|^2 over real x, of packs where it takes those.
+    """A penalty on the discriminator's gradient at real examples.
 
-    Source: Mescheder, Geiger, Nowozin 2018, equation 9; its gamma is `weight`, 10 in the paper's experiments.
+    It adds weight / 2 * E |grad_x D(x)|^2 over real x to the discriminator's loss. If the discriminator takes packs,
+    x is a pack.
+
+    Source: Mescheder, Geiger, Nowozin 2018, equation 9; `weight` is its gamma, 10 in the paper's experiments.
     """
 
-    limits: ClassVar[Choices] = {"update.batches": ["joint"]}
+    supports: ClassVar[Choices] = {"update.batches": ["joint"]}
     weight: Rate = 10.0
 
-    def penalty(self, phase: PhaseName, play: PhaseContext) -> Tensor | float:
+    def penalty(self, phase: PhaseName, context: PhaseContext) -> Tensor | float:
         if phase == "generator":
             return 0.0
-        real = tf.convert_to_tensor(play.real)
+        real = tf.convert_to_tensor(context.real)
         with tf.GradientTape() as tape:
             tape.watch(real)
-            logits = play.networks.discriminator(real, training=True)
-        gradient = tf.reshape(tape.gradient(logits, real), (tf.shape(real)[0] // play.networks.packing, -1))
+            logits = context.networks.discriminator(real, training=True)
+        gradient = tf.reshape(tape.gradient(logits, real), (tf.shape(real)[0] // context.networks.packing, -1))
         return self.weight / 2 * tf.reduce_mean(tf.reduce_sum(tf.square(gradient), 1))
 
     def constrain(self, weights: Sequence[Variable]) -> None:

@@ -1,4 +1,4 @@
-"""Weight clipping, as WGAN does it."""
+"""Weight clipping, as in WGAN."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,16 @@ from ganfreeze.types import PhaseName, Rate, Variable
 
 @dataclass(frozen=True, kw_only=True)
 class WeightClip(Regularizer):
-    """After each of the discriminator's phases the weights that it trains are clipped to [-bound, bound].
+    """A bound on the discriminator's weights: each discriminator phase clips the weights that it trains.
+
+    They are clipped to [-bound, bound] at the end of the phase.
 
     Source: Arjovsky, Chintala, Bottou 2017, algorithm 1; `bound` is its c, 0.01 in the paper.
     """
 
     bound: Rate = 0.01
 
-    def penalty(self, phase: PhaseName, play: PhaseContext) -> float:
+    def penalty(self, phase: PhaseName, context: PhaseContext) -> float:
         return 0.0
 
     def constrain(self, weights: Sequence[Variable]) -> None:

@@ -1,12 +1,12 @@
-"""What a file in `schedule/` holds."""
+"""The base class of learning-rate schedules."""
 
 from abc import ABC, abstractmethod
 from typing import Any
 
 
 class Schedule(ABC):
-    """What a file in `schedule/` holds: how a learning rate falls."""
+    """The learning rate as a function of the iteration: the base class of every file in `schedule/`."""
 
     @abstractmethod
     def build(self, *, keras: Any, rate: float, iterations: int) -> Any:
-        """A learning rate for a Keras optimizer that starts at `rate` and is called `iterations` times."""
+        """Return a learning rate for a Keras optimizer. It starts at `rate`; the run has `iterations` iterations."""

@@ -1,4 +1,4 @@
-"""A learning rate that stays."""
+"""A constant learning rate."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from ganfreeze.gan.schedule.base import Schedule
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """rate(t) = rate."""
+    """A constant learning rate: rate(t) = rate."""
 
     def build(self, *, keras: Any, rate: float, iterations: int) -> Any:
         return rate

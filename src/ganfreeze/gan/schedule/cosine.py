@@ -9,7 +9,10 @@ from ganfreeze.types import Fraction
 
 @dataclass(frozen=True, kw_only=True)
 class Cosine(Schedule):
-    """rate(t) = rate * (final + (1 - final) * (1 + cos(pi t / T)) / 2), where T is the number of iterations.
+    """A learning rate that falls along half a cosine.
+
+    rate(t) = rate * (final + (1 - final) * (1 + cos(pi t / T)) / 2), where T is the number of iterations and `final`
+    is a fraction of the rate.
 
     Source: Loshchilov & Hutter 2017, equation 5, without restarts.
     """

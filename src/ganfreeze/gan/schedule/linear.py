@@ -9,7 +9,11 @@ from ganfreeze.types import Fraction
 
 @dataclass(frozen=True, kw_only=True)
 class Linear(Schedule):
-    """rate(t) = rate * (1 - (1 - final) * t / T), where T is the number of iterations and `final` a share of rate."""
+    """A learning rate that falls along a line.
+
+    rate(t) = rate * (1 - (1 - final) * t / T), where T is the number of iterations and `final` is a fraction of the
+    rate.
+    """
 
     final: Fraction = 0.0
 

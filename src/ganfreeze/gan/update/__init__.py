@@ -1,1 +1,1 @@
-"""The algorithms of a training step, one a file."""
+"""Algorithms of a training step, one in each file."""

@@ -1,4 +1,4 @@
-"""The textbook's step: one phase after the other."""
+"""The textbook step: one phase after the other."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,10 @@ from ganfreeze.gan.update.base import Update
 
 @dataclass(frozen=True, kw_only=True)
 class Alternating(Update):
-    """A joint update of the discriminator on real and fake images, then one of the generator on fresh noise. The fakes
-    come from the generator in training mode.
+    """One phase after the other: a joint update of the discriminator, then an update of the generator.
+
+    The discriminator sees a real and a fake batch in one update. The fakes come from the generator in training mode.
+    The generator is updated on fresh noise.
 
     Source: Goodfellow et al. 2014, algorithm 1.
     """

@@ -1,4 +1,4 @@
-"""The algorithm of one training step: which phases run, in which order, on which batches and noise."""
+"""The base class of updates: which phases a training step runs, in which order, on which batches and noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,10 @@ Fakes = Literal["training", "inference"]
 
 
 class Call(NamedTuple):
-    """One phase within a step: its name, the number of its batch of real examples, and that of its noise."""
+    """One run of a phase within a step.
+
+    `phase` is its name, `real` the number of its real batch. `noise` names its latent batch: a phase and a number.
+    """
 
     phase: PhaseName
     real: int
@@ -22,21 +25,21 @@ class Call(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What a file in `update/` gives defaults to: the algorithm of one training step.
+    """The algorithm of one training step: the base class of every file in `update/`, which changes its defaults.
 
-    - `order`: which phase comes first, or "simultaneous": both see the weights that the step began with.
+    - `order`: which phase comes first. With "simultaneous" both phases use the weights before the step.
     - `discriminator_steps`, `generator_steps`: how often each phase runs in a step (k of Goodfellow et al. 2014,
-      algorithm 1). Each time the discriminator sees another batch.
-    - `batches`: "joint" where one update of the discriminator sees the real and the fake batch, "split" where it is
-      updated on the one and then on the other.
-    - `noise`: "fresh" where the generator phase draws its own latent vectors, "reused" where it takes those of the
-      discriminator phase, the last of them again where it runs more often.
-    - `fakes`: the mode the generator runs in while the discriminator learns: "training" (batch statistics, which also
-      move its averages) or "inference".
-    - `optimizers`: "separate", or one "shared" by both networks, as in the code of the original question.
+      algorithm 1). Each run of the discriminator phase has its own real batch.
+    - `batches`: with "joint" one update of the discriminator sees the real and the fake batch. With "split" it is
+      updated on the real batch, then on the fake batch.
+    - `noise`: with "fresh" the generator phase draws its own latent vectors. With "reused" it takes those of the
+      discriminator phase; if it runs more often, it takes the last ones again.
+    - `fakes`: the mode of the generator in the discriminator phase. In "training" it uses batch statistics, and its
+      moving averages are updated. The other mode is "inference".
+    - `optimizers`: "separate", or one "shared" by both networks, as in Keras-GAN.
 
     Raises:
-        BadInput: simultaneous steps with more than one update of a network.
+        BadInput: `order` is "simultaneous", and a network is updated more than once a step.
     """
 
     order: Order = "discriminator_first"
@@ -55,30 +58,41 @@ class Update:
             )
 
     def calls(self) -> Sequence[Call]:
-        """The phases of one step in order. The generator's last is paired with the discriminator's last batch."""
+        """Return the calls of one step, in order.
+
+        The last call of the generator phase has the same real batch as the last call of the discriminator phase.
+        """
         surplus = self.discriminator_steps - self.generator_steps
-        learn = [Call("discriminator", draw, ("discriminator", draw)) for draw in range(self.discriminator_steps)]
-        fool = []
+        discriminator_calls = [
+            Call("discriminator", draw, ("discriminator", draw)) for draw in range(self.discriminator_steps)
+        ]
+        generator_calls = []
         for number in range(self.generator_steps):
             draw = max(0, surplus) + number
             real = min(draw, self.discriminator_steps - 1)
             noise = ("generator", draw) if self.noise == "fresh" else ("discriminator", real)
-            fool.append(Call("generator", real, noise))
-        return [*fool, *learn] if self.order == "generator_first" else [*learn, *fool]
+            generator_calls.append(Call("generator", real, noise))
+        return (
+            [*generator_calls, *discriminator_calls]
+            if self.order == "generator_first"
+            else [*discriminator_calls, *generator_calls]
+        )
 
     def noises(self) -> Sequence[tuple[PhaseName, int]]:
-        """The batches of noise that the calls of a step share, each once, in order."""
+        """Return the latent batches that the calls of a step use: each once, in order."""
         return list(dict.fromkeys(call.noise for call in self.calls()))
 
     @property
     def reuses_fakes(self) -> bool:
-        """Whether the generator phase looks at the very fakes that the discriminator learned from, so that the
-        generator need not run again."""
+        """Whether the generator phase uses the fakes of the discriminator phase.
+
+        The generator then need not run again.
+        """
         once = (self.discriminator_steps, self.generator_steps) == (1, 1)
         return once and self.noise == "reused" and self.fakes == "training" and self.order != "generator_first"
 
     def iterations(self, phase: PhaseName) -> int:
-        """How often one step calls the optimizer of that phase."""
+        """Return how often one step calls the optimizer of this phase."""
         steps = {
             "generator": self.generator_steps,
             "discriminator": self.discriminator_steps * (2 if self.batches == "split" else 1),

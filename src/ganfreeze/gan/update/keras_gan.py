@@ -1,4 +1,4 @@
-"""The step of the original question's code."""
+"""The training step of Keras-GAN's `gan.py`, the code in the question "Why does the discriminator still train?"."""
 
 from dataclasses import dataclass
 
@@ -7,11 +7,13 @@ from ganfreeze.gan.update.base import Batches, Fakes, Update
 
 @dataclass(frozen=True, kw_only=True)
 class KerasGan(Update):
-    """The discriminator is updated on a real batch, then on a batch of fakes from the generator in inference mode
-    (`generator.predict`); then the generator on fresh noise.
+    """The step of Keras-GAN: the discriminator is updated on a real batch, then on a fake batch, then the generator.
 
-    That code hands one Adam to both trainers (`optimizers: shared`). Keras has refused that since 2.11, unless the
-    optimizer is built for the variables of both first, as it is here; separate ones are what its readers made of it.
+    The fakes come from the generator in inference mode (`generator.predict`). The generator is updated on fresh noise.
+
+    Keras-GAN uses one Adam for both trainers (`optimizers: shared`). Since 2.11 Keras raises an error for this, unless
+    the optimizer was first built for the variables of both, as it is here. Readers of that code use separate
+    optimizers instead, and so does this option by default.
 
     Source: eriklindernoren/Keras-GAN, gan/gan.py, `GAN.train`.
     """

@@ -7,9 +7,11 @@ from ganfreeze.gan.update.base import Order, Update
 
 @dataclass(frozen=True, kw_only=True)
 class Simultaneous(Update):
-    """Both networks take the gradient of their loss at the weights that the step began with.
+    """Both networks are updated at once, by their gradients at the weights before the step.
 
-    Source: Mescheder, Geiger, Nowozin 2018, section 2.1; it is one step of Euler's method on the gradient vector field.
+    This is one step of Euler's method on the gradient vector field.
+
+    Source: Mescheder, Geiger, Nowozin 2018, section 2.1.
     """
 
     order: Order = "simultaneous"

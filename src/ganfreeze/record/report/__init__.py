@@ -1,1 +1,4 @@
-"""What was recorded or measured: query (MLflow in), and tables, plots and text of it (pure)."""
+"""Results as Markdown, CSV, text and plots: runs, certificates, the freeze matrix, the Dirac-GAN.
+
+Records go in; text and plots come out. Nothing here reads MLflow or imports TensorFlow.
+"""

@@ -1,4 +1,4 @@
-"""The Dirac table as Markdown and CSV: pure functions."""
+"""Show the measured dynamics of the Dirac-GAN beside the published values, as Markdown and as CSV."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,7 +7,10 @@ from ganfreeze.record.report import formats
 
 
 class Row(NamedTuple):
-    """A published figure, and what a strategy under a Keras measured; `refused` says why it did not run."""
+    """A published value, and the value that a strategy under a Keras gave.
+
+    `refused` says why the strategy did not run, "" if it did. If it did not, `measured` and `agrees` are None.
+    """
 
     variant: str
     update: str
@@ -21,19 +24,22 @@ class Row(NamedTuple):
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A row for each published figure, a column for each strategy and Keras; bold where they do not agree."""
+    """Return a Markdown table: a row for each published value, a column for each strategy and Keras.
+
+    Measured values that do not agree with the published value are bold.
+    """
     places = list(dict.fromkeys((row.strategy, row.keras) for row in rows))
-    found = {(*row[:3], row.strategy, row.keras): row for row in rows}
+    by_key = {(*row[:3], row.strategy, row.keras): row for row in rows}
     header = ["game", "update", "quantity", "published", *(f"{strategy} {keras}" for strategy, keras in places)]
     lines = []
-    for figure in dict.fromkeys(row[:3] for row in rows):
-        of_figure = [found[(*figure, *place)] for place in places]
-        lines.append([*figure, of_figure[0].published, *(_shown(row) for row in of_figure)])
+    for key in dict.fromkeys(row[:3] for row in rows):
+        cells = [by_key[(*key, *place)] for place in places]
+        lines.append([*key, cells[0].published, *(_shown(cell) for cell in cells)])
     return formats.markdown(header, lines)
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A line for each figure, strategy and Keras, as CSV."""
+    """Return the rows as CSV, with one line for each published value, strategy and Keras."""
     return formats.comma_separated(Row._fields, rows)
 
 

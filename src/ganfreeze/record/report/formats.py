@@ -1,4 +1,4 @@
-"""Rows as Markdown and as CSV."""
+"""Write rows as Markdown and as CSV."""
 
 import csv
 import io
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table, a line for each row."""
+    """Return a Markdown table with one line for each row."""
     return "".join(f"| {' | '.join(row)} |\n" for row in (header, ["---"] * len(header), *rows))
 
 
 def comma_separated(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """The header and the rows as CSV."""
+    """Return the header and the rows as CSV."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([header, *rows])
     return text.getvalue()

@@ -1,14 +1,22 @@
-"""The freeze matrix as Markdown and CSV: pure functions."""
+"""Show the freeze matrix, which parts of the discriminator move in which phase, as Markdown and as CSV."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from ganfreeze.record.report import formats
 
+LEGEND = (
+    "D phase: the discriminator phase. G phase: the generator phase. w: the discriminator's weights. bn: the moving "
+    "averages of its BatchNormalization. Bold: weights that move in the G phase, or do not move in the D phase."
+)
+
 
 class Cell(NamedTuple):
-    """What one mechanism did to the discriminator under one Keras and mode ("graph" or "eager"): in each phase, whether
-    its weights moved and whether its state (BatchNormalization's averages) did. `refused` says why it did not run."""
+    """The effect of one mechanism on the discriminator, under one Keras and mode ("graph" or "eager").
+
+    For each phase it says whether the discriminator's weights moved, and whether its state (the moving averages of
+    BatchNormalization) moved. `refused` says why the mechanism did not run, "" if it did.
+    """
 
     mechanism: str
     keras: str
@@ -22,30 +30,31 @@ class Cell(NamedTuple):
 
 
 def markdown(cells: Sequence[Cell]) -> str:
-    """A row for each mechanism, and two columns, one for each phase, for every Keras and mode."""
+    """Return a Markdown table: a row for each mechanism, a column for each Keras, mode and phase."""
     places = list(dict.fromkeys((cell.keras, cell.mode) for cell in cells))
-    found = {(cell.mechanism, cell.keras, cell.mode): cell for cell in cells}
+    by_place = {(cell.mechanism, cell.keras, cell.mode): cell for cell in cells}
     header = ["mechanism", *(f"{keras} {mode}: {phase} phase" for keras, mode in places for phase in "DG")]
     rows = []
     for mechanism in dict.fromkeys(cell.mechanism for cell in cells):
-        texts = [text for place in places for text in _texts(found[(mechanism, *place)])]
+        texts = [text for place in places for text in _texts(by_place[(mechanism, *place)])]
         rows.append([f"`{mechanism}`", *texts])
     return formats.markdown(header, rows)
 
 
 def table(cells: Sequence[Cell]) -> str:
-    """A line for each cell, as CSV."""
+    """Return the cells as CSV, with one line for each."""
     return formats.comma_separated(Cell._fields, cells)
 
 
 def _texts(cell: Cell) -> tuple[str, str]:
+    """Return the texts of the discriminator phase and of the generator phase."""
     if cell.refused:
         return "refused", "refused"
-    learn = _moved(cell.discriminator_phase_weights, cell.discriminator_phase_state)
-    fool = _moved(cell.generator_phase_weights, cell.generator_phase_state)
+    discriminator_phase = _moved(cell.discriminator_phase_weights, cell.discriminator_phase_state)
+    generator_phase = _moved(cell.generator_phase_weights, cell.generator_phase_state)
     return (
-        learn if cell.discriminator_phase_weights else f"**{learn}**",
-        f"**{fool}**" if cell.generator_phase_weights else fool,
+        discriminator_phase if cell.discriminator_phase_weights else f"**{discriminator_phase}**",
+        f"**{generator_phase}**" if cell.generator_phase_weights else generator_phase,
     )
 
 

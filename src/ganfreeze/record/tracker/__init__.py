@@ -1,1 +1,1 @@
-"""Where events are recorded, one place a file."""
+"""The config group `tracker`: where the events of a run are recorded. Each option is a file here."""

@@ -1,4 +1,4 @@
-"""What a file in `tracker/` holds."""
+"""The base class of the options of `tracker`, and of everything else that events are written to."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -6,15 +6,17 @@ from typing import Any, Self
 
 
 class Recorder(ABC):
-    """Something that events are written to. A context manager: leaving it ends the run as finished, failed or
-    interrupted, by the exception that is passing."""
+    """Something that the events of a run are written to, such as a tracker or the terminal.
+
+    It is a context manager. Its exit ends the run: as finished, or as failed or interrupted if an exception passes.
+    """
 
     @abstractmethod
     def __enter__(self) -> Self: ...
 
     @abstractmethod
     def write(self, event: Any) -> None:
-        """Take one of `ganfreeze.events`."""
+        """Record one of `ganfreeze.events`, or ignore it."""
 
     @abstractmethod
     def __exit__(
@@ -23,12 +25,12 @@ class Recorder(ABC):
 
 
 class Tracker(Recorder):
-    """What a file in `tracker/` holds: a place where runs are kept."""
+    """A place where runs are kept: the base class of every file in `tracker/`."""
 
     @abstractmethod
     def amend(self, run: str, evaluated: Any) -> None:
-        """Add `events.Evaluated` to a run that is over, and change nothing that it holds."""
+        """Add `events.Evaluated` to a finished run, and change nothing that the run holds already."""
 
     @abstractmethod
     def close_sweep(self, sweep: str) -> str:
-        """Link the runs of a sweep that is over to each other, and return a table of them to show."""
+        """Link the runs of a finished sweep to each other. Return a table of them as text, "" if it has none."""

@@ -1,4 +1,4 @@
-"""MLflow: one run for each variant."""
+"""Record each variant as one MLflow run."""
 
 import json
 import os
@@ -18,15 +18,16 @@ from ganfreeze.record import mlflow_store, pictures
 from ganfreeze.record.report import run_tables
 from ganfreeze.record.tracker.base import Tracker
 
-_BUFFERED_METRICS, _BUFFERED_SECONDS = 500, 2.0  # one call costs 7 ms for a metric and 119 ms for a thousand
+_BUFFERED_METRICS, _BUFFERED_SECONDS = 500, 2.0  # one call takes 7 ms for 1 metric, and 119 ms for 1,000
 _SYSTEM_METRICS_SECONDS = 2
+_METRICS_IN_A_CALL, _PARAMETERS_IN_A_CALL = 1000, 100  # as many as a server accepts
 
 
 class Mlflow(Tracker):
-    """A run in `experiment` of the server at `uri`, or of the SQLite store in the folder `store` where `uri` is None.
+    """A run in `experiment` of the server at `uri`, or of the SQLite store in the folder `store` if `uri` is None.
 
-    Everything is written synchronously: MLflow's asynchronous writes are lost with a killed process. Metrics are
-    gathered while they come within two seconds of each other, and then written in one call.
+    Everything is written synchronously, because MLflow's asynchronous writes are lost if the process is killed. Metrics
+    are gathered, and written together when 500 have come or two seconds have passed.
     """
 
     def __init__(self, *, store: str, uri: str | None = None, experiment: str = "ganfreeze") -> None:
@@ -38,7 +39,7 @@ class Mlflow(Tracker):
 
     def __enter__(self) -> Self:
         self._open_store()
-        self._reap()
+        self._end_dead_runs()
         return self
 
     def write(self, event: events.Event) -> None:
@@ -61,11 +62,11 @@ class Mlflow(Tracker):
                 for key, value in tags.items():
                     self._client.set_tag(self._run, key, value)
                 self._client.log_artifacts(self._run, str(folder), "certificate")
-            case events.Measured(step, values):
-                self._gather(step, values)
-            case events.Images(step, name, images):
-                grid = pictures.picture(images)
-                self._client.log_image(self._run, grid, key=name, step=step, synchronous=True)
+            case events.Measured(step, metrics):
+                self._gather(step, metrics)
+            case events.Sampled(step, name, examples):
+                picture = pictures.picture(examples)
+                self._client.log_image(self._run, picture, key=name, step=step, synchronous=True)
             case events.Saved(_, folder):
                 self._client.log_artifacts(self._run, str(folder), "weights")
 
@@ -74,7 +75,7 @@ class Mlflow(Tracker):
     ) -> None:
         if self._run is None:
             return
-        status = "FINISHED" if error is None else "FAILED" if isinstance(error, Exception) else "KILLED"
+        status = _status(error)
         try:
             if self._monitor:
                 self._end_monitor()
@@ -82,8 +83,8 @@ class Mlflow(Tracker):
             if status == "FAILED":
                 lines = traceback.format_exception(kind, error, trace)
                 self._client.log_text(self._run, "".join(lines), "traceback.txt")
-        except BaseException as trouble:  # a full disk, say: the run is over all the same
-            status = "FAILED" if isinstance(trouble, Exception) else "KILLED"
+        except BaseException as write_error:  # such as a full disk: the run must not stay RUNNING
+            status = _status(write_error)
             raise
         finally:
             self._client.set_terminated(self._run, status)
@@ -92,21 +93,21 @@ class Mlflow(Tracker):
         from mlflow.entities import Metric
 
         if mlflow_store.CARD_TAG + evaluated.name in self._client.get_run(run).data.tags:
-            return  # it is there: of one protocol the figures are the same again
-        now, figures = int(time.time() * 1000), {}
-        for figure, (mean, spread) in evaluated.summary().items():
-            figures[f"{evaluated.name}/{figure}"] = mean
+            return  # the name says the protocol, and the same protocol gives the same metrics
+        now, values = int(time.time() * 1000), {}
+        for metric, (mean, spread) in evaluated.summary().items():
+            values[f"{evaluated.name}/{metric}"] = mean
             if spread is not None:
-                figures[f"{evaluated.name}/{figure}_spread"] = spread
-        every = {"card": evaluated.card, "by_seed": evaluated.by_seed}
-        self._client.log_dict(run, every, f"evaluations/{evaluated.name}.json")
-        metrics = [Metric(key, value, now, evaluated.step) for key, value in figures.items()]
+                values[f"{evaluated.name}/{metric}_spread"] = spread
+        record = {"card": evaluated.card, "by_seed": evaluated.by_seed}
+        self._client.log_dict(run, record, f"evaluations/{evaluated.name}.json")
+        metrics = [Metric(key, value, now, evaluated.step) for key, value in values.items()]
         self._client.log_batch(run, metrics=metrics, synchronous=True)
         self._client.set_tag(run, mlflow_store.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
 
     def close_sweep(self, sweep: str) -> str:
         self._open_store()
-        self._reap()
+        self._end_dead_runs()
         runs = mlflow_store.sweep(self._uri, sweep)
         if not runs:
             return ""
@@ -114,14 +115,14 @@ class Mlflow(Tracker):
             self._client.set_tag(run.id, "mlflow.note.content", run_tables.links(run, runs))
         remote = self._uri.startswith("http")
         server = self._uri.rstrip("/") if remote else "http://127.0.0.1:5000"
-        serve = "" if remote else f"\nIt is served by: mlflow server --backend-store-uri {self._uri}"
+        serve = "" if remote else f"\nTo serve this page: mlflow server --backend-store-uri {self._uri}"
         return f"{run_tables.sweep_table(runs)}\nCompare: {server}/{run_tables.compare_page(runs)}{serve}"
 
     def _open_store(self) -> None:
-        """Connect. The first job creates the store and the experiment, the others wait for it.
+        """Connect to the store. The first job of several creates it and the experiment; the others wait.
 
         Raises:
-            BadInput: the store cannot be made or reached, or the experiment was deleted.
+            BadInput: the store cannot be created or reached, or the experiment was deleted.
         """
         file = mlflow_store.sqlite_file(self._uri)
         if file is None:
@@ -140,11 +141,11 @@ class Mlflow(Tracker):
 
     def _open_experiment(self, artifacts: str | None) -> None:
         self._client = mlflow_store.client(self._uri)
-        found = self._client.get_experiment_by_name(self._experiment)
-        if found and found.lifecycle_stage != "active":
+        experiment = self._client.get_experiment_by_name(self._experiment)
+        if experiment and experiment.lifecycle_stage != "active":
             raise BadInput(f"tracker.experiment={self._experiment} was deleted: restore it, or choose another name")
         self._experiment_id = (
-            found.experiment_id if found else self._client.create_experiment(self._experiment, artifacts)
+            experiment.experiment_id if experiment else self._client.create_experiment(self._experiment, artifacts)
         )
 
     def _begin(self, described: events.Described) -> None:
@@ -162,11 +163,11 @@ class Mlflow(Tracker):
         self._log_parameters(described.parameters)
         self._client.log_text(self._run, described.config, "config.yaml")
         data = described.dataset
-        profile = {"train": len(data.train.images), "test": len(data.test.images), "sha256": data.digest}
-        shape = {"image_shape": data.image_shape, "classes": data.classes}
+        profile = {"train": len(data.train.examples), "test": len(data.test.examples), "sha256": data.digest}
+        shape = {"image_shape": data.example_shape, "classes": data.classes}
         entity = Dataset(
             data.name,
-            data.digest[:36],  # as much as MLflow takes; the whole is in the profile
+            data.digest[:36],  # MLflow accepts no more; the profile has all digits
             source_type="local",
             source=json.dumps({"uri": data.source}),
             schema=json.dumps(shape),
@@ -179,7 +180,7 @@ class Mlflow(Tracker):
         self._monitor.start()
 
     def _end_monitor(self) -> None:
-        """With its last sample, which `finish` drops: of a run of two seconds it is the only one."""
+        """End the monitor, and write its last sample, which `finish` drops: a run of two seconds has no other."""
         self._monitor.finish()
         self._monitor.publish_metrics(self._monitor.aggregate_metrics())
         self._monitor.mlflow_logger.flush()
@@ -188,32 +189,43 @@ class Mlflow(Tracker):
         from mlflow.entities import Param
 
         parameters = [Param(key, str(value)) for key, value in values.items()]
-        for start in range(0, len(parameters), 100):  # as many as a server takes at once
-            self._client.log_batch(self._run, params=parameters[start : start + 100], synchronous=True)
+        for start in range(0, len(parameters), _PARAMETERS_IN_A_CALL):
+            batch = parameters[start : start + _PARAMETERS_IN_A_CALL]
+            self._client.log_batch(self._run, params=batch, synchronous=True)
 
-    def _gather(self, step: int, values: Any) -> None:
+    def _gather(self, step: int, metrics: Mapping[str, float]) -> None:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._metrics += [Metric(key, float(value), now, step) for key, value in values.items()]
+        self._metrics += [Metric(key, float(value), now, step) for key, value in metrics.items()]
         if len(self._metrics) >= _BUFFERED_METRICS or time.monotonic() - self._flushed > _BUFFERED_SECONDS:
             self._flush()
 
     def _flush(self) -> None:
-        for start in range(0, len(self._metrics), 1000):
-            self._client.log_batch(self._run, metrics=self._metrics[start : start + 1000], synchronous=True)
+        for start in range(0, len(self._metrics), _METRICS_IN_A_CALL):
+            batch = self._metrics[start : start + _METRICS_IN_A_CALL]
+            self._client.log_batch(self._run, metrics=batch, synchronous=True)
         self._metrics, self._flushed = [], time.monotonic()
 
-    def _reap(self) -> None:
-        """End as KILLED the runs whose process died without a word, on this machine."""
+    def _end_dead_runs(self) -> None:
+        """End as KILLED the runs whose process on this machine died before it could end them."""
         for run in self._client.search_runs([self._experiment_id], "attributes.status = 'RUNNING'"):
             process = run.data.tags.get("ganfreeze.process")
             if process and _is_dead(*json.loads(process)):
                 self._client.set_terminated(run.info.run_id, "KILLED")
 
 
+def _status(error: BaseException | None) -> str:
+    """Return the status of a run that ended with this exception, or with none."""
+    return "FINISHED" if error is None else "FAILED" if isinstance(error, Exception) else "KILLED"
+
+
 def _is_dead(host: str, pid: int, created: float) -> bool:
-    """Whether that process of this machine is gone; a later one may have its number, and the clock may be set."""
+    """Return whether this process ran on this machine, and is gone.
+
+    A later process may have the same number: it was created at another time. The clock may be set, so times may differ
+    by a minute.
+    """
     if host != socket.gethostname():
         return False
     try:

@@ -1,4 +1,4 @@
-"""No record."""
+"""Record nothing."""
 
 from dataclasses import dataclass
 from types import TracebackType
@@ -9,7 +9,7 @@ from ganfreeze.record.tracker.base import Tracker
 
 @dataclass(frozen=True)
 class NoTracker(Tracker):
-    """Writes nothing anywhere."""
+    """A tracker that writes nothing."""
 
     def __enter__(self) -> Self:
         return self

@@ -10,39 +10,47 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Draws, Prefetcher, Streams, scale
 from ganfreeze.strategy.base import Game, Strategy
 from ganfreeze.strategy.engine import phases
-from ganfreeze.types import Metrics, Tensor
+from ganfreeze.types import Metrics, Tensor, TensorMetrics
 
-# Steps in the body of a compiled loop: with two of them XLA copies its state back for every other step only.
+# Steps in the body of a compiled loop: with two steps there, XLA copies its state back only every other step.
 _UNROLLED = 2
 
 
 class Fused(Strategy, ABC):
-    """A strategy whose phases are tensors in, tensors out, so that whole steps can run without Python.
+    """A strategy whose phases take tensors and return tensors, so whole steps can run without Python.
 
-    Up to `execution.fused_steps` of them run in one call. What they need is drawn before by NumPy, as for single
-    phases: the device gathers the batches by their indices from examples that lie there as uint8, and sums the scalars,
-    which are fetched once for all steps. The loop has room for `fused_steps` steps and is told which to take, so it
-    is traced once, whatever a span's length; compiled, it takes two at a time, and is compiled again for one that is
-    left. A phase by itself is not compiled: it runs now and then, to be looked at.
+    One call runs up to `execution.fused_steps` steps. NumPy draws their batches and noise beforehand, as for single
+    phases. Examples lie on the device as uint8, and it gathers the batches from them by their indices. It also sums the
+    metrics, which are fetched once for all steps.
 
-    Nothing here is converted by AutoGraph, which takes longer than all of the tracing: a layer whose `call` branches on
-    a tensor has to say `tf.cond`.
+    The loop has room for `fused_steps` steps, and its arguments say which of them to run. So it is traced once,
+    whatever the length of a span. A compiled loop runs two steps at a time; it is compiled a second time for a single
+    step that is left. A phase by itself is not compiled: it runs only now and then, to be checked.
+
+    AutoGraph converts nothing here, because that takes longer than all of the tracing. So a layer whose `call` branches
+    on a tensor has to use `tf.cond`.
     """
 
     def __init__(
         self,
         game: Game,
         *,
-        learn: phases.PhaseFunction,
-        fool: phases.PhaseFunction,
+        discriminator: phases.PhaseFunction,
+        generator: phases.PhaseFunction,
         generate: Callable[[Tensor], Any] | None = None,
     ) -> None:
-        """`learn(real, latent)` and `fool(real, latent)` are the phases. Where `generate(latent)` is given, it runs the
-        generator once for both, in the same trace, and each is given its result as a third argument."""
+        """`discriminator(real, latent)` and `generator(real, latent)` are the phases.
+
+        If `generate(latent)` is given, it runs the generator once for both phases, in the same trace. Each phase then
+        gets its result as a third argument.
+        """
         self._update, self._generate = game.update, generate
-        traced_learn, traced_fool = (tf.function(each, autograph=False) for each in (learn, fool))
-        self.phases = phases.make_phases(game, learn=traced_learn, fool=traced_fool)
-        self._inner = phases.make_phases(game, learn=learn, fool=fool)
+        self.phases = phases.make_phases(
+            game,
+            discriminator=tf.function(discriminator, autograph=False),
+            generator=tf.function(generator, autograph=False),
+        )
+        self._inner = phases.make_phases(game, discriminator=discriminator, generator=generator)
         jit, self._capacity = game.execution
         self._many = tf.function(self._loop, autograph=False, jit_compile=jit)
         self._unrolled = _UNROLLED if jit else 1
@@ -53,29 +61,32 @@ class Fused(Strategy, ABC):
         totals = []
         for first in range(step, step + steps, self._capacity):
             count = min(self._capacity, step + steps - first)
-            drawn = self._placed(self._ahead.draw(streams, first, then=first + count))
+            draws = self._on_device(self._ahead.draw(streams, first, then=first + count))
             even = count - count % self._unrolled
             if even:
-                totals.append(self._many(*drawn, tf.constant(0), tf.constant(even), self._unrolled))
+                totals.append(self._many(*draws, tf.constant(0), tf.constant(even), self._unrolled))
             if even < count:
-                totals.append(self._many(*drawn, tf.constant(even), tf.constant(count), 1))
+                totals.append(self._many(*draws, tf.constant(even), tf.constant(count), 1))
         return {name: float(sum(total[name] for total in totals)) / steps for name in phases.METRICS}
 
     def _loop(
         self, examples: Tensor, indices: Tensor, noise: Tensor, first: Tensor, end: Tensor, unrolled: int
-    ) -> Mapping[str, Tensor]:
-        """The sums of the scalars of the steps from `first` to `end`, a multiple of `unrolled` of them."""
+    ) -> TensorMetrics:
+        """Run the steps from `first` to `end`, and return the sum of each metric.
 
-        def run(number: Tensor, totals: Mapping[str, Tensor]) -> tuple[Tensor, Mapping[str, Tensor]]:
+        The number of steps is a multiple of `unrolled`.
+        """
+
+        def run(number: Tensor, totals: TensorMetrics) -> tuple[Tensor, TensorMetrics]:
             real = scale_on_device(tf.gather(examples, indices[number]), noise.dtype)
             inputs = phases.inputs_from_draws(self._update, real, noise[number])
             if self._generate:
                 shared = self._generate(inputs[0][1])
                 inputs = [(*batch, shared) for batch in inputs]
-            scalars = phases.run_step(self._inner, self._update, inputs)
-            return number + 1, {name: totals[name] + _mean(scalars, name) for name in phases.METRICS}
+            metrics = phases.run_step(self._inner, self._update, inputs)
+            return number + 1, {name: totals[name] + _mean(metrics, name) for name in phases.METRICS}
 
-        def run_several(*state: Any) -> tuple[Tensor, Mapping[str, Tensor]]:
+        def run_several(*state: Any) -> tuple[Tensor, TensorMetrics]:
             for _ in range(unrolled):
                 state = run(*state)
             return state
@@ -83,19 +94,24 @@ class Fused(Strategy, ABC):
         totals = {name: tf.zeros((), tf.float64) for name in phases.METRICS}
         return tf.while_loop(lambda number, _: number < end, run_several, (first, totals))[1]
 
-    def _placed(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
-        """On the device; examples that are there already are not moved again."""
+    def _on_device(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the draws as tensors on the device. Examples that are there already are not moved again."""
         if self._examples[0] is not draws.examples:
             self._examples = draws.examples, tf.convert_to_tensor(draws.examples)
         return self._examples[1], tf.convert_to_tensor(draws.indices), tf.convert_to_tensor(draws.noise)
 
 
 def scale_on_device(examples: Tensor, dtype: Any) -> Tensor:
-    """What `streams.scaled` makes of them, bit for bit: looked up, for compilers turn its division into a product."""
+    """Return what `streams.scale` returns for these examples, bit for bit.
+
+    The values are looked up in a table, because compilers turn the division of `scale` into a product.
+    """
     if examples.dtype == tf.uint8:
         examples = tf.gather(scale(np.arange(256, dtype=np.uint8)), tf.cast(examples, tf.int32))
     return tf.cast(examples, dtype)
 
 
-def _mean(scalars: list[Mapping[str, Any]], name: str) -> Tensor:
-    return tf.reduce_mean(tf.stack([tf.cast(each[name], tf.float64) for each in scalars if name in each]))
+def _mean(metrics_of_calls: list[Mapping[str, Any]], name: str) -> Tensor:
+    """Return the mean of a metric over the calls that gave it."""
+    values = [metrics[name] for metrics in metrics_of_calls if name in metrics]
+    return tf.reduce_mean(tf.stack([tf.cast(value, tf.float64) for value in values]))

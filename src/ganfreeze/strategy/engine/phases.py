@@ -1,4 +1,4 @@
-"""What the strategies share: how the scalars of a phase are named, and how phases make up steps."""
+"""How phases are made, how they make up a step, and what their metrics are called."""
 
 from abc import ABC
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,98 +9,103 @@ from ganfreeze.data.streams import Streams
 from ganfreeze.gan.loss.base import Loss
 from ganfreeze.gan.update.base import Update
 from ganfreeze.strategy.base import Game, Phase, Strategy
-from ganfreeze.types import Metrics, PhaseName, Tensor, Variable
+from ganfreeze.types import Metrics, PhaseName, Tensor, TensorMetrics, Variable
 
 PhaseFunction = Callable[..., Mapping[str, Any]]
-StepInputs = Sequence[
-    tuple[Any, ...]
-]  # for each call of a step, its real examples, its latent vectors, and what it shares
+# For each call of a step: its real examples, its latent vectors, and anything that it shares with the other call.
+StepInputs = Sequence[tuple[Any, ...]]
 METRICS = ("discriminator_loss", "accuracy_real", "accuracy_fake", "generator_loss")  # of both phases
 
 
 def accuracy_real(loss: Loss, logits: Tensor) -> Tensor:
-    """The share of real images that the discriminator calls real; logits (batch, 1), a scalar in [0, 1]."""
+    """Return the share of real images that the discriminator calls real; logits (batch, 1), a scalar in [0, 1]."""
     return tf.reduce_mean(tf.cast(logits > loss.boundary, tf.float32))
 
 
 def accuracy_fake(loss: Loss, logits: Tensor) -> Tensor:
-    """The share of fakes that the discriminator calls fake; logits (batch, 1), a scalar in [0, 1]."""
+    """Return the share of fakes that the discriminator calls fake; logits (batch, 1), a scalar in [0, 1]."""
     return tf.reduce_mean(tf.cast(logits <= loss.boundary, tf.float32))
 
 
-def make_phases(game: Game, *, learn: PhaseFunction, fool: PhaseFunction) -> Mapping[PhaseName, Phase]:
-    """The discriminator phase and the generator phase of a game; what is trainable now is what they are to train.
+def make_phases(game: Game, *, discriminator: PhaseFunction, generator: PhaseFunction) -> Mapping[PhaseName, Phase]:
+    """Make the discriminator phase and the generator phase of a game.
 
-    So this comes before a strategy sets any flag.
+    They are to train what is trainable now, so this comes before a strategy sets any flag.
     """
     weights = tuple(game.networks.discriminator.trainable_variables)
 
-    def learn_within_bounds(*batch: Any) -> Mapping[str, Any]:
-        scalars = learn(*batch)
+    def train_within_bounds(*batch: Any) -> Mapping[str, Any]:
+        metrics = discriminator(*batch)
         game.regularizer.constrain(weights)
-        return scalars
+        return metrics
 
-    def fool_and_average(*batch: Any) -> Mapping[str, Any]:
-        scalars = fool(*batch)
+    def train_and_average(*batch: Any) -> Mapping[str, Any]:
+        metrics = generator(*batch)
         game.average.update()
-        return scalars
+        return metrics
 
     return {
-        "discriminator": Phase("discriminator", weights, learn_within_bounds),
-        "generator": Phase("generator", tuple(game.networks.generator.trainable_variables), fool_and_average),
+        "discriminator": Phase("discriminator", weights, train_within_bounds),
+        "generator": Phase("generator", tuple(game.networks.generator.trainable_variables), train_and_average),
     }
 
 
 def step_inputs(update: Update, streams: Streams, step: int) -> StepInputs:
-    """What each call of a step is given."""
+    """Return the inputs of each call of a step."""
     return [(streams.batch(step, call.real), streams.noise(step, *call.noise)) for call in update.calls()]
 
 
 def inputs_from_draws(update: Update, real: Tensor, noise: Tensor) -> StepInputs:
-    """The same of one step's draws: its batches of examples, (draws, batch, ...), and noises, (noises, batch, ...)."""
+    """Return the inputs of each call of a step from what was drawn for it.
+
+    `real` holds the step's batches of examples, (draws, batch, ...), and `noise` its latent vectors, (noises, batch,
+    ...).
+    """
     noises = update.noises()
     return [(real[call.real], noise[noises.index(call.noise)]) for call in update.calls()]
 
 
 def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: StepInputs) -> list[Mapping[str, Any]]:
-    """Run the phases of one step in the update's order; the scalars of each call.
+    """Run the phases of one step in the update's order, and return the metrics of each call.
 
-    In a simultaneous step the discriminator moves first, and what it was is put back while the generator phase looks at
-    it: both phases see the weights that the step began with, whatever the mechanism. (Not the state: averages have
-    moved on.) Where the generator phase moves the discriminator too, which it must not, that is added.
+    In a simultaneous step the discriminator phase runs first. Then the discriminator's initial weights are restored
+    while the generator phase runs. So both phases see the weights that the step began with, whatever the mechanism.
+    (This is not so for the state: averages have moved on.) If the generator phase moves the discriminator too, which it
+    must not do, that move is added to the discriminator phase's.
     """
     if update.order != "simultaneous":
-        return [phases[call.phase].run(*given) for call, given in zip(update.calls(), inputs, strict=True)]
+        return [phases[call.phase].run(*batch) for call, batch in zip(update.calls(), inputs, strict=True)]
     weights = phases["discriminator"].trains
-    begun = _copies(weights)
-    learned = phases["discriminator"].run(*inputs[0])
-    moved = _copies(weights)
-    _assign(weights, begun)
-    fooled = phases["generator"].run(*inputs[1])
-    _assign(weights, [each + (now - was) for each, now, was in zip(moved, _copies(weights), begun, strict=True)])
-    return [learned, fooled]
+    initial = _copies(weights)
+    discriminator_metrics = phases["discriminator"].run(*inputs[0])
+    trained = _copies(weights)
+    _assign(weights, initial)
+    generator_metrics = phases["generator"].run(*inputs[1])
+    _assign(weights, [own + (now - was) for own, now, was in zip(trained, _copies(weights), initial, strict=True)])
+    return [discriminator_metrics, generator_metrics]
 
 
-def mean(scalars: Iterable[Mapping[str, Any]]) -> Metrics:
-    """The mean of each scalar over the calls that gave it."""
-    seen: dict[str, list[Any]] = {}
-    for each in scalars:
-        for key, value in each.items():
-            seen.setdefault(key, []).append(value)
-    return {key: float(tf.reduce_mean(tf.stack(values))) for key, values in seen.items()}
+def mean(metrics: Iterable[Mapping[str, Any]]) -> Metrics:
+    """Return the mean of each metric over the calls that gave it; one mapping for each call."""
+    columns: dict[str, list[Any]] = {}
+    for metrics_of_call in metrics:
+        for name, value in metrics_of_call.items():
+            columns.setdefault(name, []).append(value)
+    return {name: float(tf.reduce_mean(tf.stack(values))) for name, values in columns.items()}
 
 
 class PhaseByPhase(Strategy, ABC):
     """A strategy that runs its phases one call at a time."""
 
-    def __init__(self, game: Game, *, learn: PhaseFunction, fool: PhaseFunction) -> None:
-        self.phases, self._update = make_phases(game, learn=learn, fool=fool), game.update
+    def __init__(self, game: Game, *, discriminator: PhaseFunction, generator: PhaseFunction) -> None:
+        self.phases = make_phases(game, discriminator=discriminator, generator=generator)
+        self._update = game.update
 
     def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
-        scalars: list[Mapping[str, Any]] = []
-        for now in range(step, step + steps):
-            scalars += run_step(self.phases, self._update, step_inputs(self._update, streams, now))
-        return mean(scalars)
+        metrics: list[TensorMetrics] = []
+        for number in range(step, step + steps):
+            metrics += run_step(self.phases, self._update, step_inputs(self._update, streams, number))
+        return mean(metrics)
 
 
 def _copies(variables: Sequence[Variable]) -> list[Tensor]:

@@ -1,23 +1,25 @@
-"""Both phases under `tf.GradientTape`, with explicit variable lists: nothing is frozen, only the active network is
-handed gradients. What every strategy that differentiates by itself is made of.
+"""Both phases under `tf.GradientTape`, with explicit variable lists, for strategies that compute their own gradients.
 
-Both networks run in training mode throughout. A BatchNormalization in the frozen network therefore normalises by the
-batch and goes on moving its averages: the weights are held, the state is not.
+No flag is set: only the active network gets gradients. Both networks run in training mode throughout. So a
+BatchNormalization in the frozen network normalises by the batch and continues to move its averages: the weights are
+held, the state is not.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.gan.regularizer.base import PhaseContext
 from ganfreeze.strategy.base import Game
 from ganfreeze.strategy.engine import phases
-from ganfreeze.types import PhaseName, Tensor, Variable
+from ganfreeze.types import PhaseName, Tensor, TensorMetrics, Variable
 
 
 class GeneratorPass(NamedTuple):
-    """One pass of the generator in training mode, which both phases look at: its fakes, the tape that it is on, and
-    what BatchNormalization's averages were before."""
+    """One pass of the generator in training mode, for both phases.
+
+    It holds the fakes, the tape that recorded the pass, and the averages of BatchNormalization before the pass.
+    """
 
     fakes: Tensor
     tape: Any
@@ -25,7 +27,7 @@ class GeneratorPass(NamedTuple):
 
 
 class TapedPhases:
-    """The phases of a game: `learn(real, latent)` is the discriminator's, `fool(real, latent)` the generator's."""
+    """Both phases of a game: `train_discriminator(real, latent)` and `train_generator(real, latent)`."""
 
     def __init__(self, game: Game) -> None:
         self._game = game
@@ -39,31 +41,34 @@ class TapedPhases:
 
     @property
     def reuses_fakes(self) -> bool:
-        """Whether `generate` can take the place of both phases' passes: the update reuses the fakes, and the generator
-        keeps nothing from a pass that a second one would change but the averages of BatchNormalization."""
+        """Whether one `generate` can replace the generator's passes in both phases.
+
+        It can if the update reuses the fakes, and if the generator has no state but the averages of BatchNormalization.
+        A second pass would change other state.
+        """
         return self._game.update.reuses_fakes and len(self._averages) == len(self._generator.non_trainable_variables)
 
     def generate(self, latent: Tensor) -> GeneratorPass:
-        """Run the generator, for both phases to be given the result."""
+        """Run the generator once, for both phases."""
         averages = [tf.identity(tf.convert_to_tensor(variable)) for variable, _ in self._averages]
         with self._tape("generator") as tape:
             fakes = self._generator(latent, training=True)
         return GeneratorPass(fakes, tape, averages)
 
-    def learn(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> Mapping[str, Tensor]:
-        """Update the discriminator on real examples and fakes, at once or one after the other."""
+    def train_discriminator(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> TensorMetrics:
+        """Update the discriminator on real examples and fakes, in one update or in two. Return its metrics."""
         training = self._game.update.fakes == "training"
         fakes = shared.fakes if shared else self._generator(latent, training=training)
-        each = {"joint": self._learn_jointly, "split": self._learn_split}[self._game.update.batches]
-        loss, real_logits, fake_logits = each(self._play(real, latent, fakes))
+        train = {"joint": self._train_jointly, "split": self._train_split}[self._game.update.batches]
+        loss, real_logits, fake_logits = train(self._context(real, latent, fakes))
         return {
             "discriminator_loss": loss,
             "accuracy_real": phases.accuracy_real(self._game.loss, real_logits),
             "accuracy_fake": phases.accuracy_fake(self._game.loss, fake_logits),
         }
 
-    def fool(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> Mapping[str, Tensor]:
-        """Update the generator."""
+    def train_generator(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> TensorMetrics:
+        """Update the generator. Return its metric."""
         game, discriminator = self._game, self._discriminator
         fakes, tape, averages = shared or self.generate(latent)
         if shared:
@@ -71,49 +76,50 @@ class TapedPhases:
         with tape:
             real_logits = discriminator(real, training=True) if game.loss.couples else None
             loss = game.loss.generator(real_logits, discriminator(fakes, training=True))
-            loss += self._penalty("generator", self._play(real, latent, fakes), loss.dtype)
+            loss += self._penalty("generator", self._context(real, latent, fakes), loss.dtype)
         self._descend("generator", tape, loss)
         return {"generator_loss": loss}
 
-    def _learn_jointly(self, play: PhaseContext) -> tuple[Tensor, Tensor, Tensor]:
+    def _train_jointly(self, context: PhaseContext) -> tuple[Tensor, Tensor, Tensor]:
         with self._tape("discriminator") as tape:
-            real_logits, fake_logits = self._judge_both(play.real, play.fakes)
-            loss = play.loss.discriminator(real_logits, fake_logits)
-            loss += self._penalty("discriminator", play, loss.dtype)
+            real_logits, fake_logits = self._judge_both(context.real, context.fakes)
+            loss = context.loss.discriminator(real_logits, fake_logits)
+            loss += self._penalty("discriminator", context, loss.dtype)
         self._descend("discriminator", tape, loss)
         return loss, real_logits, fake_logits
 
     def _judge_both(self, real: Tensor, fakes: Tensor) -> tuple[Tensor, Tensor]:
-        """In one batch, which is faster, where that makes no difference."""
+        """Return the logits of real examples and fakes: in one batch, which is faster, if that changes nothing."""
         if self._game.networks.independent:
             return tuple(tf.split(self._discriminator(tf.concat([real, fakes], 0), training=True), 2))
         return self._discriminator(real, training=True), self._discriminator(fakes, training=True)
 
-    def _learn_split(self, play: PhaseContext) -> tuple[Tensor, Tensor, Tensor]:
+    def _train_split(self, context: PhaseContext) -> tuple[Tensor, Tensor, Tensor]:
         with self._tape("discriminator") as tape:
-            real_logits = self._discriminator(play.real, training=True)
-            real_loss = play.loss.discriminator(real_logits, real_logits, fake_weights=0.0)
+            real_logits = self._discriminator(context.real, training=True)
+            real_loss = context.loss.discriminator(real_logits, real_logits, fake_weights=0.0)
         self._descend("discriminator", tape, real_loss)
         with self._tape("discriminator") as tape:
-            fake_logits = self._discriminator(play.fakes, training=True)
-            fake_loss = play.loss.discriminator(fake_logits, fake_logits, real_weights=0.0)
+            fake_logits = self._discriminator(context.fakes, training=True)
+            fake_loss = context.loss.discriminator(fake_logits, fake_logits, real_weights=0.0)
         self._descend("discriminator", tape, fake_loss)
         return real_loss + fake_loss, real_logits, fake_logits
 
     def _tape(self, phase: PhaseName) -> Any:
-        """A tape that follows the active weights only: gradients of the frozen ones are not even computed eagerly."""
+        """Return a tape that watches the active weights only: eagerly too, the frozen ones get no gradients at all."""
         tape = tf.GradientTape(watch_accessed_variables=False)
         with tape:
             for variable in self._weights[phase]:
-                tape.watch(variable if isinstance(variable, tf.Variable) else variable.value)  # Keras 3's holds one
+                # A variable of Keras 3 holds one of TensorFlow.
+                tape.watch(variable if isinstance(variable, tf.Variable) else variable.value)
         return tape
 
-    def _play(self, real: Tensor, latent: Tensor, fakes: Tensor) -> PhaseContext:
+    def _context(self, real: Tensor, latent: Tensor, fakes: Tensor) -> PhaseContext:
         return PhaseContext(self._game.networks, self._game.loss, real, latent, fakes)
 
-    def _penalty(self, phase: PhaseName, play: PhaseContext, dtype: Any) -> Tensor:
-        """Of the loss's type: some of TF-GAN's losses are in single precision whatever the logits are."""
-        return tf.cast(self._game.regularizer.penalty(phase, play), dtype)
+    def _penalty(self, phase: PhaseName, context: PhaseContext, dtype: Any) -> Tensor:
+        """Return the penalty in the loss's dtype: some losses of TF-GAN are float32 whatever the logits are."""
+        return tf.cast(self._game.regularizer.penalty(phase, context), dtype)
 
     def _descend(self, phase: PhaseName, tape: Any, loss: Tensor) -> None:
         weights, optimizers = self._weights[phase], self._game.optimizers
@@ -122,8 +128,11 @@ class TapedPhases:
         optimizers.apply(phase, tape.gradient(scaled, weights), weights)
 
     def _average_again(self, before: Sequence[Tensor]) -> None:
-        """Move the averages as a second pass over the same batch would: a' = a + (1 - m) (b - a) makes a'' of
-        a' + m (a' - a), without b, the batch's own."""
+        """Move the averages as a second pass over the same batch would.
+
+        With momentum m, a pass makes a' = a + (1 - m) (b - a) of an average a, where b is the batch's own value. A
+        second pass over the same batch makes a'' = a' + m (a' - a), which needs no b.
+        """
         for (variable, momentum), was in zip(self._averages, before, strict=True):
             now = tf.convert_to_tensor(variable)
             variable.assign_add(momentum * (now - was))

@@ -1,4 +1,4 @@
-"""Which way of running the steps is the fastest: measured for a moment, on copies of what is to be trained."""
+"""Choose the fastest way to run the steps: each candidate trains copies of the networks for a moment, and is timed."""
 
 import json
 import logging
@@ -13,22 +13,22 @@ from ganfreeze.data.streams import Streams
 from ganfreeze.strategy.base import Execution, Strategy
 
 _log = logging.getLogger(__name__)
-_SECONDS, _ROUNDS = 0.2, 3  # a round of a candidate takes about so long
-_HOPELESS = 0.3  # of the best rate of the first steps: what is slower is not looked at any longer
+_SECONDS, _ROUNDS = 0.2, 3  # one round of a candidate takes about this long; each has this many rounds
+_HOPELESS = 0.3  # of the best rate of the first steps: a slower candidate has no rounds
 
 
 class Choice(NamedTuple):
-    """How steps are to be run, and why, in a sentence."""
+    """How steps are run, and why, in a sentence."""
 
     execution: Execution
     why: str
 
 
 def choose(candidates: Sequence[Execution], make: Callable[[Execution], tuple[Strategy, Streams]]) -> Choice:
-    """The fastest of several candidates, for `make` to build a strategy that nothing else is trained by.
+    """Return the fastest of several candidates. `make` builds a strategy for each, with networks of its own.
 
-    They are timed by turns, so that what else the machine does slows all of them, and the best of each one's rounds
-    counts. A candidate that TensorFlow cannot run, such as a layer that XLA cannot compile, is left out.
+    The candidates take turns, so other work of the machine slows all of them. The best round of each one counts. A
+    candidate that TensorFlow cannot run is left out, for example because XLA cannot compile a layer.
 
     Raises:
         tf.errors.OpError: none of them runs.
@@ -36,30 +36,31 @@ def choose(candidates: Sequence[Execution], make: Callable[[Execution], tuple[St
     ready: dict[Execution, tuple[Strategy, Streams]] = {}
     rates: dict[Execution, float] = {}
     failures: dict[Execution, Exception] = {}
-    for each in candidates:
+    for candidate in candidates:
         try:
-            ready[each] = made = make(each)
-            few = min(2, each.fused_steps)  # a compiled loop takes two at a time
-            made[0].advance(made[1], 0, few)  # traced, and compiled, by then
-            rates[each] = _rate(*made, few)
+            strategy, streams = ready[candidate] = make(candidate)
+            few = min(2, candidate.fused_steps)  # a compiled loop takes two steps at a time
+            strategy.advance(streams, 0, few)  # this traces and compiles, which is not timed
+            rates[candidate] = _rate(strategy, streams, few)
         except tf.errors.OpError as error:
-            failures[each] = error
+            failures[candidate] = error
     if not rates:
         raise next(iter(failures.values()))
-    hopeful = [each for each, rate in rates.items() if rate > _HOPELESS * max(rates.values())]
-    calls = {each: max(1, round(_SECONDS * rates[each] / each.fused_steps)) for each in hopeful}
+    hopeful = [candidate for candidate, rate in rates.items() if rate > _HOPELESS * max(rates.values())]
+    calls = {candidate: max(1, round(_SECONDS * rates[candidate] / candidate.fused_steps)) for candidate in hopeful}
     for _ in range(_ROUNDS):
-        for each in hopeful:
-            rates[each] = max(rates[each], _rate(*ready[each], calls[each] * each.fused_steps))
-    shown = [f"{_name(each)} {rate:.3g}" for each, rate in rates.items()]
-    shown += [f"{_name(each)} does not run" for each in failures]
-    return Choice(max(rates, key=lambda each: rates[each]), f"steps/s measured: {', '.join(shown)}")
+        for candidate in hopeful:
+            rate = _rate(*ready[candidate], calls[candidate] * candidate.fused_steps)
+            rates[candidate] = max(rates[candidate], rate)
+    results = [f"{_name(candidate)} {rate:.3g}" for candidate, rate in rates.items()]
+    results += [f"{_name(candidate)} does not run" for candidate in failures]
+    return Choice(max(rates, key=lambda candidate: rates[candidate]), f"steps/s measured: {', '.join(results)}")
 
 
-def cached_choice(folder: Path, key: Mapping[str, Any], find: Callable[[], Choice]) -> Choice:
-    """What was found for this key before, kept in `folder`; else what `find` says, which is kept.
+def cached_choice(folder: Path, key: Mapping[str, Any], measure: Callable[[], Choice]) -> Choice:
+    """Return the choice that `folder` holds for this key. If there is none, return what `measure` finds, and write it.
 
-    So a run that is repeated is run in the same way, to the last bit, whatever else the machine is doing.
+    So a run that is repeated is run in the same way, to the last bit, whatever else the machine does.
     """
     identity = json.dumps(key, sort_keys=True, default=str)
     file = folder / f"{sha256(identity.encode()).hexdigest()[:32]}.json"
@@ -67,17 +68,17 @@ def cached_choice(folder: Path, key: Mapping[str, Any], find: Callable[[], Choic
         jit, fused_steps, why = json.loads(file.read_text())
         return Choice(Execution(jit, fused_steps), f"{why} (kept in {file})")
     except (OSError, ValueError):
-        choice = find()
+        choice = measure()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps([*choice.execution, choice.why]))
     except OSError as error:
-        _log.warning("%s cannot be kept, and will be measured again: %s", file, error)
+        _log.warning("%s cannot be written, so the choice will be measured again next time: %s", file, error)
     return choice
 
 
 def _rate(strategy: Strategy, streams: Streams, steps: int) -> float:
-    """Steps per second."""
+    """Return steps per second."""
     began = perf_counter()
     strategy.advance(streams, 0, steps)
     return steps / (perf_counter() - began)

@@ -1,0 +1,92 @@
+"""Join the parts of a variant into something that trains."""
+
+from typing import Any, NamedTuple
+
+from ganfreeze.app.config import Variant
+from ganfreeze.app.process import prepare_process, weights_dtype
+from ganfreeze.app.settings import Settings
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.data.streams import Streams, weight_generator
+from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
+from ganfreeze.gan.networks import Networks
+from ganfreeze.strategy.base import Execution, Game, Strategy
+from ganfreeze.types import Model
+
+
+class TrainingSetup(NamedTuple):
+    """A variant that is ready to train: what is played, by what mechanism, on which batches and noise."""
+
+    game: Game
+    strategy: Strategy
+    streams: Streams
+
+
+def build(variant: Variant, dataset: Dataset, execution: Execution | None = None) -> TrainingSetup:
+    """Prepare the process, and build everything that trains this variant on this data set.
+
+    Without an `execution` the steps run as the settings say, and one by one where these leave it open.
+
+    Raises:
+        BadInput: the architecture cannot be built for this data set, or no layer is left to train.
+    """
+    keras = variant.load_keras()
+    prepare_process(variant.settings, keras)
+    return join(variant, dataset, keras, build_networks(variant, dataset.example_shape, keras), execution)
+
+
+def join(
+    variant: Variant, dataset: Dataset, keras: Any, networks: Networks, execution: Execution | None = None
+) -> TrainingSetup:
+    """Join networks to the optimizers, the strategy and the streams that train them."""
+    settings, update = variant.settings, variant.update
+    game = Game(
+        keras=keras,
+        networks=variant.freeze.apply(networks),
+        loss=variant.loss,
+        regularizer=variant.regularizer,
+        optimizers=variant.optimizer.build(
+            keras=keras,
+            schedule=variant.schedule,
+            update=update,
+            steps=settings.steps,
+            precision=settings.precision,
+        ),
+        update=update,
+        average=_average(variant, dataset.example_shape, keras, networks),
+        execution=execution or _execution_of(settings),
+    )
+    streams = Streams(
+        examples=dataset.train.examples,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        latent_dim=networks.latent_dim,
+        draws=update.discriminator_steps,
+        dtype=weights_dtype(settings.precision),
+    )
+    return TrainingSetup(game, variant.strategy.build(game), streams)
+
+
+def build_networks(variant: Variant, example_shape: tuple[int, ...], keras: Any) -> Networks:
+    """Build both networks with their initial weights. The process must be prepared."""
+    return variant.architecture.build(
+        keras=keras,
+        example_shape=example_shape,
+        random=weight_generator(variant.settings.seed),
+        packing=variant.settings.packing,
+    )
+
+
+def build_generator(variant: Variant, example_shape: tuple[int, ...], keras: Any) -> Model:
+    """Build one more generator of the same layers, to hold averaged weights."""
+    return variant.architecture.generator(keras=keras, example_shape=example_shape, random=weight_generator(0))
+
+
+def _average(variant: Variant, example_shape: tuple[int, ...], keras: Any, networks: Networks) -> Average:
+    if variant.settings.ema is None:
+        return NoAverage()
+    generator = build_generator(variant, example_shape, keras)
+    return ExponentialAverage(variant.settings.ema, of=networks.generator, generator=generator)
+
+
+def _execution_of(settings: Settings) -> Execution:
+    return Execution(settings.jit == "on", 1 if settings.fused_steps == "auto" else settings.fused_steps)

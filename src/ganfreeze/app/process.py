@@ -1,0 +1,29 @@
+"""The state that TensorFlow and Keras keep for a whole process."""
+
+from typing import Any
+
+from ganfreeze.app.settings import Settings
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend.machine import limit_gpu_memory
+from ganfreeze.types import Precision
+
+
+def prepare_process(settings: Settings, keras: Any) -> None:
+    """Set all state of the process that a run depends on, until the next call sets it again.
+
+    That is GPU memory, eager or traced functions, deterministic kernels, TensorFlow's seed, and the precision of Keras.
+    It comes before the networks are built.
+    """
+    limit_gpu_memory(settings.gpu_memory)
+    tf.config.run_functions_eagerly(settings.eager)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+        tf.config.experimental.enable_tensor_float_32_execution(False)  # GPUs would round factors to 10 bits
+    tf.random.set_seed(settings.seed)
+    keras.backend.set_floatx(weights_dtype(settings.precision))
+    keras.mixed_precision.set_global_policy(settings.precision)
+
+
+def weights_dtype(precision: Precision) -> str:
+    """Return the type of weights and data: single precision also where networks compute in half precision."""
+    return "float64" if precision == "float64" else "float32"

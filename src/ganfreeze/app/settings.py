@@ -1,0 +1,116 @@
+"""The settings of each program, as types: everything in a config beside the words of the groups."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from ganfreeze.app.validation import require_values, validated
+from ganfreeze.errors import BadInput
+from ganfreeze.types import Count, Index, Precision
+
+
+def _decay(value: Any) -> float | None:
+    if value == "none":
+        return None
+    if not isinstance(value, float) or not 0 < value < 1:
+        raise ValueError("none, or a number between 0 and 1 such as 0.999")
+    return value
+
+
+def _fused_steps(value: Any) -> int | Literal["auto"]:
+    if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError("auto, or a number of steps of at least 1")
+    return value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class CadenceSettings(_Strict):
+    """How often something happens, in steps: metrics are logged, networks evaluated, frozen weights checked.
+
+    `audit` is None where frozen weights are not checked during training.
+    """
+
+    log: Count
+    evaluate: Count
+    audit: Count | None
+
+
+class PathSettings(_Strict):
+    """Folders: the user's data, the cache, and the MLflow store."""
+
+    data: str
+    cache: str
+    mlruns: str
+
+
+class Settings(_Strict):
+    """The settings of `src/train.py`. `conf/config.yaml` explains each."""
+
+    seed: Index
+    steps: Count
+    batch_size: Count
+    deterministic: bool
+    eager: bool
+    packing: Count
+    ema: Annotated[Any, AfterValidator(_decay)]  # None: no average
+    precision: Precision
+    jit: Literal["auto", "on", "off"]
+    fused_steps: Annotated[Any, AfterValidator(_fused_steps)]
+    gpu_memory: Count | None
+    audit: Literal["error", "record", "off"]
+    cadence: CadenceSettings
+    paths: PathSettings
+
+
+RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="an MLflow run id, 32 hexadecimal digits")]
+
+
+class SampleSettings(_Strict):
+    """The settings of `src/sample.py`."""
+
+    run: RunId
+    count: Count
+    seed: Index
+    output: Annotated[str, Field(pattern=r"\.(png|jpe?g|webp)$", description="a .png, .jpg, .jpeg or .webp file")]
+    uri: str | None
+    mlruns: str
+
+
+class EvaluateSettings(_Strict):
+    """The settings of `src/evaluate.py`, beside the evaluator's: it draws `samples_seeds` sets of samples."""
+
+    run: RunId
+    samples_seeds: Count
+
+
+def parse_settings(values: Mapping[str, Any]) -> Settings:
+    """Parse the settings of a training run.
+
+    Raises:
+        BadInput: it names each bad key, its value and what is allowed; or two settings exclude each other.
+    """
+    settings = validated(Settings, values)
+    if settings.eager and settings.jit == "on":
+        raise BadInput("jit=on: eager=true compiles nothing; choose jit=auto or jit=off, or eager=false")
+    if settings.batch_size % settings.packing:
+        raise BadInput(
+            f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, because the "
+            f"discriminator judges {settings.packing} examples at once"
+        )
+    return settings
+
+
+def parse_sample_settings(values: Mapping[str, Any]) -> SampleSettings:
+    """Parse the settings of `src/sample.py`. Raises BadInput as `parse_settings` does."""
+    require_values(values)
+    return validated(SampleSettings, values)
+
+
+def parse_evaluate_settings(values: Mapping[str, Any]) -> EvaluateSettings:
+    """Parse the settings of `src/evaluate.py`. Raises BadInput as `parse_settings` does."""
+    require_values(values)
+    return validated(EvaluateSettings, values)

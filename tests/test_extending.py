@@ -1,0 +1,48 @@
+"""docs/extending.md: the files of its examples, copied into a fresh tree, work as the page says."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+FILES = re.findall(r"```(?:python|yaml)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)
+COMMANDS = re.findall(r"```sh\n(.*?)\n```(?:\n\n```\n(.*?)```)?", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The source and the configs, with the files of the page beside them."""
+    tree = tmp_path_factory.mktemp("extended")
+    for folder in ("src", "conf"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for path, text in FILES:
+        assert not (tree / path).exists(), f"{path} is there already: the example would hide it"
+        (tree / path).write_text(text)
+    return tree
+
+
+def without_numbers(text: str) -> list[str]:
+    """Return the lines of a program's output without the rate and the metrics, which differ between machines."""
+    return [re.sub(r"(steps_per_second|brightness_gap) [\d.]+", r"\1", line.rstrip()) for line in text.splitlines()]
+
+
+def test_the_page_has_a_strategy_an_architecture_a_data_set_and_a_metric():
+    groups = [path.rpartition("/")[0] for path, _ in FILES]
+    assert {"conf/strategy", "conf/architecture", "conf/dataset", "conf/evaluator"} <= set(groups)
+    assert "src/ganfreeze/evaluation/metrics" in groups
+    assert len(COMMANDS) == 5
+
+
+@pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[command for command, _ in COMMANDS])
+def test_every_command_prints_what_the_page_says(tree, command, output):
+    arguments = [sys.executable, *shlex.split(command)[1:]]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(arguments, cwd=tree, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert set(without_numbers(output)) <= set(without_numbers(done.stdout))
