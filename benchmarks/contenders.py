@@ -30,7 +30,7 @@ class Contender(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What every contender trains."""
+    """A training setup, the same for every contender."""
 
     architecture: str
     batch: int

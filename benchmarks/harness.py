@@ -1,9 +1,9 @@
 """Measure the cost of everything beside training: python benchmarks/harness.py [options of train.py]
 
 Take the same steps in two ways, in turns: as a bare loop, and as a run that does all that train.py does at its
-cadences. That is metrics, pictures, MLflow, and the weights at the end. Print the best of several rounds of each, and
-the share of each part. The best, because a difference of a few hundredths is smaller than the noise of a machine that
-does other work too. MLflow's store and the weights go to a temporary folder.
+cadences: metrics, pictures, MLflow, and the weights at the end. Print the best of several rounds of each, and the share
+of each part. The median would not do: the difference is a few hundredths, and a machine that does other work too has
+more noise than that. MLflow's store and the weights go to a temporary folder.
 """
 
 import sys

@@ -27,9 +27,9 @@ def tree(tmp_path_factory):
     return tree
 
 
-def without_numbers(text: str) -> list[str]:
-    """Return the lines of a program's output without the rate and the metrics, which differ between machines."""
-    return [re.sub(r"(steps_per_second|brightness_gap) [\d.]+", r"\1", line.rstrip()) for line in text.splitlines()]
+def without_numbers(text: str) -> set[str]:
+    """Return the lines of a program's output, one space between words, and # for rates and metrics."""
+    return {" ".join(re.sub(r"\d+\.\d+", "#", line).split()) for line in text.splitlines()}
 
 
 def test_the_page_has_a_strategy_an_architecture_a_data_set_and_a_metric():
@@ -45,4 +45,4 @@ def test_every_command_prints_what_the_page_says(tree, command, output):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(arguments, cwd=tree, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert set(without_numbers(output)) <= set(without_numbers(done.stdout))
+    assert without_numbers(output) <= without_numbers(done.stdout)

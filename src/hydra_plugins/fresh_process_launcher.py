@@ -42,6 +42,7 @@ from ganfreeze.backend import job_shares
 from ganfreeze.errors import BadInput
 from ganfreeze.types import Count
 
+_SOURCE = Path(__file__).parent.parent
 _PATIENCE = 60.0  # seconds that an interrupted job has to end in order; Python drops an interruption in a destructor
 
 
@@ -49,6 +50,10 @@ class FreshProcessLauncher(Launcher):
     """Run `n_jobs` jobs at a time. With more than one, each job prints to `output.log` in its own folder."""
 
     def __init__(self, n_jobs: Count) -> None:
+        try:
+            parse_options("hydra.launcher", FreshProcessLauncher, {"n_jobs": n_jobs})
+        except BadInput as error:
+            raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
         self._n_jobs = n_jobs
         self._sweep = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{uuid4().hex[:6]}"
         self._processes: set[BaseProcess] = set()
@@ -60,18 +65,19 @@ class FreshProcessLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._context, self._task, self._config = hydra_context, task_function, config
+        # The fork server does not inherit sys.path: without this it would import an installed ganfreeze, not this one.
+        paths = [str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ |= {"PYTHONPATH": os.pathsep.join(paths), **job_shares.core_shares(self._n_jobs)}
+        for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
+            self._shares.put(share)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
         jobs = [self._job(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
-        variants = _parse(jobs, self._n_jobs)
+        tracker = _parse(jobs)[0].tracker
         for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what a script starts with & ignore SIGINT
             signal.signal(number, signal.default_int_handler)
-        os.environ |= job_shares.core_shares(self._n_jobs)
-        for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
-            self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
-        tracker = variants[0].tracker
         try:
             returns = list(pool.map(self._run, jobs))
         except KeyboardInterrupt:
@@ -146,12 +152,8 @@ def _name(job: DictConfig) -> str:
     return " ".join(filter_overrides(job.hydra.overrides.task))
 
 
-def _parse(jobs: Sequence[DictConfig], n_jobs: int) -> list[Variant]:
+def _parse(jobs: Sequence[DictConfig]) -> list[Variant]:
     """Parse all configs, so that a bad one stops the sweep before any job starts."""
-    try:
-        parse_options("hydra.launcher", FreshProcessLauncher, {"n_jobs": n_jobs})
-    except BadInput as error:
-        raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
     variants = []
     for job in jobs:
         config = copy.deepcopy(job)

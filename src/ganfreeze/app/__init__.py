@@ -1,5 +1,6 @@
-"""The composition root: the only package that sees Hydra or a config.
+"""The composition root: of all rooms, only this one sees Hydra or a config.
 
-One file for each program in `src/`: train, evaluate, sample, freeze_matrix, equivalence, dynamics. They share, in the
-order in which a config passes through: command_line, config (with settings and validation), process, build, execution.
+One file for each program in `src/`: train, evaluate, sample, freeze_matrix, equivalence, dynamics. The other files are
+shared. A config passes through command_line, parse_config (with settings and validation), process, training_setup and
+execution; recorded_runs and compose make configs inside a program.
 """

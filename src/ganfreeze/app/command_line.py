@@ -10,7 +10,7 @@ RENAMED = {("update", "seed"): "keras_gan", ("tracker", "null"): "none"}
 
 
 def current_words(arguments: Sequence[str]) -> list[str]:
-    """Replace renamed words, and quote those that Hydra would parse as null or a number.
+    """Replace renamed words, one or several with commas, and quote those that Hydra would parse as null or a number.
 
     Unquoted, `loss=5` is a number to Hydra, and its error message does not name the losses that there are.
     """
@@ -18,8 +18,8 @@ def current_words(arguments: Sequence[str]) -> list[str]:
 
 
 def _current(argument: str) -> str:
-    group, _, words = argument.partition("=")
-    if group not in GROUPS:
+    group, equals, words = argument.partition("=")
+    if not equals or group not in GROUPS:
         return argument
     return f"{group}={','.join(_word(group, word) for word in words.split(','))}"
 

@@ -8,7 +8,7 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ganfreeze.app.settings import Settings, parse_settings
+from ganfreeze.app.settings import Settings, parse_settings, require_consistent
 from ganfreeze.app.validation import parse_options, refusal, require_values
 from ganfreeze.data.dataset.base import Source
 from ganfreeze.errors import BadInput, Refused
@@ -79,7 +79,7 @@ class Variant(NamedTuple):
 class _Part(NamedTuple):
     """A class or function that a group names, with its checked options."""
 
-    target: Callable[..., Any]
+    target: Any
     options: Mapping[str, Any]
 
     def make(self) -> Any:
@@ -93,23 +93,25 @@ def parse(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
         BadInput: a value is missing, of the wrong type or out of range.
         Refused: two choices do not go together.
     """
-    composed = _resolved(cfg)
+    composed = resolved(cfg)
     require_values(composed)
     settings = parse_settings({key: value for key, value in composed.items() if key not in GROUPS})
     parts = {group: _part(group, words.get(group), composed.get(group, {})) for group in GROUPS}
-    words = {group: words[group] for group in GROUPS}
-    values = {**words, **_flat(composed), **_flat({group: part.options for group, part in parts.items()})}
+    chosen = {group: words[group] for group in GROUPS}
+    defaults = {group: part.options for group, part in parts.items()}  # also of options that a YAML file leaves out
+    values = {**dict(_flat(defaults)), **dict(_flat(composed)), **chosen}
     for group, part in parts.items():
         supports, conflicts = getattr(part.target, "supports", {}), getattr(part.target, "conflicts", {})
-        if reason := refusal(f"{group}={words[group]}", supports, conflicts, values):
+        if reason := refusal(f"{group}={chosen[group]}", supports, conflicts, values):
             raise Refused(reason)
+    require_consistent(settings)
     variant = Variant(
-        words=words,
+        words=chosen,
         values=values,
         yaml=OmegaConf.to_yaml(cfg, resolve=True),
         settings=settings,
         load_keras=parts["keras"].make,
-        strategy=StrategyFactory(*parts["strategy"]),  # pyright: ignore[reportArgumentType]
+        strategy=StrategyFactory(mechanism=parts["strategy"].target, options=parts["strategy"].options),
         update=parts["update"].make(),
         architecture=parts["architecture"].make(),
         freeze=parts["freeze"].make(),
@@ -125,7 +127,8 @@ def parse(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     return variant
 
 
-def _resolved(cfg: DictConfig) -> dict[str, Any]:
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """Return the values of a config, interpolations resolved. Raises BadInput that names a key which has none."""
     try:
         return OmegaConf.to_container(cfg, resolve=True)  # pyright: ignore[reportReturnType]
     except OmegaConfBaseException as error:
@@ -146,14 +149,10 @@ def _part(group: str, word: Any, options: Mapping[str, Any]) -> _Part:
     return _Part(target, parse_options(group, target, own, given_by_app=given_by_app))
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values by dotted keys, without the `_target_` that Hydra names parts by."""
-    return dict(_leaves(values, prefix))
-
-
-def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield values by dotted keys, without the `_target_` that Hydra names parts by."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from _flat(value, f"{prefix}{key}.")
         elif key != "_target_":
             yield prefix + key, value

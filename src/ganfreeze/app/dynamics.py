@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> None:
             (folder / "dynamics.md").write_text(dynamics_table.markdown(rows))
             (folder / "dynamics.csv").write_text(dynamics_table.table(rows))
         if all(row.refused for row in rows):
-            raise BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: it holds no such quantity")
+            raise BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: it holds no value of {cfg.quantities}")
         print(f"{dynamics_table.markdown(rows)}\n{folder / 'dynamics.md'}, {folder / 'dynamics.csv'}")
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ganfreeze.app.build import build_generator, build_networks
-from ganfreeze.app.config import Variant
+from ganfreeze.app.config import Variant, resolved
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.recorded_runs import variant_of
@@ -32,7 +32,7 @@ def run(cfg: DictConfig) -> None:
     Nothing that the run holds already is changed.
     """
     with friendly_errors():
-        values: Any = OmegaConf.to_container(cfg, resolve=True)
+        values = resolved(cfg)
         settings = parse_evaluate_settings({key: values[key] for key in _OWN})
         uri = _tracking_uri(values)
         finished = mlflow_store.finished_run(uri, settings.run)
@@ -70,7 +70,8 @@ def _tracking_uri(values: Mapping[str, Any]) -> str:
 
 def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: int) -> Iterator[Evaluated]:
     """Evaluate the generator, and its average where there is one, on `count` sets of samples."""
-    evaluator, samplers = variant.evaluator.prepare(dataset), _samplers(variant, dataset, finished)
+    samplers = _samplers(variant, dataset, finished)  # prepares the process, which the evaluator relies on
+    evaluator = variant.evaluator.prepare(dataset)
     seeds = range(evaluator.seed, evaluator.seed + count)
     for generator in evaluated_generators(evaluator, samplers, variant.settings.ema, seeds):
         by_seed = {seed: generator.metrics(seed) for seed in seeds}
@@ -98,6 +99,7 @@ def _samplers(variant: Variant, dataset: Dataset, finished: FinishedRun) -> Mapp
 
 def _name(generator: EvaluatedGenerator, count: int, metrics: list[str]) -> str:
     """Name an evaluation by its samples and seeds, and by a hash of its protocol: the same protocol, the same name."""
+    # The keys are part of the hash, and so of the names in recorded runs: they cannot change.
     protocol = json.dumps({"card": generator.card, "figures": metrics}, sort_keys=True)
     digest = sha256(protocol.encode()).hexdigest()
     return f"{generator.name}-{generator.evaluator.samples}x{count}-{digest[:6]}"

@@ -54,8 +54,8 @@ def build_fastest(variant: Variant, dataset: Dataset) -> tuple[TrainingSetup, tu
 
     def make(execution: Execution) -> tuple[Strategy, Streams]:
         setup = build(variant, dataset, execution)
-        owned = [owned.variable for owned in audit.inventory(setup.strategy, setup.game)]
-        measured[execution] = setup, Snapshot([*owned, *setup.game.average.variables])
+        variables = [owned.variable for owned in audit.inventory(setup.strategy, setup.game)]
+        measured[execution] = setup, Snapshot([*variables, *setup.game.average.variables])
         return setup.strategy, setup.streams
 
     folder = Path(variant.settings.paths.cache) / "execution"
@@ -75,7 +75,7 @@ def _candidates(variant: Variant) -> Iterator[Execution]:
     for jit in _jits(variant):
         if settings.fused_steps != "auto":
             numbers = [settings.fused_steps]
-        elif "fused_steps" in supports:  # this mechanism takes one step at a time
+        elif most not in supports.get("fused_steps", [most]):  # this mechanism takes one step at a time
             numbers = [1]
         else:
             numbers = [most] if jit or most == 1 or not _is_worth_measuring(variant) else [1, most]
@@ -101,7 +101,7 @@ def _cache_key(variant: Variant, dataset: Dataset, candidates: Sequence[Executio
     decisive = {key: value for key, value in variant.values.items() if key.partition(".")[0] in _DECISIVE}
     return {
         **decisive,
-        "example_shape": dataset.example_shape,
+        "image_shape": dataset.example_shape,  # called so in the caches that there are
         "candidates": candidates,
         "versions": provenance.versions(),
         "machine": machine.description(),

@@ -10,4 +10,5 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend import tfgan
 from ganfreeze.record import mlflow_store
 
+# Reading these attributes does the imports that are otherwise done late.
 LOADED = (train, evaluate, mlflow_store.library().MlflowClient, sklearn.datasets, tf.version, tfgan.losses)

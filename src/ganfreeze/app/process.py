@@ -9,10 +9,10 @@ from ganfreeze.types import Precision
 
 
 def prepare_process(settings: Settings, keras: Any) -> None:
-    """Set all state of the process that a run depends on, until the next call sets it again.
+    """Set all state of the process that a run depends on. Call it before the networks are built.
 
-    That is GPU memory, eager or traced functions, deterministic kernels, TensorFlow's seed, and the precision of Keras.
-    It comes before the networks are built.
+    Eager or traced functions, TensorFlow's seed and the precision of Keras are the process's until the next call.
+    Deterministic kernels stay on once they are, and GPU memory can be limited only before the GPU is used.
     """
     limit_gpu_memory(settings.gpu_memory)
     tf.config.run_functions_eagerly(settings.eager)

@@ -1,11 +1,11 @@
 """Draw samples from a finished run: the program `src/sample.py`."""
 
 from pathlib import Path
-from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ganfreeze.app.build import build_networks
+from ganfreeze.app.config import resolved
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.recorded_runs import variant_of
@@ -20,8 +20,7 @@ from ganfreeze.record import checkpoints, mlflow_store, pictures
 def run(cfg: DictConfig) -> None:
     """Draw samples with a finished run's weights, and write them as a picture."""
     with friendly_errors():
-        values: Any = OmegaConf.to_container(cfg, resolve=True)
-        settings = parse_sample_settings(values)
+        settings = parse_sample_settings(resolved(cfg))
         networks = load_networks(settings.run, mlflow_store.tracking_uri(settings.uri, settings.mlruns))
         latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
         try:

@@ -91,9 +91,13 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
     """Parse the settings of a training run.
 
     Raises:
-        BadInput: it names each bad key, its value and what is allowed; or two settings exclude each other.
+        BadInput: it names each bad key, its value and what is allowed.
     """
-    settings = validated(Settings, values)
+    return validated(Settings, values)
+
+
+def require_consistent(settings: Settings) -> None:
+    """Raise BadInput where two settings exclude each other."""
     if settings.eager and settings.jit == "on":
         raise BadInput("jit=on: eager=true compiles nothing; choose jit=auto or jit=off, or eager=false")
     if settings.batch_size % settings.packing:
@@ -101,7 +105,6 @@ def parse_settings(values: Mapping[str, Any]) -> Settings:
             f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, because the "
             f"discriminator judges {settings.packing} examples at once"
         )
-    return settings
 
 
 def parse_sample_settings(values: Mapping[str, Any]) -> SampleSettings:

@@ -78,7 +78,7 @@ def output_folder(cfg: DictConfig) -> Path:
 
 @contextmanager
 def without_warnings() -> Iterator[None]:
-    """Silence warnings about what the program shows itself: nothing is trainable, a function is traced again."""
+    """Silence the warnings that nothing is trainable and that a function is traced again: these programs show both."""
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel("ERROR")

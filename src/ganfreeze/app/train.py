@@ -103,7 +103,7 @@ def _picture(dataset: Dataset, setup: TrainingSetup, sampler: Sampler) -> Callab
 
 
 def _name() -> str:
-    """Name the run by its command line, with bare words where these say it all; by its main words where it is empty."""
+    """Return the run's name: its overrides, a word without its group; its main words if there are no overrides."""
     hydra = HydraConfig.get()
     overrides = [override.partition("=") for override in hydra.overrides.task]
     parts = [value.strip("'") if key in GROUPS else f"{key}={value}" for key, _, value in overrides]

@@ -15,7 +15,7 @@ from ganfreeze.types import Choices
 
 _MISSING = "???"  # OmegaConf's mark for a value without a default
 
-Model = TypeVar("Model", bound=BaseModel)
+Schema = TypeVar("Schema", bound=BaseModel)
 
 
 def require_values(values: Mapping[str, Any], prefix: str = "") -> None:
@@ -63,7 +63,7 @@ def refusal(part: str, supports: Choices, conflicts: Choices, values: Mapping[st
     return ""
 
 
-def validated(model: type[Model], values: Mapping[str, Any], *, prefix: str = "") -> Model:
+def validated(model: type[Schema], values: Mapping[str, Any], *, prefix: str = "") -> Schema:
     """Make a `model` of these values. Raises BadInput with one sentence for each bad value."""
     try:
         return model(**values)

@@ -80,13 +80,15 @@ def finished_run(uri: str, run: str) -> FinishedRun:
     """
     config = artifacts(uri, run, "config.yaml").read_text()
     recorded = client(uri).get_run(run)
-    (data,) = recorded.inputs.dataset_inputs
+    datasets = recorded.inputs.dataset_inputs
+    if len(datasets) != 1:
+        raise BadInput(f"run={run} has {len(datasets)} data sets recorded, not one: it is no run of src/train.py")
     return FinishedRun(
         run=_run(recorded),
         parameters=recorded.data.params,
         config=config,
         weights=artifacts(uri, run, "weights"),
-        digest=json.loads(data.dataset.profile)["sha256"],
+        digest=json.loads(datasets[0].dataset.profile)["sha256"],
     )
 
 
