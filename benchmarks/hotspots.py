@@ -21,8 +21,8 @@ from time import perf_counter, sleep
 
 from hydra import initialize_config_dir
 
-from ganfreeze.app.build import build
-from ganfreeze.app.study import compose_variant
+from ganfreeze.app.compose import compose_variant
+from ganfreeze.app.training_setup import build
 from ganfreeze.backend import tensorflow as tf
 
 STEPS, CALLS, SHOWN = 20, 20, 16

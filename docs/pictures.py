@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from playwright.sync_api import sync_playwright
 
-from ganfreeze.record import mlflow_store
+from ganfreeze.record import mlflow_client
 
 PICTURES = Path(__file__).parent / "pictures"
 ADDRESS = "http://127.0.0.1:5999"
@@ -27,9 +27,9 @@ def main(sweep_run: str, *samples_runs: str) -> None:
     for number, run_id in enumerate(samples_runs, 1):
         output = PICTURES / f"samples-{number}.png"
         subprocess.run([sys.executable, "src/sample.py", f"run={run_id}", f"output={output}"], check=True)
-    uri = mlflow_store.tracking_uri(None, os.environ.get("GANFREEZE_MLRUNS", "mlruns"))
-    run = mlflow_store.client(uri).get_run(sweep_run)
-    search_filter = quote(f"tags.`{mlflow_store.SWEEP_TAG}` = '{run.data.tags[mlflow_store.SWEEP_TAG]}'")
+    uri = mlflow_client.tracking_uri(None, os.environ.get("GANFREEZE_MLRUNS", "mlruns"))
+    run = mlflow_client.client(uri).get_run(sweep_run)
+    search_filter = quote(f"tags.`{mlflow_client.SWEEP_TAG}` = '{run.data.tags[mlflow_client.SWEEP_TAG]}'")
     page = f"#/experiments/{run.info.experiment_id}/runs?compareRunsMode=CHART&searchFilter={search_filter}"
     server = subprocess.Popen(["mlflow", "server", "--backend-store-uri", uri, "--port", ADDRESS.rpartition(":")[2]])
     try:

@@ -84,14 +84,14 @@ def parse(composed):
     """Return a function that composes a config and parses it into a variant."""
     from omegaconf import open_dict
 
-    from ganfreeze.app import config
+    from ganfreeze.app import parse_config
     from ganfreeze.app.command_line import current_words
 
     def parse_variant(*overrides: str):
         cfg = composed(*current_words(overrides))
         with open_dict(cfg):
             choices = cfg.pop("hydra").runtime.choices
-        return config.parse(cfg, choices)
+        return parse_config.parse(cfg, choices)
 
     return parse_variant
 
@@ -99,7 +99,7 @@ def parse(composed):
 @pytest.fixture(scope="session")
 def build(parse):
     """Return a function that builds a variant as a run does: its game, strategy and streams."""
-    from ganfreeze.app import build as app_build
+    from ganfreeze.app import training_setup as app_build
 
     def build_variant(*overrides: str):
         variant = parse(*overrides)

@@ -8,7 +8,7 @@ from conftest import CONF, ROOT, words
 from test_freeze_matrix import MATRIX, PLACES
 
 from ganfreeze.app.command_line import current_words
-from ganfreeze.app.config import GROUPS
+from ganfreeze.app.parse_config import GROUPS
 from ganfreeze.record.report import freeze_matrix
 from ganfreeze.record.report.freeze_matrix import Cell
 
@@ -77,7 +77,7 @@ def test_every_link_and_picture_is_there(page):
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
 def test_a_page_opens_with_a_command_and_its_output(page):
-    assert re.match(r"# .+\n\n```sh\npython src/.+\n```\n\n```\n.+\n", PAGES[page]), page
+    assert re.match(r"# .+\n\n```sh\n(?:python -c .+\n)?python src/.+\n```\n\n```\n.+\n", PAGES[page]), page
 
 
 @pytest.mark.parametrize("command", commands())

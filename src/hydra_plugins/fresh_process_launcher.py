@@ -36,7 +36,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
-from ganfreeze.app.config import Variant, parse
+from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.validation import parse_options
 from ganfreeze.backend import job_shares
 from ganfreeze.errors import BadInput

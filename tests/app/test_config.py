@@ -10,7 +10,7 @@ from hydra.utils import get_object
 from omegaconf import OmegaConf
 
 from ganfreeze.app.command_line import current_words
-from ganfreeze.app.config import GROUPS
+from ganfreeze.app.parse_config import GROUPS
 from ganfreeze.errors import BadInput
 
 FILES = [(group, word) for group in GROUPS for word in words(group)]

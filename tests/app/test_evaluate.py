@@ -16,7 +16,7 @@ from ganfreeze import events
 from ganfreeze.app import evaluate
 from ganfreeze.app.recorded_runs import variant_of
 from ganfreeze.errors import BadInput
-from ganfreeze.record import mlflow_store
+from ganfreeze.record import mlflow_client
 from ganfreeze.record.report import run_tables
 from ganfreeze.record.tracker.mlflow import Mlflow
 
@@ -155,7 +155,7 @@ def test_an_evaluation_is_not_written_twice(trained, evaluated_again):
 def finished(trained):
     """Read the finished run from the store."""
     folder, _, _, recorded = trained
-    return mlflow_store.finished_run(store_of(folder), recorded.info.run_id)
+    return mlflow_client.finished_run(store_of(folder), recorded.info.run_id)
 
 
 def rebuilt_variant(finished, *overrides):
@@ -222,10 +222,10 @@ def test_a_run_is_evaluated_only_with_the_data_that_it_was_trained_on(finished, 
 def test_a_running_run_is_not_evaluated(trained):
     folder, _, client, recorded = trained
     uri = store_of(folder)
-    mlflow_store.require_over(uri, recorded.info.run_id)
+    mlflow_client.require_over(uri, recorded.info.run_id)
     running = client.create_run(recorded.info.experiment_id)
     with pytest.raises(BadInput, match="is still running: it can be evaluated when it is over"):
-        mlflow_store.require_over(uri, running.info.run_id)
+        mlflow_client.require_over(uri, running.info.run_id)
     client.delete_run(running.info.run_id)
 
 
@@ -235,7 +235,7 @@ def test_a_running_run_is_not_evaluated(trained):
 def recorded_run(number, samples, **metrics):
     """Return a run whose metrics were measured on this number of samples; None is a run without a card."""
     cards = {"classifier": {"samples": samples, "split": "train"}} if samples else {}
-    return mlflow_store.Run(f"id{number}", "1", f"variant{number}", "FINISHED", metrics, cards=cards)
+    return mlflow_client.Run(f"id{number}", "1", f"variant{number}", "FINISHED", metrics, cards=cards)
 
 
 def test_the_table_of_a_sweep_refuses_metrics_of_different_protocols():

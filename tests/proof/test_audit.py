@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import bits, words
 
-from ganfreeze.app.build import build_networks, join
+from ganfreeze.app.training_setup import build_networks, join
 from ganfreeze.errors import Refused
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation

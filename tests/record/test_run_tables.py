@@ -1,11 +1,11 @@
 """The table of a sweep, and the links between its runs."""
 
-from ganfreeze.record import mlflow_store
+from ganfreeze.record import mlflow_client
 from ganfreeze.record.report import run_tables
 
 
 def recorded_run(number, name, status="FINISHED", **metrics):
-    return mlflow_store.Run(f"id{number}", "1", name, status, metrics, audit="clean" if number == 1 else "")
+    return mlflow_client.Run(f"id{number}", "1", name, status, metrics, audit="clean" if number == 1 else "")
 
 
 RUNS = [

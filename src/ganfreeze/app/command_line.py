@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from ganfreeze.app.config import GROUPS
+from ganfreeze.app.parse_config import GROUPS
 
 # Words that were renamed, and the words that mean the same today. Old commands and recorded runs keep working.
 RENAMED = {("update", "seed"): "keras_gan", ("tracker", "null"): "none"}

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from ganfreeze.app.config import Variant
+from ganfreeze.app.parse_config import Variant
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.events import Described
 from ganfreeze.record import provenance

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ganfreeze.app.build import build
-from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.study import (
+from ganfreeze.app.compose import (
     command_line_overrides,
     compose_variant,
     group_words,
@@ -16,6 +14,8 @@ from ganfreeze.app.study import (
     output_folder,
     without_warnings,
 )
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.training_setup import build
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import dynamics
 from ganfreeze.proof.dynamics import Anchor

@@ -7,20 +7,20 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganfreeze.app.build import build_generator, build_networks
-from ganfreeze.app.config import Variant, resolved
+from ganfreeze.app.compose import command_line_overrides
 from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.recorded_runs import variant_of
 from ganfreeze.app.settings import parse_evaluate_settings
-from ganfreeze.app.study import command_line_overrides
+from ganfreeze.app.training_setup import build_generator, build_networks
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.evaluation.evaluated_generator import EvaluatedGenerator, evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.events import Evaluated
-from ganfreeze.record import checkpoints, mlflow_store
-from ganfreeze.record.mlflow_store import FinishedRun
+from ganfreeze.record import checkpoints, mlflow_client
+from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import run_tables
 
 _OWN = ("run", "samples_seeds")
@@ -35,7 +35,7 @@ def run(cfg: DictConfig) -> None:
         values = resolved(cfg)
         settings = parse_evaluate_settings({key: values[key] for key in _OWN})
         uri = _tracking_uri(values)
-        finished = mlflow_store.finished_run(uri, settings.run)
+        finished = mlflow_client.finished_run(uri, settings.run)
         variant = variant_of(finished, command_line_overrides(_OWN))
         dataset = variant.source.load()
         require_data(dataset, finished)
@@ -43,7 +43,7 @@ def run(cfg: DictConfig) -> None:
             raise BadInput("evaluator=none measures nothing: choose another, such as evaluator=classifier")
         variant.evaluator.check(dataset)
         with variant.tracker as tracker:
-            mlflow_store.require_over(uri, settings.run)
+            mlflow_client.require_over(uri, settings.run)
             try:
                 for evaluated in _evaluate(variant, dataset, finished, settings.samples_seeds):
                     tracker.amend(settings.run, evaluated)
@@ -65,7 +65,7 @@ def require_data(dataset: Dataset, finished: FinishedRun) -> None:
 def _tracking_uri(values: Mapping[str, Any]) -> str:
     if "store" not in values.get("tracker", {}):
         raise BadInput("tracker: the run is read from MLflow, so tracker=mlflow is needed")
-    return mlflow_store.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
+    return mlflow_client.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
 
 
 def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: int) -> Iterator[Evaluated]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganfreeze.app.build import TrainingSetup, build
-from ganfreeze.app.config import Variant
+from ganfreeze.app.parse_config import Variant
+from ganfreeze.app.training_setup import TrainingSetup, build
 from ganfreeze.app.validation import refusal
 from ganfreeze.backend import machine
 from ganfreeze.data.dataset.base import Dataset

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 
 from omegaconf import DictConfig
 
-from ganfreeze.app.build import build
-from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.study import (
+from ganfreeze.app.compose import (
     command_line_overrides,
     compose_variant,
     group_words,
@@ -15,6 +13,8 @@ from ganfreeze.app.study import (
     output_folder,
     without_warnings,
 )
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.training_setup import build
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof.audit import audit
 from ganfreeze.record import provenance

@@ -8,7 +8,7 @@ import sklearn.datasets
 from ganfreeze.app import evaluate, train
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend import tfgan
-from ganfreeze.record import mlflow_store
+from ganfreeze.record import mlflow_client
 
 # Reading these attributes does the imports that are otherwise done late.
-LOADED = (train, evaluate, mlflow_store.library().MlflowClient, sklearn.datasets, tf.version, tfgan.losses)
+LOADED = (train, evaluate, mlflow_client.library().MlflowClient, sklearn.datasets, tf.version, tfgan.losses)

@@ -5,10 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganfreeze.app.command_line import RENAMED
-from ganfreeze.app.config import GROUPS, Variant, parse
-from ganfreeze.app.study import compose_config
+from ganfreeze.app.compose import compose_config
+from ganfreeze.app.parse_config import GROUPS, Variant, parse
 from ganfreeze.errors import BadInput
-from ganfreeze.record.mlflow_store import FinishedRun
+from ganfreeze.record.mlflow_client import FinishedRun
 
 _FREE = ("evaluator", "tracker", "paths", "dataset.path")  # may be chosen anew; all else is the run's own
 

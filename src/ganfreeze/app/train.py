@@ -10,11 +10,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganfreeze import events
-from ganfreeze.app.build import TrainingSetup
-from ganfreeze.app.config import GROUPS, Variant, parse
 from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import GROUPS, Variant, parse
+from ganfreeze.app.training_setup import TrainingSetup
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.evaluated_generator import evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
@@ -22,7 +22,7 @@ from ganfreeze.loop import Cadence, train
 from ganfreeze.proof import audit
 from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.proof.weight_change import weight_change
-from ganfreeze.record import checkpoints, mlflow_store
+from ganfreeze.record import checkpoints, mlflow_client
 from ganfreeze.record.terminal import Terminal
 from ganfreeze.strategy.base import Strategy
 
@@ -39,7 +39,7 @@ def run(cfg: DictConfig) -> None:
         variant.evaluator.check(dataset)
         with variant.tracker as tracker, Terminal(name) as terminal:
             hydra = HydraConfig.get()
-            sweep = {mlflow_store.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
+            sweep = {mlflow_client.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
             for event in run_events(variant, dataset, name, folder=Path(hydra.runtime.output_dir), tags=sweep):
                 tracker.write(event)
                 terminal.write(event)

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ganfreeze.evaluation import protocol_card
 from ganfreeze.events import Evaluated
-from ganfreeze.record.mlflow_store import Run
+from ganfreeze.record.mlflow_client import Run
 
 # Metrics of training that a sweep's table shows beside those of evaluation, with the headings of their columns.
 _TRAINING_METRICS = {"steps_per_second": "steps/s", "discriminator_weight_change": "discriminator moved"}

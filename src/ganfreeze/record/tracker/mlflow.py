@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from ganfreeze import events
 from ganfreeze.errors import BadInput
-from ganfreeze.record import mlflow_store, pictures
+from ganfreeze.record import mlflow_client, pictures
 from ganfreeze.record.report import run_tables
 from ganfreeze.record.tracker.base import Tracker
 
@@ -31,7 +31,7 @@ class Mlflow(Tracker):
     """
 
     def __init__(self, *, store: str, uri: str | None = None, experiment: str = "ganfreeze") -> None:
-        self._store, self._uri, self._experiment = store, mlflow_store.tracking_uri(uri, store), experiment
+        self._store, self._uri, self._experiment = store, mlflow_client.tracking_uri(uri, store), experiment
         self._run: str | None = None
         self._monitor: Any = None
         self._metrics: list[Any] = []
@@ -52,7 +52,7 @@ class Mlflow(Tracker):
             case events.Prepared(facts, cards):
                 self._log_parameters({f"evaluator.{key}": value for key, value in facts.items()})
                 for name, card in cards.items():
-                    self._client.set_tag(self._run, mlflow_store.CARD_TAG + name, json.dumps(card))
+                    self._client.set_tag(self._run, mlflow_client.CARD_TAG + name, json.dumps(card))
             case events.Audited(tags, ledger, table):
                 for key, value in tags.items():
                     self._client.set_tag(self._run, key, value)
@@ -92,7 +92,7 @@ class Mlflow(Tracker):
     def amend(self, run: str, evaluated: events.Evaluated) -> None:
         from mlflow.entities import Metric
 
-        if mlflow_store.CARD_TAG + evaluated.name in self._client.get_run(run).data.tags:
+        if mlflow_client.CARD_TAG + evaluated.name in self._client.get_run(run).data.tags:
             return  # the name says the protocol, and the same protocol gives the same metrics
         now, values = int(time.time() * 1000), {}
         for metric, (mean, spread) in evaluated.summary().items():
@@ -103,12 +103,12 @@ class Mlflow(Tracker):
         self._client.log_dict(run, record, f"evaluations/{evaluated.name}.json")
         metrics = [Metric(key, value, now, evaluated.step) for key, value in values.items()]
         self._client.log_batch(run, metrics=metrics, synchronous=True)
-        self._client.set_tag(run, mlflow_store.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
+        self._client.set_tag(run, mlflow_client.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
 
     def close_sweep(self, sweep: str) -> str:
         self._open_store()
         self._end_dead_runs()
-        runs = mlflow_store.sweep(self._uri, sweep)
+        runs = mlflow_client.sweep(self._uri, sweep)
         if not runs:
             return ""
         for run in runs:
@@ -124,7 +124,7 @@ class Mlflow(Tracker):
         Raises:
             BadInput: the store cannot be created or reached, or the experiment was deleted.
         """
-        file = mlflow_store.sqlite_file(self._uri)
+        file = mlflow_client.sqlite_file(self._uri)
         if file is None:
             self._open_experiment(artifacts=None)
             return
@@ -140,7 +140,7 @@ class Mlflow(Tracker):
             lock.release()
 
     def _open_experiment(self, artifacts: str | None) -> None:
-        self._client = mlflow_store.client(self._uri)
+        self._client = mlflow_client.client(self._uri)
         experiment = self._client.get_experiment_by_name(self._experiment)
         if experiment and experiment.lifecycle_stage != "active":
             raise BadInput(f"tracker.experiment={self._experiment} was deleted: restore it, or choose another name")

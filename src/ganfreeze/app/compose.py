@@ -14,7 +14,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, open_dict
 
 from ganfreeze.app.command_line import current_words
-from ganfreeze.app.config import Variant, parse
+from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from ganfreeze.app.config import Variant
+from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.process import prepare_process, weights_dtype
 from ganfreeze.app.settings import Settings
 from ganfreeze.data.dataset.base import Dataset
