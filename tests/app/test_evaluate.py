@@ -5,6 +5,7 @@ import math
 import os
 import statistics
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import CONF
@@ -16,6 +17,7 @@ from ganfreeze import events
 from ganfreeze.app import evaluate
 from ganfreeze.app.recorded_runs import variant_of
 from ganfreeze.errors import BadInput
+from ganfreeze.evaluation.evaluator.none import NoEvaluator
 from ganfreeze.record import mlflow_client
 from ganfreeze.record.report import run_tables
 from ganfreeze.record.tracker.mlflow import Mlflow
@@ -217,6 +219,24 @@ def test_a_run_is_evaluated_only_with_the_data_that_it_was_trained_on(finished, 
     evaluate.require_data(digits, finished)
     with pytest.raises(BadInput, match="was trained on other data: dataset=digits has the SHA-256 a65"):
         evaluate.require_data(digits, finished._replace(digest="f" * 64))
+
+
+def test_the_process_is_prepared_before_the_evaluator(finished, digits, monkeypatch):
+    """The evaluator trains its classifier and computes its statistics with the kernels that the run had."""
+    trace, prepare_process = [], evaluate.prepare_process
+
+    def traced_process(settings, keras):
+        trace.append("process")
+        prepare_process(settings, keras)
+
+    def traced_evaluator(dataset):
+        trace.append("evaluator")
+        return NoEvaluator().prepare(dataset)
+
+    monkeypatch.setattr(evaluate, "prepare_process", traced_process)
+    variant = rebuilt_variant(finished)._replace(evaluator=SimpleNamespace(prepare=traced_evaluator))
+    assert list(evaluate._evaluate(variant, digits, finished, 1)) == []
+    assert trace == ["process", "evaluator"]
 
 
 def test_a_running_run_is_not_evaluated(trained):
