@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganfreeze.app.parse_config import Variant
+from ganfreeze.app.parse_config import GROUPS, Variant
 from ganfreeze.app.training_setup import TrainingSetup, build
 from ganfreeze.app.validation import refusal
 from ganfreeze.backend import machine
@@ -19,26 +19,10 @@ from ganfreeze.strategy.engine import tuning
 _LEAST_STEPS = 2000  # in a shorter run, compiling by XLA and measuring cost more than they save
 _MOST_FUSED = 100
 
-# The speed of a step depends on these choices, and on the shape of the data.
-_DECISIVE = (
-    "keras",
-    "strategy",
-    "update",
-    "architecture",
-    "freeze",
-    "loss",
-    "regularizer",
-    "optimizer",
-    "schedule",
-    "batch_size",
-    "packing",
-    "ema",
-    "precision",
-    "deterministic",
-    "eager",
-    "jit",
-    "fused_steps",
-)
+# The speed of a step depends on these groups and settings, and on the shape of the data.
+_DECISIVE_GROUPS = [group for group in GROUPS if group not in ("dataset", "evaluator", "tracker")]
+_DECISIVE_SETTINGS = ["batch_size", "packing", "ema", "precision", "deterministic", "eager", "jit", "fused_steps"]
+_DECISIVE = {*_DECISIVE_GROUPS, *_DECISIVE_SETTINGS}
 
 
 def build_fastest(variant: Variant, dataset: Dataset) -> tuple[TrainingSetup, tuning.Choice]:
