@@ -15,9 +15,9 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze import events
-from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.parse_config import Variant
+from ganfreeze.app.study import compose_variant
 from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.loop import Cadence

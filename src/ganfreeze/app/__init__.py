@@ -2,5 +2,5 @@
 
 One file for each program in `src/`: train, evaluate, sample, freeze_matrix, equivalence, dynamics. The other files are
 shared. A config passes through command_line, parse_config (with settings and validation), process, training_setup and
-execution; recorded_runs and compose make configs inside a program.
+execution; study and recorded_runs compose configs inside a program.
 """

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ganfreeze.app.compose import (
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.study import (
     command_line_overrides,
     compose_variant,
     group_words,
@@ -14,7 +15,6 @@ from ganfreeze.app.compose import (
     output_folder,
     without_warnings,
 )
-from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.training_setup import build
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import dynamics

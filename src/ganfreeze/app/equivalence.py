@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from ganfreeze import events
-from ganfreeze.app.compose import (
+from ganfreeze.app.description import describe
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import Variant
+from ganfreeze.app.study import (
     command_line_overrides,
     compose_variant,
     group_words,
@@ -17,9 +20,6 @@ from ganfreeze.app.compose import (
     output_folder,
     without_warnings,
 )
-from ganfreeze.app.description import describe
-from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.training_setup import TrainingSetup, build
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.dataset.base import Dataset

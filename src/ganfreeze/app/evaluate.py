@@ -7,12 +7,12 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from ganfreeze.app.compose import command_line_overrides
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.recorded_runs import variant_of
 from ganfreeze.app.settings import parse_evaluate_settings
+from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.training_setup import build_generator, build_networks
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Diverged

@@ -5,8 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganfreeze.app.command_line import RENAMED
-from ganfreeze.app.compose import compose_config
 from ganfreeze.app.parse_config import GROUPS, Variant, parse
+from ganfreeze.app.study import compose_config
 from ganfreeze.errors import BadInput
 from ganfreeze.record.mlflow_client import FinishedRun
 
