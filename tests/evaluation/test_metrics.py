@@ -14,7 +14,7 @@ from ganfreeze.evaluation.metrics import neighbours as of_neighbours
 from ganfreeze.evaluation.metrics.frechet import Gaussian, Moments, RunningMoments
 from ganfreeze.evaluation.metrics.inception_score import InceptionScore
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
-from ganfreeze.evaluation.metrics.modes import divergence, nearest_modes, recovered
+from ganfreeze.evaluation.metrics.modes import count_by_mode, divergence, recovered
 from ganfreeze.evaluation.metrics.neighbours import Manifold, memorization, nearest
 
 
@@ -349,7 +349,7 @@ def test_memorization_by_hand():
 def test_a_sample_belongs_to_the_nearest_mode_within_three_deviations():
     centres = np.array([[0.0, 0], [10, 0], [0, 10]])
     points = np.array([[0, 0], [0.29, 0], [0, 0.31], [10, 0.1], [5, 5], [9, 0]])
-    assert nearest_modes(points, centres, 0.1).tolist() == [2, 1, 0]
+    assert count_by_mode(points, centres, 0.1).tolist() == [2, 1, 0]
 
 
 def test_modes_recovered_and_their_divergence():

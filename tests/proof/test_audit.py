@@ -203,7 +203,7 @@ def test_weights_that_stand_still_for_a_good_reason_are_no_violation(build, kera
     game, strategy, streams = build(*DIRAC, f"keras={keras}", *choice)
     ledger = audit.audit(strategy, game, streams)
     assert ledger.verdict == "clean"
-    assert ledger.still
+    assert ledger.unmoved
     game, strategy, streams = build(*DIRAC, "strategy=compile", "keras=keras3", *choice)
     if "regularizer=weight_clip" not in choice:
         assert audit.audit(strategy, game, streams).verdict == "violation"

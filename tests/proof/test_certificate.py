@@ -58,8 +58,8 @@ def test_verdicts():
     assert certify(0.0, 1e-7).verdict == "equal to rounding"
     assert certify(1e-7, 1e-2, 1e-1).verdict == "different algorithm"
     assert certify(float("nan")).verdict == "different algorithm"
-    assert certify(1e-7, 1e-2, 1e-1).parting.step == 2
-    assert certify(1e-7).parting is None
+    assert certify(1e-7, 1e-2, 1e-1).first_difference.step == 2
+    assert certify(1e-7).first_difference is None
     assert certify(1e-7, 3e-3, 1e-3).largest.step == 2
 
 
@@ -91,11 +91,11 @@ def test_the_fused_kernel_of_keras_2_corrects_the_moving_variance(trained):
     So their averages differ at the first step.
     """
     sides = overrides_of(("keras2", "tape")), overrides_of(("keras3", "tape"))
-    parting = compare(trained, *sides, *WITHOUT, precision="float32").parting
-    assert (parting.step, parting.variable) == (1, "generator/BatchNormalization_1/moving_variance")
+    difference = compare(trained, *sides, *WITHOUT, precision="float32").first_difference
+    assert (difference.step, difference.variable) == (1, "generator/BatchNormalization_1/moving_variance")
     names, keras2_states = trained(*sides[0], *WITHOUT, "precision=float32")
     _, keras3_states = trained(*sides[1], *WITHOUT, "precision=float32")
-    index, count = names.index(parting.variable), 8 * 2 * 2  # a batch of 8, 2 by 2
+    index, count = names.index(difference.variable), 8 * 2 * 2  # a batch of 8, 2 by 2
     # The average starts at 1 and moves twice in a step, with momentum 0.9.
     keras2, keras3 = (states[0][index] - 0.81 for states in (keras2_states, keras3_states))
     np.testing.assert_allclose(keras2 / keras3, count / (count - 1), rtol=1e-4)
@@ -185,7 +185,7 @@ def test_without_batch_norm_all_pairs_of_working_strategies_are_equal_to_roundin
     for control in CONTROLS:
         certified = compare(trained, overrides_of(working[0]), overrides_of(control), *WITHOUT)
         assert certified.verdict == "different algorithm", control
-        assert certified.parting.step == 1
+        assert certified.first_difference.step == 1
 
 
 def test_single_precision_adds_rounding_and_no_more(trained):
@@ -203,7 +203,7 @@ def test_with_batch_norm_the_tapes_and_the_flags_are_two_algorithms(trained, par
             assert certified.verdict in ("identical", "equal to rounding"), (a, b, certified.largest)
         else:
             assert certified.verdict == "different algorithm", (a, b)
-            assert certified.parting.step == 1
+            assert certified.first_difference.step == 1
             first = [difference for difference in certified.differences if difference.step == 1]
             beyond = {difference.variable for difference in first if difference.relative > 1e-6}
             assert any("discriminator/BatchNormalization" in name and "moving" in name for name in beyond)

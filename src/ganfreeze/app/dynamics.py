@@ -18,7 +18,7 @@ from ganfreeze.app.study import (
 from ganfreeze.app.training_setup import build
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import dynamics
-from ganfreeze.proof.dynamics import Anchor
+from ganfreeze.proof.dynamics import PublishedValue
 from ganfreeze.record.report import dynamics_table
 from ganfreeze.record.report.dynamics_table import Row
 
@@ -54,7 +54,7 @@ def _columns(cfg: DictConfig) -> Iterator[list[Row]]:
             yield rows
 
 
-def _row(anchor: Anchor, strategy: str, keras: str) -> Row:
+def _row(anchor: PublishedValue, strategy: str, keras: str) -> Row:
     place = (f"strategy={strategy}", f"keras={keras}")
     described = (anchor.variant, anchor.update, anchor.quantity, strategy, keras, anchor.value)
     try:

@@ -189,7 +189,7 @@ class FeatureEvaluator(Evaluator, ABC):
             manifold = reference.manifold
             yield lambda fake: density_coverage(manifold, fake[: len(manifold.features)])
         if "memorization" in self.metrics:
-            training, held_out = reference.training, reference.held_out
+            training, held_out = reference.training_features, reference.held_out_distances
             yield lambda fake: memorization(held_out, nearest(fake, training))
 
     def _chosen(self, *metrics: Metric) -> list[Metric]:

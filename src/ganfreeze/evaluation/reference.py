@@ -57,7 +57,7 @@ class ReferenceStatistics:
         return Manifold(self.features, self._neighbours)
 
     @cached_property
-    def training(self) -> NDArray[np.float32]:
+    def training_features(self) -> NDArray[np.float32]:
         """The features of all training images, (n, d)."""
 
         def compute() -> cache.Arrays:
@@ -66,12 +66,12 @@ class ReferenceStatistics:
         return self._cached("all features", "train", compute)["features"]
 
     @cached_property
-    def held_out(self) -> NDArray[np.float64]:
+    def held_out_distances(self) -> NDArray[np.float64]:
         """The distance to the nearest training image from each image of a subset of the test split, (n,)."""
 
         def compute() -> cache.Arrays:
             held_out = self._vectors("test", self._drawn("test"))
-            return {"distances": nearest(held_out, self.training)}
+            return {"distances": nearest(held_out, self.training_features)}
 
         return self._cached(f"distances of {self._subset}", "test", compute)["distances"]
 

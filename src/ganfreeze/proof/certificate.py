@@ -69,10 +69,10 @@ class Certificate:
         """
         if not any(difference.ulp for difference in self.differences):
             return "identical"
-        return "different algorithm" if self.parting else "equal to rounding"
+        return "different algorithm" if self.first_difference else "equal to rounding"
 
     @property
-    def parting(self) -> Difference | None:
+    def first_difference(self) -> Difference | None:
         """The largest difference at the first step at which a variable differs by more than the tolerance, or None."""
         onset = min(self.tolerance, _ONSETS[self.precision])
 
@@ -107,8 +107,8 @@ def verdict(certificates: Sequence[Certificate]) -> Verdict:
     in every precision.
     """
     finest = min(certificates, key=lambda certificate: TOLERANCES[certificate.precision]).verdict
-    partings = [certificate.parting for certificate in certificates]
-    if any(parting and parting.step == 1 and parting.is_average for parting in partings):
+    first_differences = [certificate.first_difference for certificate in certificates]
+    if any(first and first.step == 1 and first.is_average for first in first_differences):
         return "different algorithm"
     if finest == "identical" and any(certificate.verdict != "identical" for certificate in certificates):
         return "equal to rounding"

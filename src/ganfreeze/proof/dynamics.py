@@ -30,7 +30,7 @@ _VARIANT = re.compile(
 _LOSSES = {"gan": "minimax", "nsgan": "nonsaturating", "wgan": "wasserstein", None: "minimax"}
 
 
-class Anchor(NamedTuple):
+class PublishedValue(NamedTuple):
     """A published value of "spectral_radius" or "norm_after_500", for a variant and an update in the paper's words."""
 
     variant: str
@@ -77,7 +77,7 @@ class Anchor(NamedTuple):
         return abs(measured - published) <= allowed
 
 
-def read(path: Path) -> list[Anchor]:
+def read(path: Path) -> list[PublishedValue]:
     """Return the published values in a CSV file.
 
     Raises:
@@ -85,12 +85,14 @@ def read(path: Path) -> list[Anchor]:
     """
     try:
         with path.open() as file:
-            anchors = [Anchor(**row) for row in csv.DictReader(file)]
+            anchors = [PublishedValue(**row) for row in csv.DictReader(file)]
             for anchor in anchors:
                 float(anchor.value)  # raises ValueError if it is not a number
             return anchors
     except (OSError, TypeError, ValueError) as error:
-        raise BadInput(f"anchors={path}: a CSV file with the columns {', '.join(Anchor._fields)} is needed") from error
+        raise BadInput(
+            f"anchors={path}: a CSV file with the columns {', '.join(PublishedValue._fields)} is needed"
+        ) from error
 
 
 def measure(quantity: str, strategy: Strategy, game: Game, streams: Streams) -> float:

@@ -91,7 +91,7 @@ class Ledger:
         return [entry for entry in self.entries if entry.kind == "state" and entry.role == "frozen" and entry.elements]
 
     @property
-    def still(self) -> Sequence[Entry]:
+    def unmoved(self) -> Sequence[Entry]:
         """Active weights that did not move."""
         entries = (entry for entry in self.entries if entry.kind == "weights" and entry.role == "active")
         return [entry for entry in entries if not entry.elements]
@@ -126,7 +126,7 @@ class Ledger:
             "verdict": self.verdict,
             "violations": list(self.violations),
             "leaks": [str(entry) for entry in self.leaks],
-            "still": [str(entry) for entry in self.still],
+            "still": [str(entry) for entry in self.unmoved],
             "advance_error": self.advance_error if math.isfinite(self.advance_error) else str(self.advance_error),
             "entries": [entry._asdict() for entry in self.entries],
         }
@@ -139,7 +139,7 @@ class Ledger:
         yield f"verdict: {self.verdict}"
         yield from (f"violation: {violation}" for violation in self.violations)
         yield from (f"leak: {entry} moved by up to {entry.moved:.3g}" for entry in self.leaks)
-        yield from (f"still: {entry}" for entry in self.still)
+        yield from (f"still: {entry}" for entry in self.unmoved)
         yield f"advance(1) against the phases run one by one: {self.advance_error:.2g} of the distance that they move"
         form = "{:13} {:13} {:7} {:6} {:>17} {:>10}  {}"
         yield ""

@@ -26,7 +26,7 @@ class Run(NamedTuple):
     """
 
     id: str
-    experiment: str
+    experiment_id: str
     name: str
     status: str
     metrics: Mapping[str, float]
@@ -110,7 +110,7 @@ def _run(recorded: Any) -> Run:
     tags = recorded.data.tags
     return Run(
         id=recorded.info.run_id,
-        experiment=recorded.info.experiment_id,
+        experiment_id=recorded.info.experiment_id,
         name=recorded.info.run_name,
         status=recorded.info.status,
         metrics=recorded.data.metrics,

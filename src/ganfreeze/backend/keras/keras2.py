@@ -16,7 +16,7 @@ def load() -> ModuleType:
     return tf_keras
 
 
-class Batches:
+class BatchTrainer:
     """The batches that a compiled model is trained on, one after another; all have the same shapes.
 
     The first call is `train_on_batch` of Keras. It reads what `compile()` remembered, and traces the train function.

@@ -22,7 +22,7 @@ def load() -> ModuleType:
     return keras
 
 
-class Batches:
+class BatchTrainer:
     """The batches that a compiled model is trained on, one after another.
 
     The first call is `train_on_batch` of Keras, which makes the train function. Each later call runs only this train

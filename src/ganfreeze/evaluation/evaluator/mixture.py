@@ -40,7 +40,7 @@ class Mixture(Evaluator):
         def evaluate(batches: Iterable[Examples]) -> Metrics:
             counts, samples = np.zeros(len(mixture.centres), np.int64), 0
             for points in batches:
-                counts += modes.nearest_modes(points, mixture.centres, mixture.deviation)
+                counts += modes.count_by_mode(points, mixture.centres, mixture.deviation)
                 samples += len(points)
             return {
                 "modes": modes.recovered(counts),

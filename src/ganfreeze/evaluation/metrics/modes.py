@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def nearest_modes(
+def count_by_mode(
     points: NDArray[Any], centres: NDArray[np.float64], deviation: float, *, within: float = 3.0
 ) -> NDArray[np.int64]:
     """Return how many points (n, dimensions) of high quality each mode has, (modes,).

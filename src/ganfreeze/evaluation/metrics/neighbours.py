@@ -30,7 +30,7 @@ class Manifold:
 
         return _over_distances(farthest, self.features, self.features)
 
-    def reaching(self, points: NDArray[Any]) -> NDArray[np.int64]:
+    def count_reaching(self, points: NDArray[Any]) -> NDArray[np.int64]:
         """Return how many examples reach each of the points (m, d), (m,). A point at just that distance is reached."""
         slack = _ROUNDING * np.sqrt(np.square(self.features).sum(1).max())
 
@@ -49,8 +49,8 @@ def precision_recall(real: Manifold, fake: Manifold) -> Mapping[str, float]:
     Source: Kynkaanniemi et al. 2019, equations 1 and 2, with 3 neighbours.
     """
     return {
-        "precision": float(np.mean(real.reaching(fake.features) > 0)),
-        "recall": float(np.mean(fake.reaching(real.features) > 0)),
+        "precision": float(np.mean(real.count_reaching(fake.features) > 0)),
+        "recall": float(np.mean(fake.count_reaching(real.features) > 0)),
     }
 
 
@@ -67,7 +67,7 @@ def density_coverage(real: Manifold, fake: NDArray[Any]) -> Mapping[str, float]:
     Source: Naeem et al. 2020, section 3, with 5 neighbours.
     """
     return {
-        "density": float(real.reaching(fake).mean() / real.neighbours),
+        "density": float(real.count_reaching(fake).mean() / real.neighbours),
         "coverage": float(np.mean(nearest(real.features, fake) <= real.reach)),
     }
 

@@ -76,10 +76,10 @@ def _row(pair: Sequence[Certificate]) -> list[str]:
     largest = [
         f"{certificate.largest.relative:.1e}" if certificate.verdict != "identical" else "0" for certificate in pair
     ]
-    return [pair[0].a, pair[0].b, f"**{verdict(pair)}**", *largest, "; ".join(_partings(pair)) or "-"]
+    return [pair[0].a, pair[0].b, f"**{verdict(pair)}**", *largest, "; ".join(_first_differences(pair)) or "-"]
 
 
-def _partings(pair: Sequence[Certificate]) -> Iterator[str]:
+def _first_differences(pair: Sequence[Certificate]) -> Iterator[str]:
     for certificate in pair:
-        if parting := certificate.parting:
-            yield f"{certificate.precision}: step {parting.step}, `{parting.variable}`, {parting.relative:.1e}"
+        if difference := certificate.first_difference:
+            yield f"{certificate.precision}: step {difference.step}, `{difference.variable}`, {difference.relative:.1e}"

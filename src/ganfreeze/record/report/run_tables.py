@@ -60,13 +60,15 @@ def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str
 def compare_page(runs: Sequence[Run]) -> str:
     """Return the address of the page that compares these runs, relative to the MLflow server."""
     ids = quote("[" + ",".join(f'"{run.id}"' for run in runs) + "]")
-    experiments = quote("[" + ",".join(f'"{name}"' for name in sorted({run.experiment for run in runs})) + "]")
+    experiments = quote("[" + ",".join(f'"{name}"' for name in sorted({run.experiment_id for run in runs})) + "]")
     return f"#/compare-runs?runs={ids}&experiments={experiments}"
 
 
 def links(run: Run, runs: Sequence[Run]) -> str:
     """Return Markdown for the description of `run`: links to the other runs of its sweep, and to the comparison."""
-    others = [f"- [{other.name}](#/experiments/{other.experiment}/runs/{other.id})" for other in runs if other != run]
+    others = [
+        f"- [{other.name}](#/experiments/{other.experiment_id}/runs/{other.id})" for other in runs if other != run
+    ]
     return "\n".join([f"One run of a sweep; [compare them all]({compare_page(runs)}).", "", *others])
 
 

@@ -5,10 +5,10 @@ discriminator that takes packs gives one row for each pack. The compiled loss is
 loss fits, coupled ones too.
 
 Only the first batch after a `compile()` goes through `train_on_batch` of Keras. Later batches go straight to the train
-function that Keras made, because what `train_on_batch` does around it takes longer than a small batch (`Batches` in
-`ganfreeze.backend.keras`). Eager Keras 2 is the exception: it calls `train_on_batch` for every batch. There the train
-function reads the flags at every batch, and `train_on_batch` sets them to what `compile()` remembered. So, as in plain
-Keras, the `trainable` flags, and when a version of Keras reads them, decide which variables move.
+function that Keras made, because what `train_on_batch` does around it takes longer than a small batch (`BatchTrainer`
+in `ganfreeze.backend.keras`). Eager Keras 2 is the exception: it calls `train_on_batch` for every batch. There the
+train function reads the flags at every batch, and `train_on_batch` sets them to what `compile()` remembered. So, as in
+plain Keras, the `trainable` flags, and when a version of Keras reads them, decide which variables move.
 
 Such a model cannot hold a penalty on gradients, and each of its updates is one call from Python. So a strategy made of
 these models refuses penalties on gradients and fused steps (`SUPPORTS`).
@@ -41,7 +41,7 @@ class Trainer(ABC):
         self.networks, self.loss, self.optimizer = game.networks, game.loss, optimizer
         self.model, self._jit = self._build(game.keras), game.execution.jit
         self._recorded = {name: tf.Variable(0.0, trainable=False, dtype=tf.float64) for name in names}
-        self._batches = {"keras": keras3, "tf_keras": keras2}[game.keras.__name__].Batches
+        self._batches = {"keras": keras3, "tf_keras": keras2}[game.keras.__name__].BatchTrainer
 
     def compile(self) -> None:
         """Compile the model; Keras 2 reads the `trainable` flags now, Keras 3 when it traces the train function."""
