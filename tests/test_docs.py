@@ -50,7 +50,7 @@ def test_every_word_is_in_the_options():
 
 
 def test_every_strategy_is_in_the_readme():
-    table = README.partition("| `strategy=` | mechanism |")[2].partition("\n\n")[0]
+    table = README.partition("| word | meaning |")[2].partition("\n\n")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(words("strategy"))
 
 
