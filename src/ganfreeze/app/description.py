@@ -1,4 +1,4 @@
-"""What a run is about, as the event that opens its record."""
+"""Describe a run: the event that opens its record."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
