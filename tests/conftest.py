@@ -80,18 +80,13 @@ def composed():
 
 
 @pytest.fixture(scope="session")
-def parse(composed):
+def parse():
     """Return a function that composes a config and parses it into a variant."""
-    from omegaconf import open_dict
-
-    from ganfreeze.app import parse_config
-    from ganfreeze.app.command_line import current_words
+    from ganfreeze.app.study import compose_variant
 
     def parse_variant(*overrides: str):
-        cfg = composed(*current_words(overrides))
-        with open_dict(cfg):
-            choices = cfg.pop("hydra").runtime.choices
-        return parse_config.parse(cfg, choices)
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose_variant(*overrides)
 
     return parse_variant
 

@@ -67,9 +67,7 @@ class FreshProcessLauncher(Launcher):
         self._context, self._task, self._config = hydra_context, task_function, config
         # The fork server does not inherit sys.path: without this it would import an installed ganfreeze, not this one.
         paths = [str(_SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])]
-        os.environ |= {"PYTHONPATH": os.pathsep.join(paths), **job_shares.core_shares(self._n_jobs)}
-        for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
-            self._shares.put(share)
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
@@ -77,6 +75,10 @@ class FreshProcessLauncher(Launcher):
         tracker = _parse(jobs)[0].tracker
         for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what a script starts with & ignore SIGINT
             signal.signal(number, signal.default_int_handler)
+        os.environ |= job_shares.core_shares(self._n_jobs)
+        if self._shares.empty():  # Hydra may launch a sweep in several batches, and each batch returns its shares
+            for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
+                self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
             returns = list(pool.map(self._run, jobs))

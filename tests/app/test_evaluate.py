@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from programs import run
 
 from ganfreeze import events
-from ganfreeze.app import evaluate
+from ganfreeze.app import evaluate, recorded_runs
 from ganfreeze.app.recorded_runs import variant_of
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.evaluator.none import NoEvaluator
@@ -223,7 +223,7 @@ def test_a_run_is_evaluated_only_with_the_data_that_it_was_trained_on(finished, 
 
 def test_the_process_is_prepared_before_the_evaluator(finished, digits, monkeypatch):
     """The evaluator trains its classifier and computes its statistics with the kernels that the run had."""
-    trace, prepare_process = [], evaluate.prepare_process
+    trace, prepare_process = [], recorded_runs.prepare_process
 
     def traced_process(settings, keras):
         trace.append("process")
@@ -233,7 +233,7 @@ def test_the_process_is_prepared_before_the_evaluator(finished, digits, monkeypa
         trace.append("evaluator")
         return NoEvaluator().prepare(dataset)
 
-    monkeypatch.setattr(evaluate, "prepare_process", traced_process)
+    monkeypatch.setattr(recorded_runs, "prepare_process", traced_process)
     variant = rebuilt_variant(finished)._replace(evaluator=SimpleNamespace(prepare=traced_evaluator))
     assert list(evaluate._evaluate(variant, digits, finished, 1)) == []
     assert trace == ["process", "evaluator"]

@@ -96,21 +96,17 @@ def _pairs_with_all(cfg: DictConfig, a: Side, precisions: Sequence[str]) -> Iter
             except Refused as error:
                 print(f"left out: {error}", file=sys.stderr)
                 continue
-            if b.variants[0].values != a.variants[0].values:
+            if b.variants[0].yaml != a.variants[0].yaml:
                 yield Pair(a, b)
 
 
 def _require_comparable(pair: Pair) -> None:
     """Raise BadInput where the two sides cannot be compared step by step and variable by variable."""
-    for a, b in zip(pair.a.variants, pair.b.variants, strict=True):
+    for variants in zip(pair.a.variants, pair.b.variants, strict=True):
+        configs: list[Any] = [OmegaConf.create(variant.yaml) for variant in variants]
         for key in _SAME_ON_BOTH_SIDES:
-            if _chosen(a, key) != _chosen(b, key):
+            if configs[0][key] != configs[1][key]:
                 raise BadInput(f"{pair}: {key} must be the same on both sides; set it beside a and b")
-
-
-def _chosen(variant: Variant, key: str) -> dict[str, Any]:
-    """Return a setting, or a group's word with its options."""
-    return {path: value for path, value in variant.values.items() if path == key or path.startswith(f"{key}.")}
 
 
 def _side(cfg: DictConfig, text: str, precisions: Sequence[str]) -> Side:

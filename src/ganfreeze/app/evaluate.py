@@ -9,11 +9,10 @@ from omegaconf import DictConfig
 
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
-from ganfreeze.app.process import prepare_process
-from ganfreeze.app.recorded_runs import variant_of
+from ganfreeze.app.recorded_runs import restored_networks, variant_of
 from ganfreeze.app.settings import parse_evaluate_settings
 from ganfreeze.app.study import command_line_overrides
-from ganfreeze.app.training_setup import build_generator, build_networks
+from ganfreeze.app.training_setup import build_generator
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.evaluation.evaluated_generator import EvaluatedGenerator, evaluated_generators
@@ -85,10 +84,7 @@ def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: 
 
 
 def _samplers(variant: Variant, dataset: Dataset, finished: FinishedRun) -> Mapping[str, Sampler]:
-    keras = variant.load_keras()
-    prepare_process(variant.settings, keras)
-    networks = build_networks(variant, dataset.example_shape, keras)
-    checkpoints.restore(networks, finished.weights)
+    keras, networks = restored_networks(variant, finished)
     samplers = {"": Sampler(networks.generator)}
     if checkpoints.has_average(finished.weights):
         average = build_generator(variant, dataset.example_shape, keras)

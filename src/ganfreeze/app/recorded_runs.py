@@ -1,13 +1,18 @@
-"""Rebuild the variant of a finished run from what the run recorded of itself."""
+"""Rebuild the variant of a finished run, and its networks, from what the run recorded of itself."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganfreeze.app.command_line import RENAMED
 from ganfreeze.app.parse_config import GROUPS, Variant, parse
+from ganfreeze.app.process import prepare_process
 from ganfreeze.app.study import compose_config
+from ganfreeze.app.training_setup import build_networks
 from ganfreeze.errors import BadInput
+from ganfreeze.gan.networks import Networks
+from ganfreeze.record import checkpoints
 from ganfreeze.record.mlflow_client import FinishedRun
 
 _FREE = ("evaluator", "tracker", "paths", "dataset.path")  # may be chosen anew; all else is the run's own
@@ -40,6 +45,19 @@ def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
     with open_dict(cfg):
         _lay_over(cfg, OmegaConf.create(run.config), skip)  # pyright: ignore[reportArgumentType]
     return parse(cfg, choices)
+
+
+def restored_networks(variant: Variant, run: FinishedRun) -> tuple[Any, Networks]:
+    """Prepare the process, and build the networks of a run with their final weights. Return their Keras with them.
+
+    Raises:
+        BadInput: a file of the weights is missing, or belongs to other networks.
+    """
+    keras = variant.load_keras()
+    prepare_process(variant.settings, keras)
+    networks = build_networks(variant, checkpoints.example_shape(run.weights), keras)
+    checkpoints.restore(networks, run.weights)
+    return keras, networks
 
 
 def _key_and_word(override: str) -> tuple[str, str]:
