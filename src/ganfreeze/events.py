@@ -43,7 +43,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The way to run the steps was chosen: `parameters` says which way, and `why` gives the reason in a sentence."""
+    """The strategy was built: what was left open in the config is known now.
+
+    `parameters` says how the steps are run, and in which mode the frozen discriminator judges. `why` gives the reason
+    for the way of running them in a sentence.
+    """
 
     parameters: Mapping[str, Any]
     why: str

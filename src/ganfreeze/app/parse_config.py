@@ -101,7 +101,7 @@ def parse(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
     defaults = {group: part.options for group, part in parts.items()}  # also of options that a YAML file leaves out
     values = {**dict(_flat(defaults)), **dict(_flat(composed)), **chosen}
     for group, part in parts.items():
-        supports, conflicts = getattr(part.target, "supports", {}), getattr(part.target, "conflicts", {})
+        supports, conflicts = getattr(part.target, "supports", {}), getattr(part.target, "conflicts", ())
         if reason := refusal(f"{group}={chosen[group]}", supports, conflicts, values):
             raise Refused(reason)
     require_consistent(settings)

@@ -53,7 +53,9 @@ def run_events(
 
     setup, choice = build_fastest(variant, dataset)
     jit, fused_steps = choice.execution
-    yield events.Chosen({"execution.jit": jit, "execution.fused_steps": fused_steps}, choice.why)
+    yield events.Chosen(
+        {"execution.jit": jit, "execution.fused_steps": fused_steps, "judge": setup.strategy.judge}, choice.why
+    )
 
     networks, average = setup.game.networks, setup.game.average.generator
     change = weight_change(networks, setup.strategy.phases)

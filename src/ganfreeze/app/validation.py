@@ -5,7 +5,7 @@ before TensorFlow is imported.
 """
 
 import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -46,10 +46,11 @@ def parse_options(
     return dict(validated(create_model(group, __config__=strict, **fields), options, prefix=f"{group}."))
 
 
-def refusal(part: str, supports: Choices, conflicts: Choices, values: Mapping[str, Any]) -> str:
+def refusal(part: str, supports: Choices, conflicts: Sequence[Choices], values: Mapping[str, Any]) -> str:
     """Say why a part, called "group=word", refuses these values; "" where it accepts them.
 
-    It refuses a value that `supports` does not list, and the values of `conflicts` where all of them come together.
+    It refuses a value that `supports` does not list, and the values of one of the `conflicts` if all of them come
+    together. A key that only some parts have, such as an option of an architecture, may be absent.
     """
     for key, allowed in supports.items():
         if values[key] not in allowed:
@@ -57,9 +58,10 @@ def refusal(part: str, supports: Choices, conflicts: Choices, values: Mapping[st
             origin = f" (of {group}={values[group]})" if key != group and group in values else ""
             accepted = "; ".join(f"{name}={' or '.join(map(_shown, choices))}" for name, choices in supports.items())
             return f"{part} does not go with {key}={_shown(values[key])}{origin}; it goes with {accepted}"
-    if conflicts and all(values[key] in choices for key, choices in conflicts.items()):
-        together = ", ".join(f"{key}={_shown(values[key])}" for key in conflicts)
-        return f"{part} does not go with {together} together; change one of them"
+    for conflict in conflicts:
+        if all(values.get(key) in choices for key, choices in conflict.items()):
+            together = ", ".join(f"{key}={_shown(values[key])}" for key in conflict)
+            return f"{part} does not go with {together} together; change one of them"
     return ""
 
 

@@ -1,6 +1,6 @@
 """The two networks of a GAN."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,3 +36,22 @@ class Networks:
         self.discriminator.trainable = True
         for layer in self.held:
             layer.trainable = False
+
+
+def layers(model: Model) -> Iterator[Any]:
+    """Yield every layer of a model, those of nested models too."""
+    for layer in model.layers:
+        yield layer
+        if hasattr(layer, "layers"):
+            yield from layers(layer)
+
+
+def has_batch_norm(keras: Any, model: Model) -> bool:
+    """Return whether a layer of the model is a BatchNormalization."""
+    return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers(model))
+
+
+def has_random_layers(keras: Any, model: Model) -> bool:
+    """Return whether a layer of the model draws random numbers in training mode."""
+    kinds = keras.layers.Dropout, keras.layers.GaussianNoise, keras.layers.GaussianDropout, keras.layers.AlphaDropout
+    return any(isinstance(layer, kinds) for layer in layers(model))

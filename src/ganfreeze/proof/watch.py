@@ -30,6 +30,7 @@ class WatchedStrategy(Strategy):
             "discriminator": (*weights["generator"], *held),
             "generator": (*weights["discriminator"], *held),
         }
+        self.judge = strategy.judge
         self.phases = {name: self._guarded(phase, frozen[name]) for name, phase in strategy.phases.items()}
 
     def advance(self, streams: Streams, step: int, steps: int) -> Metrics:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from ganfreeze.gan.averaging import Average
 from ganfreeze.gan.loss.base import Loss
@@ -12,6 +12,9 @@ from ganfreeze.gan.optimizer.base import Optimizers
 from ganfreeze.gan.regularizer.base import Regularizer
 from ganfreeze.gan.update.base import Update
 from ganfreeze.types import Choices, Metrics, PhaseName, Tensor, Variable
+
+
+Judge = Literal["training", "inference", "mixed"]
 
 
 class Execution(NamedTuple):
@@ -71,14 +74,19 @@ class Strategy(ABC):
     Three facts about a mechanism are known before it is built. They are checked before TensorFlow is imported:
 
     - `supports`: the allowed values of a choice, if not all are allowed;
-    - `conflicts`: choices that are refused if all of them come together;
+    - `conflicts`: choices that are refused if all of them come together, in each of several mappings;
     - `known_failure`: when the audit will fail it.
+
+    Two more are known once it is built: its `phases`, and `judge`, the mode in which the frozen discriminator judges in
+    the generator phase. "mixed" means that its BatchNormalization runs in inference mode, as a flag has it, and its
+    random layers, such as Dropout, in training mode.
     """
 
     supports: ClassVar[Choices] = {}
-    conflicts: ClassVar[Choices] = {}
+    conflicts: ClassVar[Sequence[Choices]] = ()
     known_failure: ClassVar[KnownFailure | None] = None
     phases: Mapping[PhaseName, Phase]
+    judge: Judge
 
     @abstractmethod
     def advance(self, streams: Any, step: int, steps: int) -> Metrics:

@@ -30,7 +30,7 @@ class Compile(PhaseByPhase):
 
     def __init__(self, game: Game) -> None:
         discriminator, combined = keras_models.pair(game)
-        super().__init__(game, discriminator=discriminator.run, generator=combined.run)
+        super().__init__(game, discriminator=discriminator.run, generator=combined.run, judge=combined.judge)
         discriminator.compile()
         game.networks.discriminator.trainable = False
         combined.compile()

@@ -23,8 +23,8 @@ class Reverse(PhaseByPhase):
     )
 
     def __init__(self, game: Game) -> None:
-        discriminator, combined = keras_models.pair(game, combined_trains_both=True)
-        super().__init__(game, discriminator=discriminator.run, generator=combined.run)
+        discriminator, combined = keras_models.pair(game, combined_trains_both=game.keras.__name__ == "keras")
+        super().__init__(game, discriminator=discriminator.run, generator=combined.run, judge=combined.judge)
         game.networks.discriminator.trainable = False
         combined.compile()
         game.networks.thaw()

@@ -8,11 +8,13 @@ from ganfreeze.strategy.engine.tapes import TapedPhases
 class Tape(Fused):
     """The custom training loop of TensorFlow's guides. Each phase is a `tf.function`, and one loop runs many steps.
 
-    No flag is read or set. A BatchNormalization in the frozen network continues to move its averages.
+    No flag is read or set. A BatchNormalization in the frozen discriminator continues to move its averages, unless
+    `update.judge=inference`.
     """
 
     def __init__(self, game: Game) -> None:
         taped = TapedPhases(game)
+        self.judge = taped.judge
         generate = taped.generate if taped.reuses_fakes else None
         super().__init__(
             game,

@@ -31,7 +31,7 @@ class Tfgan(Fused):
     supports: ClassVar[Choices] = {"eager": [False], "jit": ["auto", "off"]}
 
     def __init__(self, game: Game) -> None:
-        self._game, networks = game, game.networks
+        self._game, networks, self.judge = game, game.networks, phases.judge(game, flag=False)
         weights = {name: list(getattr(networks, name).trainable_variables) for name in ("generator", "discriminator")}
         game.optimizers.build(**weights)
         self._generator, self._discriminator = _whole(networks.generator), _whole(networks.discriminator)
@@ -58,21 +58,31 @@ class Tfgan(Fused):
         }
 
     def _train_generator(self, real: Tensor, latent: Tensor) -> TensorMetrics:
-        model = self._model(real, latent, training=True, in_order=self._game.loss.couples)
+        judge = self.judge == "training"
+        model = self._model(real, latent, True, judge=judge, in_order=self._game.loss.couples)
         return {"generator_loss": self._train_ops(model, BOTH).generator_train_op}
 
-    def _model(self, real: Tensor, latent: Tensor, training: bool, *, in_order: bool, together: bool = False) -> Any:
+    def _model(
+        self,
+        real: Tensor,
+        latent: Tensor,
+        training: bool,
+        *,
+        judge: bool = True,
+        in_order: bool,
+        together: bool = False,
+    ) -> Any:
         """Return the networks' calls as a GANModel.
 
-        With `in_order` the discriminator judges real examples before fakes; with `together`, both in one batch.
+        `training` says whether the generator runs in training mode, and `judge` whether the discriminator does. With `in_order` the discriminator judges real examples before fakes; with `together`, both in one batch.
         """
         fakes = self._generator(latent, training=training)
         if together:
-            real_logits, fake_logits = tf.split(self._discriminator(tf.concat([real, fakes], 0), training=True), 2)
+            real_logits, fake_logits = tf.split(self._discriminator(tf.concat([real, fakes], 0), training=judge), 2)
         else:
-            real_logits = self._discriminator(real, training=True)
+            real_logits = self._discriminator(real, training=judge)
             with tf.control_dependencies([real_logits] if in_order else []):
-                fake_logits = self._discriminator(fakes, training=True)
+                fake_logits = self._discriminator(fakes, training=judge)
         scope = tf.compat.v1.get_variable_scope()
         generator, discriminator = (self._optimizers[name].handles for name in ("generator", "discriminator"))
         return tfgan.GANModel(

@@ -21,6 +21,7 @@ class TrainStep(Strategy):
 
     def __init__(self, game: Game) -> None:
         self._update, taped, jit = game.update, TapedPhases(game), game.execution.jit
+        self.judge = taped.judge
         self.phases = phases.make_phases(
             game,
             discriminator=tf.function(taped.train_discriminator, autograph=False),

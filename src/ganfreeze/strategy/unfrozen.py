@@ -23,6 +23,6 @@ class Unfrozen(PhaseByPhase):
 
     def __init__(self, game: Game) -> None:
         discriminator, combined = keras_models.pair(game, combined_trains_both=True)
-        super().__init__(game, discriminator=discriminator.run, generator=combined.run)
+        super().__init__(game, discriminator=discriminator.run, generator=combined.run, judge=combined.judge)
         discriminator.compile()
         combined.compile()

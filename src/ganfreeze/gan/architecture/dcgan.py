@@ -11,7 +11,7 @@ from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.initializers import normal
 from ganfreeze.gan.layers.convolutions import double, halve
 from ganfreeze.gan.layers.leaky_relu import leaky_relu
-from ganfreeze.types import Count, Tensor
+from ganfreeze.types import Count, Momentum, Rate, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,8 @@ class Dcgan(Architecture):
     8 at 2. The first convolution has `filters` channels, and each further one doubles them. The generator mirrors this.
 
     `batch_norm` adds BatchNormalization to the discriminator, after every convolution but the first. With it, freezing
-    mechanisms can give different results.
+    mechanisms can give different results. `batch_norm_momentum` is the share of its moving averages that a batch
+    leaves unchanged, and `batch_norm_epsilon` is added to its variances.
 
     Source: Radford, Metz, Chintala 2016, section 3 and figure 1. Kernels are 4x4 as in its PyTorch port: a kernel whose
     size is a multiple of the stride leaves no checkerboard pattern.
@@ -32,6 +33,8 @@ class Dcgan(Architecture):
     latent_dim: Count = 100
     filters: Count = 64
     batch_norm: bool = True
+    batch_norm_momentum: Momentum = 0.9
+    batch_norm_epsilon: Rate = 1e-3
 
     def is_independent(self) -> bool:
         return not self.batch_norm
@@ -67,7 +70,7 @@ class Dcgan(Architecture):
         for level, width in enumerate(self._widths(examples.shape[1:])):
             x = halve(keras, width, **kernel)(x)
             if self.batch_norm and level > 0:
-                x = layers.BatchNormalization(momentum=0.9)(x)
+                x = layers.BatchNormalization(momentum=self.batch_norm_momentum, epsilon=self.batch_norm_epsilon)(x)
             x = leaky_relu(keras, 0.2)(x)
         return layers.Dense(1, **kernel)(layers.Flatten()(x))
 

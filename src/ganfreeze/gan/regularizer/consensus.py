@@ -22,7 +22,7 @@ class Consensus(Regularizer):
     Source: Mescheder, Nowozin, Geiger 2017, algorithm 2; `weight` is its gamma.
     """
 
-    supports: ClassVar[Choices] = {"update.batches": ["joint"]}
+    supports: ClassVar[Choices] = {"update.batches": ["joint"], "update.judge": ["auto", "training"]}
     weight: Rate = 10.0
 
     def penalty(self, phase: PhaseName, context: PhaseContext) -> Tensor:

@@ -25,8 +25,12 @@ from ganfreeze.strategy.engine import phases
 from ganfreeze.types import Model, Tensor, TensorMetrics
 
 SUPPORTS = {"regularizer": ["none", "weight_clip"], "fused_steps": ["auto", 1]}
-# Keras 3 does not compile a model by XLA if kernels have to be deterministic; it only warns.
-CONFLICTS = {"jit": ["on"], "keras": ["keras3"], "deterministic": [True]}
+CONFLICTS = (
+    # Keras 3 does not compile a model by XLA if kernels have to be deterministic; it only warns.
+    {"jit": ["on"], "keras": ["keras3"], "deterministic": [True]},
+    # A flag puts a frozen BatchNormalization into inference mode.
+    {"update.judge": ["training"], "architecture.batch_norm": [True]},
+)
 
 
 class Trainer(ABC):
@@ -140,9 +144,15 @@ class SplitDiscriminator(_Discriminator):
 
 
 class Combined(Trainer):
-    """Latent vectors to the logits of their images, (batch, 1); with a coupled loss [real, latent] to (batch, 2)."""
+    """Latent vectors to the logits of their images, (batch, 1); with a coupled loss [real, latent] to (batch, 2).
 
-    def __init__(self, game: Game) -> None:
+    `judge` is the mode in which its discriminator judges.
+    """
+
+    def __init__(self, game: Game, *, flag: bool) -> None:
+        """`flag` says whether the discriminator's flag is False while this model is trained."""
+        self.judge = phases.judge(game, flag=flag)
+        self._differs = self.judge != phases.habit(game, flag=flag)
         super().__init__(game, game.optimizers.generator, ("generator_loss",))
 
     def run(self, real: Tensor, latent: Tensor) -> TensorMetrics:
@@ -154,17 +164,39 @@ class Combined(Trainer):
 
     def _build(self, keras: Any) -> Model:
         generator, discriminator = self.networks.generator, self.networks.discriminator
+        judge = _in_inference(keras, discriminator) if self._differs else discriminator
         latent = keras.layers.Input((self.networks.latent_dim,))
         if not self.loss.couples:
-            return keras.Model(latent, discriminator(generator(latent)), name="combined")
+            return keras.Model(latent, judge(generator(latent)), name="combined")
         real = keras.layers.Input(discriminator.input_shape[1:])
-        logits = keras.layers.Concatenate()([discriminator(real), discriminator(generator(latent))])
+        logits = keras.layers.Concatenate()([judge(real), judge(generator(latent))])
         return keras.Model([real, latent], logits, name="combined")
 
     def _loss(self, labels: Tensor, logits: Tensor) -> Tensor:
         loss = self.loss.generator(logits[:, :1] if self.loss.couples else None, logits[:, -1:])
         self._record(generator_loss=loss)
         return loss
+
+
+def _in_inference(keras: Any, discriminator: Model) -> Any:
+    class InInference(keras.layers.Layer):
+        """The discriminator in inference mode, also in a model that trains.
+
+        It has to be a layer. A functional model of Keras 3 ignores `discriminator(fakes, training=False)` when it
+        trains.
+        """
+
+        def __init__(self) -> None:
+            super().__init__(name="in_inference")
+            self.discriminator = discriminator
+
+        def call(self, examples: Tensor) -> Tensor:
+            return self.discriminator(examples, training=False)
+
+        def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, int]:
+            return shape[0], 1
+
+    return InInference()
 
 
 def _columns(keras: Any) -> Any:
@@ -191,4 +223,4 @@ def pair(game: Game, *, combined_trains_both: bool = False) -> tuple[Trainer, Tr
     both = [*generator, *discriminator]
     game.optimizers.build(generator=both if combined_trains_both else generator, discriminator=discriminator)
     trainer = {"joint": JointDiscriminator, "split": SplitDiscriminator}[game.update.batches]
-    return trainer(game), Combined(game)
+    return trainer(game), Combined(game, flag=not combined_trains_both)

@@ -6,9 +6,11 @@ from typing import Any
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Streams
+from ganfreeze.errors import Refused
 from ganfreeze.gan.loss.base import Loss
+from ganfreeze.gan.networks import has_batch_norm, has_random_layers
 from ganfreeze.gan.update.base import Update
-from ganfreeze.strategy.base import Game, Phase, Strategy
+from ganfreeze.strategy.base import Game, Judge, Phase, Strategy
 from ganfreeze.types import Metrics, PhaseName, Tensor, TensorMetrics, Variable
 
 PhaseFunction = Callable[..., Mapping[str, Any]]
@@ -25,6 +27,31 @@ def accuracy_real(loss: Loss, logits: Tensor) -> Tensor:
 def accuracy_fake(loss: Loss, logits: Tensor) -> Tensor:
     """Return the share of fakes that the discriminator calls fake; logits (batch, 1), a scalar in [0, 1]."""
     return tf.reduce_mean(tf.cast(logits <= loss.boundary, tf.float32))
+
+
+def judge(game: Game, *, flag: bool) -> Judge:
+    """Return the mode in which the frozen discriminator is to judge in the generator phase.
+
+    `flag` says whether its `trainable` flag is False then.
+
+    Raises:
+        Refused: `update.judge=training`, but the flag puts BatchNormalization into inference mode.
+    """
+    own = habit(game, flag=flag)
+    if game.update.judge == "training" and own != "training":
+        raise Refused(
+            "update.judge=training: the discriminator has BatchNormalization, and a strategy that freezes it by its "
+            "flag puts it into inference mode; choose update.judge=inference, or strategy=tape, train_step or tfgan"
+        )
+    return own if game.update.judge == "auto" else game.update.judge
+
+
+def habit(game: Game, *, flag: bool) -> Judge:
+    """Return the mode in which the frozen discriminator judges if nobody asks for another."""
+    keras, discriminator = game.keras, game.networks.discriminator
+    if not (flag and has_batch_norm(keras, discriminator)):
+        return "training"
+    return "mixed" if has_random_layers(keras, discriminator) else "inference"
 
 
 def make_phases(game: Game, *, discriminator: PhaseFunction, generator: PhaseFunction) -> Mapping[PhaseName, Phase]:
@@ -97,8 +124,8 @@ def mean(metrics: Iterable[Mapping[str, Any]]) -> Metrics:
 class PhaseByPhase(Strategy, ABC):
     """A strategy that runs its phases one call at a time."""
 
-    def __init__(self, game: Game, *, discriminator: PhaseFunction, generator: PhaseFunction) -> None:
-        self.phases = make_phases(game, discriminator=discriminator, generator=generator)
+    def __init__(self, game: Game, *, discriminator: PhaseFunction, generator: PhaseFunction, judge: Judge) -> None:
+        self.phases, self.judge = make_phases(game, discriminator=discriminator, generator=generator), judge
         self._update = game.update
 
     def advance(self, streams: Streams, step: int, steps: int) -> Metrics:

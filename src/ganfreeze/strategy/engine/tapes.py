@@ -1,8 +1,8 @@
 """Both phases under `tf.GradientTape`, with explicit variable lists, for strategies that compute their own gradients.
 
-No flag is set: only the active network gets gradients. Both networks run in training mode throughout. So a
-BatchNormalization in the frozen network normalises by the batch and continues to move its averages: the weights are
-held, the state is not.
+No flag is set: only the active network gets gradients. Unless `update.judge=inference`, both networks run in training
+mode throughout. So a BatchNormalization in the frozen discriminator normalizes by the batch and continues to move its
+averages: the weights are held, the state is not.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,10 +27,13 @@ class GeneratorPass(NamedTuple):
 
 
 class TapedPhases:
-    """Both phases of a game: `train_discriminator(real, latent)` and `train_generator(real, latent)`."""
+    """Both phases of a game: `train_discriminator(real, latent)` and `train_generator(real, latent)`.
+
+    `judge` is the mode of the frozen discriminator in the generator phase.
+    """
 
     def __init__(self, game: Game) -> None:
-        self._game = game
+        self._game, self.judge = game, phases.judge(game, flag=False)
         self._generator, self._discriminator = game.networks.generator, game.networks.discriminator
         self._weights = {
             "discriminator": list(self._discriminator.trainable_variables),
@@ -69,13 +72,13 @@ class TapedPhases:
 
     def train_generator(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> TensorMetrics:
         """Update the generator. Return its metric."""
-        game, discriminator = self._game, self._discriminator
+        game, discriminator, training = self._game, self._discriminator, self.judge == "training"
         fakes, tape, averages = shared or self.generate(latent)
         if shared:
             self._average_again(averages)
         with tape:
-            real_logits = discriminator(real, training=True) if game.loss.couples else None
-            loss = game.loss.generator(real_logits, discriminator(fakes, training=True))
+            real_logits = discriminator(real, training=training) if game.loss.couples else None
+            loss = game.loss.generator(real_logits, discriminator(fakes, training=training))
             loss += self._penalty("generator", self._context(real, latent, fakes), loss.dtype)
         self._descend("generator", tape, loss)
         return {"generator_loss": loss}
