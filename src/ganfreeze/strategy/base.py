@@ -13,7 +13,6 @@ from ganfreeze.gan.regularizer.base import Regularizer
 from ganfreeze.gan.update.base import Update
 from ganfreeze.types import Choices, Metrics, PhaseName, Tensor, Variable
 
-
 Judge = Literal["training", "inference", "mixed"]
 
 

@@ -31,7 +31,8 @@ class Tfgan(Fused):
     supports: ClassVar[Choices] = {"eager": [False], "jit": ["auto", "off"]}
 
     def __init__(self, game: Game) -> None:
-        self._game, networks, self.judge = game, game.networks, phases.judge(game, flag=False)
+        self._game, networks = game, game.networks
+        self.judge = phases.judge(game, flag=False)
         weights = {name: list(getattr(networks, name).trainable_variables) for name in ("generator", "discriminator")}
         game.optimizers.build(**weights)
         self._generator, self._discriminator = _whole(networks.generator), _whole(networks.discriminator)
@@ -74,7 +75,8 @@ class Tfgan(Fused):
     ) -> Any:
         """Return the networks' calls as a GANModel.
 
-        `training` says whether the generator runs in training mode, and `judge` whether the discriminator does. With `in_order` the discriminator judges real examples before fakes; with `together`, both in one batch.
+        `training` says whether the generator runs in training mode, and `judge` whether the discriminator does. With
+        `in_order` the discriminator judges real examples before fakes; with `together`, both in one batch.
         """
         fakes = self._generator(latent, training=training)
         if together:

@@ -17,7 +17,9 @@ class Toggle(PhaseByPhase):
     def __init__(self, game: Game) -> None:
         self._networks = game.networks
         self._discriminator, self._combined = keras_models.pair(game)
-        super().__init__(game, discriminator=self._train_discriminator, generator=self._train_generator, judge=self._combined.judge)
+        super().__init__(
+            game, discriminator=self._train_discriminator, generator=self._train_generator, judge=self._combined.judge
+        )
         self._discriminator.compile()
         game.networks.discriminator.trainable = False
         self._combined.compile()

@@ -28,7 +28,9 @@ class Trace(PhaseByPhase):
     def __init__(self, game: Game) -> None:
         self._networks, self._traced = game.networks, False
         self._discriminator, self._combined = keras_models.pair(game)
-        super().__init__(game, discriminator=self._train_discriminator, generator=self._train_generator, judge=self._combined.judge)
+        super().__init__(
+            game, discriminator=self._train_discriminator, generator=self._train_generator, judge=self._combined.judge
+        )
         self._discriminator.compile()
         game.networks.discriminator.trainable = False
         self._combined.compile()

@@ -37,9 +37,9 @@ class Update:
       discriminator phase; if it runs more often, it takes the last ones again.
     - `fakes`: the mode of the generator in the discriminator phase. In "training" it uses batch statistics, and its
       moving averages are updated. The other mode is "inference".
-    - `judge`: the mode of the frozen discriminator in the generator phase. In "training" it normalizes by the batch, and
-      moves its averages once more; in "inference" it normalizes by its averages. With "auto" each mechanism keeps its
-      own habit: a tape judges in training mode, a flag puts BatchNormalization into inference mode.
+    - `judge`: the mode of the frozen discriminator in the generator phase. In "training" its BatchNormalization uses
+      batch statistics, and moves its averages once more. In "inference" it uses its averages. With "auto" each
+      mechanism keeps its own habit: a tape judges in training mode, a flag puts BatchNormalization into inference mode.
     - `optimizers`: "separate", or one "shared" by both networks, as in Keras-GAN.
 
     Raises:

@@ -20,7 +20,7 @@ from typing import Any
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend.keras import keras2, keras3
-from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.base import Game, Judge
 from ganfreeze.strategy.engine import phases
 from ganfreeze.types import Model, Tensor, TensorMetrics
 
@@ -151,7 +151,7 @@ class Combined(Trainer):
 
     def __init__(self, game: Game, *, flag: bool) -> None:
         """`flag` says whether the discriminator's flag is False while this model is trained."""
-        self.judge = phases.judge(game, flag=flag)
+        self.judge: Judge = phases.judge(game, flag=flag)
         self._differs = self.judge != phases.habit(game, flag=flag)
         super().__init__(game, game.optimizers.generator, ("generator_loss",))
 
@@ -212,7 +212,7 @@ def _columns(keras: Any) -> Any:
     return Columns()
 
 
-def pair(game: Game, *, combined_trains_both: bool = False) -> tuple[Trainer, Trainer]:
+def pair(game: Game, *, combined_trains_both: bool = False) -> tuple[Trainer, Combined]:
     """Return the trainers of the discriminator phase and of the generator phase, not yet compiled.
 
     The optimizers' slots are made here, before the first batch. If the combined model trains the discriminator too, its

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.gan.regularizer.base import PhaseContext
-from ganfreeze.strategy.base import Game
+from ganfreeze.strategy.base import Game, Judge
 from ganfreeze.strategy.engine import phases
 from ganfreeze.types import PhaseName, Tensor, TensorMetrics, Variable
 
@@ -33,7 +33,8 @@ class TapedPhases:
     """
 
     def __init__(self, game: Game) -> None:
-        self._game, self.judge = game, phases.judge(game, flag=False)
+        self.judge: Judge = phases.judge(game, flag=False)
+        self._game = game
         self._generator, self._discriminator = game.networks.generator, game.networks.discriminator
         self._weights = {
             "discriminator": list(self._discriminator.trainable_variables),
