@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from conftest import LOADS, build_networks, values
 
+from ganfreeze.app import training_setup
 from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.dcgan import Dcgan
@@ -106,3 +107,19 @@ def test_maxout_has_the_published_layers(keras):
     np.testing.assert_allclose(networks.discriminator(x), hidden @ weights[6] + weights[7], rtol=1e-4, atol=1e-7)
     with pytest.raises(BadInput, match=r"architecture=maxout is for points; .* dataset=ring or dataset=grid"):
         Maxout().check((8, 8, 1))
+
+
+class HalfSeeded(Mlp):
+    """An architecture whose discriminator has a layer that ignores `random`."""
+
+    def judge(self, keras, examples, random):
+        return keras.layers.Dense(1, name="own")(super().judge(keras, examples, random))
+
+
+def test_networks_that_were_not_seeded_are_refused_by_the_names_of_their_layers(parse, digits, keras):
+    variant = parse("architecture=mlp", f"keras={'keras3' if keras.__name__ == 'keras' else 'keras2'}")
+    training_setup.require_seeded(variant, digits, training_setup.build(variant, digits).game.networks)
+    variant = variant._replace(architecture=HalfSeeded())
+    networks = training_setup.build(variant, digits).game.networks
+    with pytest.raises(BadInput, match=r"each time: the discriminator's own\. Draw all initial weights from `random`"):
+        training_setup.require_seeded(variant, digits, networks)

@@ -294,3 +294,36 @@ def test_weights_that_begin_to_move_are_caught_in_training(build_game):
     tolerant = WatchedStrategy(strategy, game, 2, tolerated=True)
     assert tolerant.advance(streams, 8, 1)["frozen_weights_moved"] == 0.5
     assert "frozen_weights_moved" not in tolerant.advance(streams, 9, 1)
+
+
+# ------------------------------------------------------------------------------------------------- loss scaling
+
+OVERFLOWING = ("precision=mixed_float16", "loss=wasserstein", "regularizer=gradient_penalty", "architecture=dcgan")
+
+
+@pytest.mark.parametrize("keras", words("keras"))
+@pytest.mark.parametrize("optimizers", ["separate", "shared"])
+def test_steps_that_loss_scaling_skips_are_not_taken_for_a_frozen_network(build, keras, optimizers):
+    """The first scale, 32,768, overflows here. The audit waits until a step is taken, and then restores the scale."""
+    game, strategy, streams = build(
+        f"keras={keras}", *OVERFLOWING, "architecture.filters=16", "batch_size=16", f"update.optimizers={optimizers}"
+    )
+    scales = [variable for phase in strategy.phases for variable in game.optimizers.scale_state(phase)]
+    assert [float(scale.numpy()) for scale in scales] == 2 * [32768.0, 0.0]
+    before = [*bits(game), *(scale.numpy().tobytes() for scale in scales)]
+    ledger = audit.audit(strategy, game, streams)
+    assert [*bits(game), *(scale.numpy().tobytes() for scale in scales)] == before
+    assert not ledger.violations
+    assert ledger.moved("discriminator", "discriminator", "weights")
+    assert ledger.skipped["discriminator"] >= 1
+    count = ledger.skipped["discriminator"]
+    assert f"the optimizer of the discriminator phase skipped {count} steps before it took one" in ledger.table()
+    assert ledger.json()["skipped"] == ledger.skipped
+
+
+def test_a_loss_that_is_never_finite_is_not_taken_for_one_whose_scale_is_too_large(build):
+    game, strategy, streams = build("keras=keras3", "precision=mixed_float16", "batch_size=16")
+    next(iter(game.networks.discriminator.weights)).assign(np.full((64, 512), np.nan))
+    ledger = audit.audit(strategy, game, streams)
+    assert ledger.skipped["discriminator"] > 100
+    assert any("did not move" in violation for violation in ledger.violations)

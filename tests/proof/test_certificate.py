@@ -208,3 +208,17 @@ def test_with_batch_norm_the_tapes_and_the_flags_are_two_algorithms(trained, par
             beyond = {difference.variable for difference in first if difference.relative > 1e-6}
             assert any("discriminator/BatchNormalization" in name and "moving" in name for name in beyond)
             assert any(name.startswith("generator/") for name in beyond)
+
+
+def test_with_the_same_judge_all_working_strategies_are_one_algorithm(trained, parse):
+    """The mode of the frozen BatchNormalization is the whole difference between a tape and a flag."""
+    working = [place for place in accepted_places(parse) if place not in CONTROLS]
+    sides = {
+        # A flag judges in inference mode anyway; see test_judge.py.
+        place: (*overrides_of(place), *(["update.judge=inference"] if place[1] in TAPED else []))
+        for place in working
+    }
+    for a, b in combinations(working, 2):
+        certified = compare(trained, sides[a], sides[b], *WITH)
+        assert certified.verdict in ("identical", "equal to rounding"), (a, b, certified.largest)
+        assert certified.largest.relative < 1e-7, "the momentum of Keras 2 in single precision, and no more"

@@ -20,7 +20,7 @@ from ganfreeze.app.study import (
     output_folder,
     without_warnings,
 )
-from ganfreeze.app.training_setup import TrainingSetup, build
+from ganfreeze.app.training_setup import TrainingSetup, build, require_seeded
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Refused
@@ -151,6 +151,8 @@ def _certify(cfg: DictConfig, pair: Pair, folder: Path) -> list[Certificate]:
 def _lockstep(pair: tuple[Variant, Variant], dataset: Dataset) -> Iterator[tuple[int, list[Difference]]]:
     """Train both variants step by step, and compare all variables of both networks after each step."""
     setups = [build(variant, dataset) for variant in pair]
+    for variant, setup in zip(pair, setups, strict=True):
+        require_seeded(variant, dataset, setup.game.networks)
     names = certificate.names(setups[0].game.networks)
     for step in range(pair[0].settings.steps):
         reached = [_step(variant, setup, step) for variant, setup in zip(pair, setups, strict=True)]

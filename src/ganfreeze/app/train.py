@@ -14,7 +14,7 @@ from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import GROUPS, Variant, parse
-from ganfreeze.app.training_setup import TrainingSetup
+from ganfreeze.app.training_setup import TrainingSetup, require_seeded
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.evaluated_generator import evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
@@ -52,6 +52,7 @@ def run_events(
     yield describe(variant, dataset, name, tags=tags)
 
     setup, choice = build_fastest(variant, dataset)
+    require_seeded(variant, dataset, setup.game.networks)
     jit, fused_steps = choice.execution
     yield events.Chosen(
         {"execution.jit": jit, "execution.fused_steps": fused_steps, "judge": setup.strategy.judge}, choice.why

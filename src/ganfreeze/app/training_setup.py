@@ -7,8 +7,9 @@ from ganfreeze.app.process import prepare_process, weights_dtype
 from ganfreeze.app.settings import Settings
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.data.streams import Streams, weight_generator
+from ganfreeze.errors import BadInput
 from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
-from ganfreeze.gan.networks import Networks
+from ganfreeze.gan.networks import Networks, unlike
 from ganfreeze.strategy.base import Execution, Game, Strategy
 from ganfreeze.types import Model
 
@@ -32,6 +33,22 @@ def build(variant: Variant, dataset: Dataset, execution: Execution | None = None
     keras = variant.load_keras()
     prepare_process(variant.settings, keras)
     return join(variant, dataset, keras, build_networks(variant, dataset.example_shape, keras), execution)
+
+
+def require_seeded(variant: Variant, dataset: Dataset, networks: Networks) -> None:
+    """Build the networks again, from the same seed, and compare their initial weights with those of `networks`.
+
+    Raises:
+        BadInput: they differ, so no run could be repeated or compared. It names the layers.
+    """
+    keras = variant.load_keras()
+    prepare_process(variant.settings, keras)
+    if names := list(unlike(networks, build_networks(variant, dataset.example_shape, keras))):
+        raise BadInput(
+            f"architecture={variant.words['architecture']}: with the same seed, these layers start from other weights "
+            f"each time: {', '.join(names)}. Draw all initial weights from `random`, as "
+            "ganfreeze.gan.initializers does."
+        )
 
 
 def join(

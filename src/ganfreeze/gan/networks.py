@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ganfreeze.types import Model, Variable
 
 
@@ -36,6 +38,17 @@ class Networks:
         self.discriminator.trainable = True
         for layer in self.held:
             layer.trainable = False
+
+
+def unlike(networks: Networks, others: Networks) -> Iterator[str]:
+    """Yield the name of each layer whose weights differ between two builds, as "discriminator's dense_1"."""
+    for network in ("generator", "discriminator"):
+        pairs = zip(layers(getattr(networks, network)), layers(getattr(others, network)), strict=True)
+        for layer, other in pairs:
+            if not hasattr(layer, "layers") and any(
+                not np.array_equal(a.numpy(), b.numpy()) for a, b in zip(layer.weights, other.weights, strict=True)
+            ):
+                yield f"the {network}'s {layer.name}"
 
 
 def layers(model: Model) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ganfreeze.data.streams import Streams
 from ganfreeze.proof.ledger import Entry, Kind, Ledger, Role
 from ganfreeze.proof.snapshot import Snapshot, values
-from ganfreeze.strategy.base import Game, Strategy
+from ganfreeze.strategy.base import Game, Phase, Strategy
 from ganfreeze.strategy.engine import phases
 from ganfreeze.types import PhaseName, Variable
 
@@ -40,28 +40,32 @@ class OwnedVariable(NamedTuple):
 def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     """Run each phase on the batches of step 0, record what it moved, and restore everything.
 
-    Each phase runs once before it is measured, because what a train function does may depend on when it was traced.
+    Each phase runs before it is measured, because what a train function does may depend on when it was traced. In
+    mixed_float16 it runs until its optimizer has found a scale of the loss, and the measurement begins with this scale.
     """
     owned = inventory(strategy, game)
     variables = [each.variable for each in owned]
     start, average = Snapshot(variables), Snapshot(game.average.variables)
     inputs = phases.step_inputs(game.update, streams, 0)
     batches: dict[PhaseName, Any] = {call.phase: batch for call, batch in zip(game.update.calls(), inputs, strict=True)}
-    for name, batch in batches.items():
-        strategy.phases[name].run(*batch)
+    scales = [variable for name in batches for variable in game.optimizers.scale_state(name)]
+    skipped = {name: _settle(strategy.phases[name], batch, game) for name, batch in batches.items()}
+    settled = Snapshot(scales)
     start.restore()
+    settled.restore()
+    origin = Snapshot(variables)
 
     entries: list[Entry] = []
     for name, batch in batches.items():
         strategy.phases[name].run(*batch)
-        entries += _entries(name, game, owned, start.values, values(variables))
-        start.restore()
+        entries += _entries(name, game, owned, origin.values, values(variables))
+        origin.restore()
 
     phases.run_step(strategy.phases, game.update, inputs)
     one_by_one = values(variables)
-    start.restore()
+    origin.restore()
     strategy.advance(streams, 0, 1)
-    error = _advance_error(owned, start.values, one_by_one, values(variables))
+    error = _advance_error(owned, origin.values, one_by_one, values(variables))
     start.restore()
     average.restore()
 
@@ -69,7 +73,22 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     if error > _TOLERANCE:
         extent = f"by {error:.0%} of the distance that they move" if np.isfinite(error) else "completely"
         faults.append(f"one step by advance() is not the phases run one by one: it differs {extent}")
-    return Ledger(entries, faults, error)
+    return Ledger(entries, faults, error, skipped)
+
+
+def _settle(phase: Phase, batch: Sequence[Any], game: Game) -> int:
+    """Run a phase until its optimizer takes a step, and return how many it skipped.
+
+    If scaled gradients overflow, the optimizer skips the step and halves the scale (Micikevicius et al. 2018, section
+    3.2). If they are never finite, the scale ends at its least value, and the last step counts as taken.
+    """
+    scale_state, skipped = game.optimizers.scale_state(phase.name), 0
+    while True:
+        before = values(scale_state)
+        phase.run(*batch)
+        if not scale_state or values(scale_state)[0] >= before[0]:
+            return skipped
+        skipped += 1
 
 
 def inventory(strategy: Strategy, game: Game) -> Sequence[OwnedVariable]:
@@ -87,22 +106,27 @@ def _variables(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
 
 
 def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
-    """Yield the variables of the optimizers.
+    """Yield the variables of the optimizers, those of their loss scales too.
 
     A shared optimizer has the same number of slots for each weight, the generator's first. Its step counters are listed
     as the generator's.
     """
     if not game.optimizers.shared:
         for network in _NETWORKS:
-            for slot in getattr(game.optimizers, network).variables:
+            for slot in _slot_variables(game, network):
                 yield OwnedVariable(network, "slots", _name(slot), slot)
         return
-    slots = sorted(game.optimizers.generator.variables, key=lambda slot: len(slot.shape) > 0)  # the counters first
+    slots = sorted(_slot_variables(game, "generator"), key=lambda slot: len(slot.shape) > 0)  # the counters first
     counters = sum(len(slot.shape) == 0 for slot in slots)
     weights = [len(strategy.phases[network].trains) for network in _NETWORKS]
     first = counters + (len(slots) - counters) * weights[0] // sum(weights)
     for number, slot in enumerate(slots):
         yield OwnedVariable("generator" if number < first else "discriminator", "slots", _name(slot), slot)
+
+
+def _slot_variables(game: Game, network: PhaseName) -> Sequence[Variable]:
+    variables = [*getattr(game.optimizers, network).variables, *game.optimizers.scale_state(network)]
+    return list({id(variable): variable for variable in variables}.values())
 
 
 def _entries(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from ganfreeze.errors import BadInput
@@ -45,11 +45,15 @@ class Ledger:
 
     `advance_error` is the distance between one `advance` and the phases run one by one, as a share of the distance that
     the phases move, in the worst of the six groups. 0 means bitwise equal.
+
+    `skipped` is the number of steps that each phase's optimizer skipped, while it looked for a scale of the loss. They
+    came before the measurement.
     """
 
     entries: Sequence[Entry]
     faults: Sequence[str]
     advance_error: float
+    skipped: Mapping[PhaseName, int] = field(default_factory=dict)
 
     @property
     def violations(self) -> Sequence[str]:
@@ -128,6 +132,7 @@ class Ledger:
             "leaks": [str(entry) for entry in self.leaks],
             "still": [str(entry) for entry in self.unmoved],
             "advance_error": self.advance_error if math.isfinite(self.advance_error) else str(self.advance_error),
+            "skipped": dict(self.skipped),
             "entries": [entry._asdict() for entry in self.entries],
         }
 
@@ -141,6 +146,9 @@ class Ledger:
         yield from (f"leak: {entry} moved by up to {entry.moved:.3g}" for entry in self.leaks)
         yield from (f"still: {entry}" for entry in self.unmoved)
         yield f"advance(1) against the phases run one by one: {self.advance_error:.2g} of the distance that they move"
+        for phase, count in self.skipped.items():
+            if count:
+                yield f"loss scaling: the optimizer of the {phase} phase skipped {count} steps before it took one"
         form = "{:13} {:13} {:7} {:6} {:>17} {:>10}  {}"
         yield ""
         yield form.format("phase", "network", "kind", "role", "elements moved", "by up to", "variable")

@@ -46,6 +46,18 @@ class Optimizers:
         scale = getattr(optimizer, "get_scaled_loss", None) or getattr(optimizer, "scale_loss", None)  # Keras 2, 3
         return scale(loss) if scale else loss
 
+    def scale_state(self, phase: PhaseName) -> Sequence[Variable]:
+        """Return what an optimizer in half precision keeps of its loss scale: the scale, and a count of good steps.
+
+        Without loss scaling the sequence is empty.
+        """
+        optimizer = getattr(self, phase)
+        if hasattr(optimizer, "dynamic_scale"):  # Keras 3
+            return [optimizer.dynamic_scale, optimizer.step_counter]
+        if hasattr(optimizer, "get_scaled_loss"):  # Keras 2 does not list them among the optimizer's variables
+            return [optimizer._loss_scale.current_loss_scale, optimizer._loss_scale.counter]
+        return []
+
     def apply(self, phase: PhaseName, gradients: Sequence[Tensor], weights: Sequence[Variable]) -> None:
         """Update the weights by the gradients of a `scaled` loss."""
         optimizer = getattr(self, phase)
