@@ -1,10 +1,16 @@
-"""Measure the freeze matrix, which variables move in which phase: the program `src/freeze_matrix.py`."""
+"""Measure the freeze matrix, which variables move in which phase: the program `src/freeze_matrix.py`.
+
+Its rows are strategies, or GANs that somebody wrote with plain Keras.
+"""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
+from ganfreeze.app import plain_models
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.study import (
     command_line_overrides,
@@ -15,21 +21,26 @@ from ganfreeze.app.study import (
     without_warnings,
 )
 from ganfreeze.app.training_setup import build
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput, Refused
+from ganfreeze.proof import plain_gan
 from ganfreeze.proof.audit import audit
+from ganfreeze.proof.ledger import Ledger
 from ganfreeze.record import provenance
 from ganfreeze.record.report import freeze_matrix
 from ganfreeze.record.report.freeze_matrix import Cell
 
 MODES = {"graph": "false", "eager": "true"}  # of `eager`
-_OWN = ("strategies", "keras_versions", "modes", "output")
+LOADS = {"keras2": keras2.load, "keras3": keras3.load}
+_OWN = ("strategies", "model", "keras_versions", "modes", "output")
 
 
 def run(cfg: DictConfig) -> None:
     """Measure the matrix, print it, and write it to the output folder as Markdown and CSV."""
     with friendly_errors():
         folder = output_folder(cfg)
-        cells = list(_cells(cfg))
+        cells = list(_cells(cfg) if cfg.model is None else _cells_of_models(cfg, folder))
         if all(cell.refused for cell in cells):
             raise BadInput(cells[0].refused)
         versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
@@ -63,8 +74,48 @@ def _cell(strategy: str, keras: str, mode: str) -> Cell:
     with without_warnings():
         setup = build(variant, variant.source.load())
         ledger = audit(setup.strategy, setup.game, setup.streams)
+    return _cell_of(strategy, keras, mode, ledger)
+
+
+def _cells_of_models(cfg: DictConfig, folder: Path) -> Iterator[Cell]:
+    """Yield the cells of GANs of plain Keras; print the verdict on each, and write its ledger to the folder."""
+    versions = listed_words(cfg, "keras_versions", list(LOADS))
+    modes = listed_words(cfg, "modes", list(MODES))
+    words = [cfg.model] if isinstance(cfg.model, str) else list(cfg.model)
+    functions = {name: function for word in words for name, function in plain_models.load_functions(word).items()}
+    for name, function in functions.items():
+        for version in versions if plain_models.takes_keras(function) else ["its own"]:
+            for mode in modes:
+                yield _cell_of_model(name, function, version, mode, folder)
+
+
+def _cell_of_model(name: str, function: Callable[..., Any], version: str, mode: str, folder: Path) -> Cell:
+    arguments = [] if version == "its own" else [LOADS[version]()]
+    tf.config.run_functions_eagerly(mode == "eager")
+    try:
+        with without_warnings():
+            gan = plain_gan.plain_gan(plain_models.call(function, *arguments))
+            ledger = plain_models.call(plain_gan.audit, gan)
+    except Refused as error:
+        return Cell(name, version, mode, None, None, None, None, "refused", str(error))
+    except BadInput as error:
+        raise BadInput(f"model: the GAN that {name} returns cannot be audited: {error}") from error
+    keras = version if arguments else _keras_of(gan.discriminator)
+    cause = plain_gan.likely_cause(gan, ledger)
+    print(f"{name} {keras} {mode}: {ledger.summary()}{cause}", file=sys.stderr, flush=True)
+    (folder / f"{name}_{keras}_{mode}.txt").write_text(ledger.table())
+    return _cell_of(name, keras, mode, ledger)
+
+
+def _keras_of(model: Any) -> str:
+    """Return the word of the Keras that a model is of."""
+    modules = {base.__module__.partition(".")[0] for base in type(model).__mro__}
+    return "keras2" if "tf_keras" in modules else "keras3"
+
+
+def _cell_of(row: str, keras: str, mode: str, ledger: Ledger) -> Cell:
     return Cell(
-        strategy,
+        row,
         keras,
         mode,
         discriminator_phase_weights=ledger.moved("discriminator", "discriminator", "weights"),
@@ -72,4 +123,5 @@ def _cell(strategy: str, keras: str, mode: str) -> Cell:
         generator_phase_weights=ledger.moved("generator", "discriminator", "weights"),
         generator_phase_state=ledger.moved("generator", "discriminator", "state"),
         verdict=ledger.verdict,
+        generator_phase_constraint=ledger.moved("generator", "discriminator", "constraint"),
     )

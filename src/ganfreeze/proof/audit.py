@@ -5,7 +5,6 @@ are checked: no variable belongs to both networks, and one `advance` does what t
 is restored, bit for bit. `ganfreeze.proof.ledger` holds the results and the verdict.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -14,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze.data.streams import Streams
+from ganfreeze.gan.networks import overwritten
 from ganfreeze.proof.ledger import Entry, Kind, Ledger, Role
 from ganfreeze.proof.snapshot import Snapshot, values
 from ganfreeze.strategy.base import Game, Phase, Strategy
 from ganfreeze.strategy.engine import phases
-from ganfreeze.types import PhaseName, Variable
+from ganfreeze.types import Model, PhaseName, Variable
 
 _NETWORKS: tuple[PhaseName, PhaseName] = ("generator", "discriminator")
 # A share of the distance that a group moves in a step: it leaves room for rounding that Adam enlarges, not for a lost
@@ -49,7 +49,9 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     inputs = phases.step_inputs(game.update, streams, 0)
     batches: dict[PhaseName, Any] = {call.phase: batch for call, batch in zip(game.update.calls(), inputs, strict=True)}
     scales = [variable for name in batches for variable in game.optimizers.scale_state(name)]
-    skipped = {name: _settle(strategy.phases[name], batch, game) for name, batch in batches.items()}
+    skipped: dict[PhaseName, int] = {
+        name: _settle(strategy.phases[name], batch, game) for name, batch in batches.items()
+    }
     settled = Snapshot(scales)
     start.restore()
     settled.restore()
@@ -58,7 +60,7 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     entries: list[Entry] = []
     for name, batch in batches.items():
         strategy.phases[name].run(*batch)
-        entries += _entries(name, game, owned, origin.values, values(variables))
+        entries += differing(name, owned, origin.values, values(variables), held=game.networks.held_weights)
         origin.restore()
 
     phases.run_step(strategy.phases, game.update, inputs)
@@ -69,7 +71,7 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     start.restore()
     average.restore()
 
-    faults = list(_shared_variables(game))
+    faults = list(shared_variables(game.networks.generator, game.networks.discriminator))
     if error > _TOLERANCE:
         extent = f"by {error:.0%} of the distance that they move" if np.isfinite(error) else "completely"
         faults.append(f"one step by advance() is not the phases run one by one: it differs {extent}")
@@ -99,10 +101,17 @@ def inventory(strategy: Strategy, game: Game) -> Sequence[OwnedVariable]:
 
 def _variables(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
     for network in _NETWORKS:
-        weights = {id(weight) for weight in (*strategy.phases[network].trains, *game.networks.held_weights)}
-        for variable in getattr(game.networks, network).weights:
-            kind: Kind = "weights" if id(variable) in weights else "state"
-            yield OwnedVariable(network, kind, _name(variable), variable)
+        model = getattr(game.networks, network)
+        yield from owned_by(network, model, weights=(*strategy.phases[network].trains, *game.networks.held_weights))
+
+
+def owned_by(network: PhaseName, model: Model, weights: Sequence[Variable]) -> Iterator[OwnedVariable]:
+    """Yield each variable of a network with its kind; `weights` are those that a phase trains."""
+    trained = {id(weight) for weight in weights}
+    constrained = {id(variable) for variable in overwritten(model)}
+    for variable in model.weights:
+        kind: Kind = "constraint" if id(variable) in constrained else "weights" if id(variable) in trained else "state"
+        yield OwnedVariable(network, kind, _name(variable), variable)
 
 
 def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
@@ -129,12 +138,18 @@ def _slot_variables(game: Game, network: PhaseName) -> Sequence[Variable]:
     return list({id(variable): variable for variable in variables}.values())
 
 
-def _entries(
-    phase: PhaseName, game: Game, owned: Sequence[OwnedVariable], before: _Values, after: _Values
+def differing(
+    phase: PhaseName,
+    owned: Sequence[OwnedVariable],
+    before: _Values,
+    after: _Values,
+    *,
+    held: Sequence[Variable] = (),
 ) -> Iterator[Entry]:
-    held = {id(variable) for variable in game.networks.held_weights}
+    """Yield an entry for each variable: how far a phase moved it, from its value `before` to that `after`."""
+    held_ids = {id(variable) for variable in held}
     for (network, kind, name, variable), old, new in zip(owned, before, after, strict=True):
-        role: Role = "held" if id(variable) in held else "active" if network == phase else "frozen"
+        role: Role = "held" if id(variable) in held_ids else "active" if network == phase else "frozen"
         elements = int((_bits(old) != _bits(new)).any(axis=1).sum())
         moved = float(np.abs(new.astype(np.float64) - old.astype(np.float64)).max(initial=0.0))
         yield Entry(phase, network, kind, name, role, old.shape, elements, moved)
@@ -171,12 +186,11 @@ def _distance(first: _Values, second: _Values) -> float:
     return float(np.sqrt(sum(squares)))
 
 
-def _shared_variables(game: Game) -> Iterator[str]:
+def shared_variables(generator: Model, discriminator: Model) -> Iterator[str]:
     """Yield a message for each variable that belongs to both networks."""
-    networks = {network: getattr(game.networks, network).weights for network in _NETWORKS}
-    counts = Counter(id(variable) for weights in networks.values() for variable in {id(v): v for v in weights}.values())
-    for variable in networks["discriminator"]:
-        if counts[id(variable)] > 1:
+    of_generator = {id(variable) for variable in generator.weights}
+    for variable in discriminator.weights:
+        if id(variable) in of_generator:
             yield f"{_name(variable)} belongs to both networks"
 
 

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 from ganfreeze.errors import BadInput
 from ganfreeze.types import PhaseName
 
-Kind = Literal["weights", "state", "slots"]
+Kind = Literal["weights", "constraint", "state", "slots"]
 Role = Literal["active", "held", "frozen"]
-Verdict = Literal["clean", "state leaks", "violation"]
+Verdict = Literal["clean", "state leaks", "constraint moved", "violation"]
 
 
 class Violation(BadInput):
@@ -21,9 +21,10 @@ class Entry(NamedTuple):
     """How one phase moved one variable of a network.
 
     `kind` says what the variable is: one of the weights, state such as BatchNormalization's moving averages, or a slot
-    of the network's optimizer. `role` is "active" if the phase trains the variable's network, else "frozen", and "held"
-    for weights that no phase may move. `elements` is the number of elements that differ in at least one bit, and
-    `moved` is the largest absolute difference.
+    of the network's optimizer. "constraint" is a kernel that its own layer overwrites to keep a constraint, and what
+    the layer needs for it: both Keras' SpectralNormalization do so. `role` is "active" if the phase trains the
+    variable's network, else "frozen", and "held" for weights that no phase may move. `elements` is the number of
+    elements that differ in at least one bit, and `moved` is the largest absolute difference.
     """
 
     phase: PhaseName
@@ -44,7 +45,7 @@ class Ledger:
     """All entries of an audit, and other faults: variables that two networks share, an `advance` unlike its phases.
 
     `advance_error` is the distance between one `advance` and the phases run one by one, as a share of the distance that
-    the phases move, in the worst of the six groups. 0 means bitwise equal.
+    the phases move, in the worst of the six groups. 0 means bitwise equal, and None that there is no `advance`.
 
     `skipped` is the number of steps that each phase's optimizer skipped, while it looked for a scale of the loss. They
     came before the measurement.
@@ -52,7 +53,7 @@ class Ledger:
 
     entries: Sequence[Entry]
     faults: Sequence[str]
-    advance_error: float
+    advance_error: float | None
     skipped: Mapping[PhaseName, int] = field(default_factory=dict)
 
     @property
@@ -76,11 +77,11 @@ class Ledger:
             if any(entry.elements for entry in active):
                 if still:
                     messages.append(f"in the {phase} phase active weights of the {phase} did not move: {_some(still)}")
-            elif not self._stepped(phase):
+            elif not self.stepped(phase):
                 messages.append(f"in the {phase} phase the {phase} did not move: none of its weights")
         return messages
 
-    def _stepped(self, phase: PhaseName) -> bool:
+    def stepped(self, phase: PhaseName) -> bool:
         """Return whether the phase's optimizer counted a step. A shared counter is among the generator's slots."""
         counters = [entry for entry in self.entries if entry.phase == phase and entry.variable.endswith("iteration")]
         own = [entry for entry in counters if entry.network == phase] or counters
@@ -92,7 +93,20 @@ class Ledger:
 
         It may be the generator's too, if the generator makes the fakes of the discriminator phase in training mode.
         """
-        return [entry for entry in self.entries if entry.kind == "state" and entry.role == "frozen" and entry.elements]
+        return [entry for entry in self._frozen_and_moved() if entry.kind == "state"]
+
+    @property
+    def constraints(self) -> Sequence[Entry]:
+        """Frozen kernels that their own layer overwrote; no mechanism holds them, only inference mode does."""
+        return [entry for entry in self._frozen_and_moved() if entry.kind == "constraint"]
+
+    @property
+    def frozen_slots(self) -> Sequence[Entry]:
+        """Slots and counters of the frozen network's optimizer that moved, as those of a shared optimizer do."""
+        return [entry for entry in self._frozen_and_moved() if entry.kind == "slots"]
+
+    def _frozen_and_moved(self) -> Iterator[Entry]:
+        return (entry for entry in self.entries if entry.role == "frozen" and entry.elements)
 
     @property
     def unmoved(self) -> Sequence[Entry]:
@@ -103,7 +117,9 @@ class Ledger:
     @property
     def verdict(self) -> Verdict:
         """The verdict, which becomes a tag of the run."""
-        return "violation" if self.violations else "state leaks" if self.leaks else "clean"
+        if self.violations:
+            return "violation"
+        return "constraint moved" if self.constraints else "state leaks" if self.leaks else "clean"
 
     def tags(self) -> Mapping[str, str]:
         """Return the verdict and the networks whose state leaks, as tags that a sweep can be filtered by."""
@@ -126,26 +142,43 @@ class Ledger:
 
     def json(self) -> Mapping[str, Any]:
         """Return the ledger as values that JSON can hold."""
+        error = self.advance_error
         return {
             "verdict": self.verdict,
             "violations": list(self.violations),
+            "constraints": [str(entry) for entry in self.constraints],
             "leaks": [str(entry) for entry in self.leaks],
+            "frozen_slots": [str(entry) for entry in self.frozen_slots],
             "still": [str(entry) for entry in self.unmoved],
-            "advance_error": self.advance_error if math.isfinite(self.advance_error) else str(self.advance_error),
+            "advance_error": str(error) if error is not None and not math.isfinite(error) else error,
             "skipped": dict(self.skipped),
             "entries": [entry._asdict() for entry in self.entries],
         }
 
     def table(self) -> str:
         """Return the ledger as text: the verdict, its reasons, then a line for each variable and phase."""
-        return "\n".join(self._lines()) + "\n"
+        return "\n".join([*self._reasons(), *self._lines()]) + "\n"
 
-    def _lines(self) -> Iterator[str]:
+    def summary(self) -> str:
+        """Return the verdict and its reasons as text."""
+        return "\n".join(self._reasons()) + "\n"
+
+    def _reasons(self) -> Iterator[str]:
         yield f"verdict: {self.verdict}"
         yield from (f"violation: {violation}" for violation in self.violations)
+        for entry in self.constraints:
+            yield (
+                f"constraint moved: {entry} by up to {entry.moved:.3g}. Its layer overwrites it whenever it runs in "
+                "training mode, whatever `trainable` says; only inference mode holds it"
+            )
         yield from (f"leak: {entry} moved by up to {entry.moved:.3g}" for entry in self.leaks)
+        yield from (f"optimizer: {entry} moved by up to {entry.moved:.3g}" for entry in self.frozen_slots)
+
+    def _lines(self) -> Iterator[str]:
         yield from (f"still: {entry}" for entry in self.unmoved)
-        yield f"advance(1) against the phases run one by one: {self.advance_error:.2g} of the distance that they move"
+        if self.advance_error is not None:
+            distance = f"{self.advance_error:.2g} of the distance that they move"
+            yield f"advance(1) against the phases run one by one: {distance}"
         for phase, count in self.skipped.items():
             if count:
                 yield f"loss scaling: the optimizer of the {phase} phase skipped {count} steps before it took one"

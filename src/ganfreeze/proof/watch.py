@@ -5,6 +5,7 @@ from typing import Any
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Streams
+from ganfreeze.gan.networks import overwritten
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.strategy.base import Game, Phase, Strategy
 from ganfreeze.strategy.engine import phases
@@ -24,14 +25,18 @@ class WatchedStrategy(Strategy):
 
     def __init__(self, strategy: Strategy, game: Game, every: int, *, tolerated: bool) -> None:
         self._strategy, self._update, self._every, self._tolerated = strategy, game.update, every, tolerated
-        weights = {name: phase.trains for name, phase in strategy.phases.items()}
-        held = tuple(game.networks.held_weights)
-        frozen: Mapping[PhaseName, Sequence[Variable]] = {
-            "discriminator": (*weights["generator"], *held),
-            "generator": (*weights["discriminator"], *held),
+        networks = game.networks
+        rewritten = {
+            id(weight) for name in ("generator", "discriminator") for weight in overwritten(getattr(networks, name))
         }
+
+        def frozen_weights(active: PhaseName) -> Sequence[Variable]:
+            other: PhaseName = "generator" if active == "discriminator" else "discriminator"
+            weights = (*strategy.phases[other].trains, *networks.held_weights)
+            return [weight for weight in weights if id(weight) not in rewritten]
+
         self.judge = strategy.judge
-        self.phases = {name: self._guarded(phase, frozen[name]) for name, phase in strategy.phases.items()}
+        self.phases = {name: self._guarded(phase, frozen_weights(name)) for name, phase in strategy.phases.items()}
 
     def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
         totals: dict[str, float] = {}

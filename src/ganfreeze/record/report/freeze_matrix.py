@@ -7,7 +7,8 @@ from ganfreeze.record.report import formats
 
 LEGEND = (
     "D phase: the discriminator phase. G phase: the generator phase. w: the discriminator's weights. bn: the moving "
-    "averages of its BatchNormalization. Bold: weights that move in the G phase, or do not move in the D phase."
+    "averages of its BatchNormalization, or other state. constraint: kernels that their own layer overwrites in "
+    "training mode. Bold: weights that move in the G phase, or do not move in the D phase."
 )
 
 
@@ -27,6 +28,7 @@ class Cell(NamedTuple):
     generator_phase_state: bool | None
     verdict: str
     refused: str = ""
+    generator_phase_constraint: bool | None = None
 
 
 def markdown(cells: Sequence[Cell]) -> str:
@@ -36,7 +38,7 @@ def markdown(cells: Sequence[Cell]) -> str:
     header = ["mechanism", *(f"{keras} {mode}: {phase} phase" for keras, mode in places for phase in "DG")]
     rows = []
     for mechanism in dict.fromkeys(cell.mechanism for cell in cells):
-        texts = [text for place in places for text in _texts(by_place[(mechanism, *place)])]
+        texts = [text for place in places for text in _texts(by_place.get((mechanism, *place)))]
         rows.append([f"`{mechanism}`", *texts])
     return formats.markdown(header, rows)
 
@@ -46,12 +48,16 @@ def table(cells: Sequence[Cell]) -> str:
     return formats.comma_separated(Cell._fields, cells)
 
 
-def _texts(cell: Cell) -> tuple[str, str]:
-    """Return the texts of the discriminator phase and of the generator phase."""
+def _texts(cell: Cell | None) -> tuple[str, str]:
+    """Return the texts of the discriminator phase and of the generator phase; "-" where there is no cell."""
+    if cell is None:
+        return "-", "-"
     if cell.refused:
         return "refused", "refused"
     discriminator_phase = _moved(cell.discriminator_phase_weights, cell.discriminator_phase_state)
     generator_phase = _moved(cell.generator_phase_weights, cell.generator_phase_state)
+    if cell.generator_phase_constraint:
+        generator_phase = f"{generator_phase}, constraint moves".removeprefix("still, ")
     return (
         discriminator_phase if cell.discriminator_phase_weights else f"**{discriminator_phase}**",
         f"**{generator_phase}**" if cell.generator_phase_weights else generator_phase,

@@ -1,0 +1,80 @@
+"""Load GANs of plain Keras that the command line names, as "module:function", "file.py:function" or "file.py"."""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.errors import BadInput, Refused
+
+
+def load_functions(word: str) -> Mapping[str, Callable[..., Any]]:
+    """Return the function that `word` names, by its name; all functions of the module if it names none.
+
+    A module is looked up in the working directory first, and a file may import others from its own folder. Functions
+    that begin with an underscore, or were imported from elsewhere, are not among all.
+
+    Raises:
+        BadInput: there is no such module, file or function, or it cannot be imported.
+    """
+    module_name, colon, name = word.rpartition(":") if ":" in word else (word, "", "")
+    if colon and not (module_name and name):
+        raise BadInput(f"model={word}: must be module:function or file.py:function, such as my_gan:build")
+    try:
+        module = _module(module_name)
+    except Exception as error:  # whatever the user's code raises
+        raise BadInput(f"model={word}: {module_name} cannot be imported. {_reason(error)}") from error
+    functions = {
+        key: value
+        for key, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__ and not key.startswith("_")
+    }
+    if not name:
+        return functions
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise BadInput(f"model={word}: {module_name} has no function {name}; it has {', '.join(functions) or 'none'}")
+    return {name: function}
+
+
+def takes_keras(function: Callable[..., Any]) -> bool:
+    """Return whether the function has an argument `keras`: it then builds its GAN with the Keras that it gets."""
+    return "keras" in inspect.signature(function).parameters
+
+
+def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function returns that runs the user's code.
+
+    Raises:
+        Refused: the code raises NotImplementedError, because it cannot be built with this Keras.
+        BadInput: it raises anything else.
+    """
+    try:
+        return function(*arguments)
+    except NotImplementedError as error:
+        raise Refused(str(error)) from error
+    except BadInput:
+        raise
+    except Exception as error:
+        raise BadInput(f"its own code raised an error. {_reason(error)}") from error
+
+
+def _module(name: str) -> ModuleType:
+    is_file, path = name.endswith(".py"), Path(name).resolve()
+    if is_file and not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    tf.version  # noqa: B018  # TensorFlow first: it is imported without its start-up messages
+    sys.path.insert(0, str(path.parent if is_file else Path.cwd()))
+    module = importlib.import_module(path.stem if is_file else name)
+    if is_file and (module.__file__ is None or Path(module.__file__).resolve() != path):
+        raise ImportError(f"another module is called {path.stem} too; give the file another name")
+    return module
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"

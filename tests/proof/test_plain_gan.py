@@ -1,0 +1,330 @@
+"""GANs of plain Keras are audited as they stand: each trap of experiments/freezing/traps has its cells of the matrix."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from ganfreeze.app import freeze_matrix, plain_models
+from ganfreeze.app.study import without_warnings
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.errors import BadInput, Refused
+from ganfreeze.proof import plain_gan
+
+TRAPS = ROOT / "experiments" / "freezing" / "traps"
+# What moves in the discriminator phase, and in the generator phase: "w" the discriminator's weights, "s" its state, such
+# as BatchNormalization's averages, "c" kernels that their own layer overwrites; under Keras 2, and under Keras 3. Graph
+# mode and eager mode agree in all of them.
+EXPECTED = {
+    "idiom": ("w|", "|"),
+    "toggled": ("w|", "w|"),
+    "nothing_frozen": ("w|w", "w|w"),
+    "frozen_too_late": ("w|w", "|"),
+    "flag_on_layers": ("w|", "|"),
+    "nested": ("w|", "|"),
+    "second_model": ("w|", "|"),
+    "shared_trunk": ("w|w", "|"),
+    "reloaded": ("|", "|"),
+    "weights_loaded": ("w|", "|"),
+    "shared": ("w|", "w|"),
+    "zero_gradients": ("w|w", "w|w"),
+    "zero_gradients_of_its_own": ("w|", "w|"),
+    "stop_gradient": ("w|", "w|"),
+    "adamw": ("w|", "w|"),
+    "adamw_zero_gradients": ("w|w", "w|w"),
+    "ema": ("w|", "w|w"),
+    "accumulation": (None, "|"),
+    "accumulation_of_its_own": (None, "w|"),
+    "loss_scale": ("w|", "w|"),
+    "batch_norm_flag": ("ws|", "ws|"),
+    "batch_norm_tape": ("ws|s", "ws|s"),
+    "batch_norm_tape_inference": ("ws|", "ws|"),
+    "fixed_inference": ("ws|w", "ws|ws"),
+    "spectral_norm_flag": (None, "wc|c"),
+    "spectral_norm_tape": (None, "wc|c"),
+    "spectral_norm_tape_inference": (None, "wc|"),
+    "dropout_flag": ("w|", "w|"),
+}
+# In these it is the generator that moves, in the discriminator phase.
+GENERATOR_MOVES = {"stop_gradient"}
+KINDS = {"w": "weights", "s": "state", "c": "constraint"}
+
+
+def trap_functions():
+    return {
+        name: function
+        for path in sorted(TRAPS.glob("*.py"))
+        if path.name != "small.py"
+        for name, function in plain_models.load_functions(str(path)).items()
+    }
+
+
+def audited(function, *arguments, mode="graph"):
+    tf.config.run_functions_eagerly(mode == "eager")
+    with without_warnings():
+        gan = plain_gan.plain_gan(plain_models.call(function, *arguments))
+        return gan, plain_models.call(plain_gan.audit, gan)
+
+
+def moved(ledger):
+    """Return what moves of the discriminator, as in EXPECTED."""
+    phases = ("discriminator", "generator")
+    return "|".join(
+        "".join(letter for letter, kind in KINDS.items() if ledger.moved(phase, "discriminator", kind))
+        for phase in phases
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [*((name, "graph") for name in EXPECTED), *((name, "eager") for name in list(EXPECTED)[:10])]
+)
+def test_each_trap_moves_what_its_row_says(keras, name, mode):
+    functions = trap_functions()
+    assert set(functions) == set(EXPECTED)
+    expected = EXPECTED[name][keras.__name__ == "keras"]
+    if expected is None:
+        with pytest.raises(Refused, match="Keras 2"):
+            audited(functions[name], keras, mode=mode)
+        return
+    _, ledger = audited(functions[name], keras, mode=mode)
+    assert moved(ledger) == expected
+    in_discriminator_phase, in_generator_phase = expected.split("|")
+    if "w" not in in_discriminator_phase or "w" in in_generator_phase or name in GENERATOR_MOVES:
+        assert ledger.verdict == "violation"
+    elif in_generator_phase:
+        assert ledger.verdict == {"c": "constraint moved", "s": "state leaks"}[in_generator_phase]
+    else:
+        assert ledger.verdict == "clean"
+
+
+def test_a_shared_optimizer_counts_the_steps_of_both_networks(keras):
+    """So Adam's bias correction, 1 - beta^n at step n, runs twice as fast."""
+    functions = trap_functions()
+    gan, ledger = audited(functions["shared"], keras)
+    counters = [entry.variable for entry in ledger.frozen_slots]
+    assert len(counters) == 1
+    assert "iteration" in counters[0]
+    steps = 1 + plain_gan._STEPS
+    assert int(gan.optimizers["generator"].iterations.numpy()) == 2 * steps
+    gan, ledger = audited(functions["zero_gradients_of_its_own"], keras)
+    assert not ledger.frozen_slots
+    assert int(gan.optimizers["generator"].iterations.numpy()) == steps
+
+
+def test_momentum_and_decay_move_frozen_weights_without_gradients(keras):
+    """Adam moves by about its rate, 1e-2, and AdamW's decay by rate * 0.004 * w."""
+    functions = trap_functions()
+    _, adam = audited(functions["zero_gradients"], keras)
+    _, adamw = audited(functions["adamw_zero_gradients"], keras)
+
+    def largest(ledger):
+        return max(entry.moved for entry in ledger.entries if entry.kind == "weights" and entry.role == "frozen")
+
+    assert 2e-3 < largest(adam) < 2e-2
+    assert 1e-6 < largest(adamw) < 1e-2 * 0.004 * 2
+
+
+def test_summary_counts_no_trainable_weights_of_a_discriminator_that_trains():
+    from ganfreeze.backend.keras import keras2
+
+    gan, ledger = audited(trap_functions()["idiom"], keras2.load())
+    assert ledger.verdict == "clean"
+    assert gan.discriminator.trainable_weights == []
+    lines = []
+    gan.discriminator.summary(print_fn=lines.append)
+    assert any(line.startswith("Trainable params: 0") for line in lines)
+
+
+def test_l2_penalties_of_a_frozen_discriminator_are_in_the_combined_loss_of_keras_2_only(keras):
+    small = trap_functions() and __import__("small")
+    losses = {}
+    for weight in (0.0, 1.0):
+        keras.utils.set_random_seed(0)
+        generator = small.generator(keras)
+        discriminator = small.discriminator(keras, kernel_regularizer=keras.regularizers.L2(weight))
+        _, _, combined, *_ = small.idiom(keras, generator, discriminator)
+        latent = np.random.default_rng(0).standard_normal((16, 4)).astype(np.float32)
+        losses[weight] = float(combined.train_on_batch(latent, np.ones((16, 1))))
+    assert (losses[1.0] > losses[0.0] + 0.1) == (keras.__name__ == "tf_keras")
+
+
+def test_a_frozen_dropout_still_draws_masks(keras):
+    small = trap_functions() and __import__("small")
+    discriminator = small.discriminator(keras, keras.layers.Dropout(0.3))
+    discriminator.trainable = False
+    examples = np.ones((4, 8), np.float32)
+    assert (np.array(discriminator(examples, training=True)) != np.array(discriminator(examples, training=True))).any()
+    assert (
+        np.array(discriminator(examples, training=False)) == np.array(discriminator(examples, training=False))
+    ).all()
+
+
+# ------------------------------------------------------------------------------------- code as people write it
+
+
+def question(keras, optimizer=None):
+    """The class of the question, Keras-GAN's gan.py, written out: one Adam for both models, unless told otherwise."""
+    layers = keras.layers
+    optimizers = optimizer() if optimizer else [keras.optimizers.Adam(0.0002, 0.5)] * 2
+    image = layers.Input((8, 8, 1))
+    x = layers.Flatten()(image)
+    for units in (32, 16):
+        x = layers.LeakyReLU(0.2)(layers.Dense(units)(x))
+    discriminator = keras.Model(image, layers.Dense(1, activation="sigmoid")(x))
+    discriminator.compile(loss="binary_crossentropy", optimizer=optimizers[0], metrics=["accuracy"])
+    noise = layers.Input((10,))
+    x = noise
+    for units in (16, 32):
+        x = layers.BatchNormalization(momentum=0.8)(layers.LeakyReLU(0.2)(layers.Dense(units)(x)))
+    generator = keras.Model(noise, layers.Reshape((8, 8, 1))(layers.Dense(64, activation="tanh")(x)))
+    z = layers.Input((10,))
+    discriminator.trainable = False
+    combined = keras.Model(z, discriminator(generator(z)))
+    combined.compile(loss="binary_crossentropy", optimizer=optimizers[1])
+    random = np.random.default_rng(0)
+
+    def train_discriminator():
+        discriminator.train_on_batch(random.uniform(-1, 1, (16, 8, 8, 1)), np.ones((16, 1)))
+        discriminator.train_on_batch(generator.predict(random.normal(0, 1, (16, 10)), verbose=0), np.zeros((16, 1)))
+
+    def train_generator():
+        combined.train_on_batch(random.normal(0, 1, (16, 10)), np.ones((16, 1)))
+
+    return generator, discriminator, combined, train_discriminator, train_generator
+
+
+def test_the_class_of_the_question_as_written(keras):
+    """Under Keras 2 its shared optimizer raises an error since 2.11; under Keras 3 its discriminator never trains."""
+    if keras.__name__ == "tf_keras":
+        with pytest.raises(BadInput, match="KeyError: .*The optimizer cannot recognize variable"):
+            audited(question, keras)
+        return
+    gan, ledger = audited(question, keras)
+    assert ledger.violations == ["in the discriminator phase the discriminator did not move: none of its weights"]
+    assert "`trainable` is False. Keras 2 reads the flag in compile()" in plain_gan.likely_cause(gan, ledger)
+
+
+def test_the_class_of_the_question_with_two_optimizers(keras):
+    two = lambda: [keras.optimizers.Adam(0.0002, 0.5) for _ in range(2)]  # noqa: E731
+    _, ledger = audited(question, keras, two)
+    assert ledger.verdict == ("clean" if keras.__name__ == "tf_keras" else "violation")
+
+
+def own_train_step(keras, *, all_weights=False, wrong_tape=False, only_generator=False):
+    """A class as in keras.io's DCGAN: both networks train in `train_step`. Three faults can be chosen."""
+    small = trap_functions() and __import__("small")
+
+    class Gan(keras.Model):
+        def __init__(self, discriminator, generator):
+            super().__init__()
+            self.discriminator, self.generator = discriminator, generator
+
+        def compile(self, d_optimizer, g_optimizer, loss_fn):
+            super().compile()
+            self.d_optimizer, self.g_optimizer, self.loss_fn = d_optimizer, g_optimizer, loss_fn
+
+        def train_step(self, real):
+            latent = tf.random.normal((tf.shape(real)[0], 4))
+            both = tf.concat([self.generator(latent), real], 0)
+            labels = tf.concat([tf.ones((tf.shape(real)[0], 1)), tf.zeros((tf.shape(real)[0], 1))], 0)
+            with tf.GradientTape() as tape:
+                d_loss = self.loss_fn(labels, self.discriminator(both))
+            weights = self.discriminator.trainable_weights
+            if not only_generator:
+                self.d_optimizer.apply_gradients(zip(tape.gradient(d_loss, weights), weights, strict=True))
+            with tf.GradientTape() as tape:
+                g_loss = self.loss_fn(tf.zeros((tf.shape(real)[0], 1)), self.discriminator(self.generator(latent)))
+            weights = self.generator.trainable_weights
+            if all_weights:
+                weights = self.trainable_weights
+            if wrong_tape:  # the discriminator is updated on the generator's loss
+                weights = self.discriminator.trainable_weights
+            self.g_optimizer.apply_gradients(zip(tape.gradient(g_loss, weights), weights, strict=True))
+            return {"d_loss": d_loss, "g_loss": g_loss}
+
+    gan = Gan(small.discriminator(keras, keras.layers.BatchNormalization()), small.generator(keras))
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    gan.compile(keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4), loss)
+    return gan
+
+
+@pytest.mark.parametrize("mode", ["graph", "eager"])
+def test_a_class_with_its_own_train_step(keras, mode):
+    _, ledger = audited(own_train_step, keras, mode=mode)
+    assert (ledger.verdict, moved(ledger)) == ("clean", "w|"), "keras.io's class runs both networks in inference mode"
+    generator = [entry for entry in ledger.entries if (entry.network, entry.kind) == ("generator", "weights")]
+    assert {(entry.phase, entry.elements > 0) for entry in generator} == {("discriminator", False), ("generator", True)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "violation"),
+    [
+        ("all_weights", "in the generator phase frozen weights of the discriminator moved"),
+        ("wrong_tape", "no update trains the generator"),
+        ("only_generator", "no update trains the discriminator"),
+    ],
+)
+def test_faulty_classes_are_caught(keras, fault, violation):
+    def faulty(keras):
+        return own_train_step(keras, **{fault: True})
+
+    _, ledger = audited(faulty, keras)
+    assert ledger.verdict == "violation"
+    assert any(message.startswith(violation) for message in ledger.violations)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("nowhere:build", "nowhere cannot be imported. ModuleNotFoundError: No module named 'nowhere'"),
+        ("nowhere.py:build", "FileNotFoundError: there is no file"),
+        (":build", "must be module:function or file.py:function"),
+        (f"{TRAPS}/flags.py:bild", "has no function bild; it has idiom, toggled"),
+    ],
+)
+def test_a_function_that_cannot_be_loaded_is_named(word, message):
+    with pytest.raises(BadInput) as raised:
+        plain_models.load_functions(word)
+    assert message in str(raised.value)
+
+
+def test_what_is_no_gan_is_refused(keras):
+    small = trap_functions() and __import__("small")
+    generator, discriminator = small.generator(keras), small.discriminator(keras)
+    for returned, message in [
+        (3, "not 3"),
+        ((generator, discriminator), "it must return either"),
+        ((generator, discriminator, None, 1, 2), "the last two are 1 and 2"),
+        ((1, 2, None, print, print), "the first two are 1 and 2"),
+    ]:
+        with pytest.raises(BadInput, match=message):
+            plain_gan.plain_gan(returned)
+    calls = lambda real: None, lambda latent: None  # noqa: E731
+    gan = plain_gan.plain_gan((generator, discriminator, None, *calls))
+    with pytest.raises(BadInput, match="train_discriminator takes 1 arguments"):
+        plain_gan.audit(gan)
+
+
+def test_the_published_table_is_what_is_measured():
+    """Each row of experiments/freezing/traps.csv agrees with the expectations here."""
+    rows = list(csv.DictReader(io.StringIO((ROOT / "experiments" / "freezing" / "traps.csv").read_text())))
+    assert {row["mechanism"] for row in rows} == set(EXPECTED)
+    assert len(rows) == 4 * len(EXPECTED)
+    for row in rows:
+        expected = EXPECTED[row["mechanism"]][row["keras"] == "keras3"]
+        if expected is None:
+            assert row["verdict"] == "refused"
+            continue
+        first, second = expected.split("|")
+        assert row["discriminator_phase_weights"] == str("w" in first)
+        assert row["generator_phase_weights"] == str("w" in second)
+        assert row["generator_phase_state"] == str("s" in second)
+        assert row["generator_phase_constraint"] == str("c" in second)
+
+
+def test_the_keras_of_a_model_is_recognized(keras):
+    small = trap_functions() and __import__("small")
+    word = {"tf_keras": "keras2", "keras": "keras3"}[keras.__name__]
+    assert freeze_matrix._keras_of(small.generator(keras)) == word
