@@ -1,4 +1,4 @@
-"""GANs of plain Keras are audited as they stand: each trap of experiments/freezing/traps has its cells of the matrix."""
+"""GANs of plain Keras are audited as they stand; each trap of experiments/freezing/traps moves what its row says."""
 
 import csv
 import io
@@ -14,8 +14,8 @@ from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import plain_gan
 
 TRAPS = ROOT / "experiments" / "freezing" / "traps"
-# What moves in the discriminator phase, and in the generator phase: "w" the discriminator's weights, "s" its state, such
-# as BatchNormalization's averages, "c" kernels that their own layer overwrites; under Keras 2, and under Keras 3. Graph
+# What moves in the discriminator phase, and in the generator phase: "w" the discriminator's weights, "s" its state, as
+# BatchNormalization's averages, "c" kernels that their own layer overwrites; under Keras 2, and under Keras 3. Graph
 # mode and eager mode agree in all of them.
 EXPECTED = {
     "idiom": ("w|", "|"),
@@ -198,7 +198,7 @@ def question(keras, optimizer=None):
 def test_the_class_of_the_question_as_written(keras):
     """Under Keras 2 its shared optimizer raises an error since 2.11; under Keras 3 its discriminator never trains."""
     if keras.__name__ == "tf_keras":
-        with pytest.raises(BadInput, match="KeyError: .*The optimizer cannot recognize variable"):
+        with pytest.raises(BadInput, match=r"KeyError: .*The optimizer cannot recognize variable"):
             audited(question, keras)
         return
     gan, ledger = audited(question, keras)
@@ -301,7 +301,7 @@ def test_what_is_no_gan_is_refused(keras):
     ]:
         with pytest.raises(BadInput, match=message):
             plain_gan.plain_gan(returned)
-    calls = lambda real: None, lambda latent: None  # noqa: E731
+    calls = lambda real: None, lambda latent: None
     gan = plain_gan.plain_gan((generator, discriminator, None, *calls))
     with pytest.raises(BadInput, match="train_discriminator takes 1 arguments"):
         plain_gan.audit(gan)

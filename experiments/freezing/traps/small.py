@@ -76,7 +76,10 @@ def taped(keras, generator, discriminator, optimizers, *, frozen_gradients=None,
         optimizer, active, frozen = optimizers[number], weights[number], weights[1 - number]
         if frozen_gradients == "stopped" and number == 0:
             active = [*active, *frozen]
-        gradients = tape.gradient(value, active, unconnected_gradients="zero")
+        gradients = [
+            tf.zeros(variable.shape, variable.dtype) if gradient is None else gradient
+            for gradient, variable in zip(tape.gradient(value, active), active, strict=True)
+        ]
         if scale and hasattr(optimizer, "get_unscaled_gradients"):
             gradients = optimizer.get_unscaled_gradients(gradients)
         pairs = list(zip(gradients, active, strict=True))

@@ -268,8 +268,9 @@ def _slots(optimizers: Mapping[PhaseName, Any]) -> Iterator[OwnedVariable]:
 
 
 def _variables_of(optimizer: Any) -> Sequence[Variable]:
-    variables = [] if optimizer is None else optimizer.variables
-    return list(variables() if callable(variables) else variables)
+    if optimizer is None:
+        return []
+    return list(optimizer.variables() if callable(optimizer.variables) else optimizer.variables)
 
 
 def _input_shape(model: Model) -> Sequence[int]:
