@@ -73,7 +73,7 @@ BAD = [
     (["evaluator.metrics=fid"], "evaluator.metrics=fid: must be a list, in brackets"),
     (["evaluator.splits=600"], "evaluator.splits=600: must be at most half of evaluator.samples=1000"),
     (
-        ["evaluator.metrics=[precision_recall]", "evaluator.samples=5"],
+        ["evaluator.metrics=[density_coverage]", "evaluator.samples=5"],
         "evaluator.neighbours=5: must be less than the smaller of evaluator.samples and evaluator.subset, 5",
     ),
     (["evaluator=inception", "evaluator.resize=nice"], "evaluator.resize=nice: must be 'tfgan' or 'clean'"),

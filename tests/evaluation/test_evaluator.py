@@ -75,6 +75,23 @@ def test_the_classifier_of_digits_is_right_98_times_in_100(digits, evaluator):
     assert evaluation.evaluate(batches(noise))["fid"] > 10 * held_out["fid"]
 
 
+def test_the_card_has_the_metrics_of_held_out_real_images(digits, session_cache):
+    """A generator that has learned the distribution gets about these values."""
+    options = {"metrics": ("fid", "inception_score", "precision_recall"), "cache": str(session_cache)}
+    evaluation = Classifier(**options).prepare(digits)
+    held_out = dict(evaluation.card["held_out"])
+    assert held_out.pop("samples") == len(digits.test.examples) == 360
+    assert held_out.pop("test_accuracy") == evaluation.facts["test_accuracy"] > 0.95
+    images = digits.test.examples[np.random.default_rng(0).permutation(360)]
+    by_hand = evaluation.evaluate(batches(images))
+    assert set(held_out) == set(by_hand) == {"fid", "inception_score", "precision", "recall"}
+    assert held_out == pytest.approx(by_hand, rel=1e-5)
+    assert Classifier(**options).prepare(digits).card["held_out"] == evaluation.card["held_out"], "from the cache"
+
+    old = {field: value for field, value in evaluation.card.items() if field != "held_out"}
+    assert protocol_card.incomparable({"classifier/fid": [old, evaluation.card]}) == {}, "it is no part of the protocol"
+
+
 def test_each_split_has_its_own_statistics(digits, session_cache):
     evaluation = Classifier(cache=str(session_cache), split="test").prepare(digits)
     assert evaluation.evaluate(batches(digits.test.examples))["fid"] == pytest.approx(0, abs=1e-5)
@@ -232,7 +249,7 @@ def test_a_broken_cache_is_replaced_with_a_warning(tmp_path, tiny, damage, caplo
     evaluator = Classifier(cache=str(tmp_path), epochs=1, metrics=("fid", "kid"), samples=64)
     first = evaluator.prepare(tiny)
     (folder,) = (path for path in tmp_path.glob("classifier/*") if path.is_dir())
-    features, gaussian = sorted(tmp_path.glob("reference/*.npz"), key=lambda path: path.stat().st_size)
+    _, features, gaussian = sorted(tmp_path.glob("reference/*.npz"), key=lambda path: path.stat().st_size)
     files = {"weights": folder / "classifier.weights.h5", "card": folder / "card.json"}
     files |= {"gaussian": gaussian, "features": features}
     content = files[damage].read_bytes()
@@ -333,7 +350,8 @@ def test_a_field_of_one_metric_does_not_refuse_the_others(digits, session_cache)
     assert {name.partition("/")[2] for name in refused} == NAMES - {"fid", "ms_ssim"} | {"kid_spread"}
     assert refused["classifier/inception_score"] == "splits: 1, 4"
     assert refused["classifier/kid_spread"] == "samples: 200, 300"
-    assert protocol_card.for_metric(few, "precision")["neighbours"] == 5
+    assert protocol_card.for_metric(few, "precision")["neighbours"] == 3, "Kynkaanniemi et al. 2019"
+    assert protocol_card.for_metric(few, "density")["neighbours"] == 5, "Naeem et al. 2020"
     assert protocol_card.for_metric(few, "memorization")["samples"] == 200
 
 

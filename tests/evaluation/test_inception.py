@@ -114,6 +114,17 @@ def test_clean_resizing_is_pillows_bicubic_with_antialiasing():
     np.testing.assert_allclose(resized[inner], by_tensorflow[inner].clip(0, 255), atol=1.0)
 
 
+def test_the_resize_of_the_original_fid_code_is_another():
+    """It samples at i * side / 299, without half-pixel centres: at the image's left edge, half a pixel further left."""
+    ramp = np.arange(32, dtype=np.float32)[None, None, :, None].repeat(32, 1).repeat(3, 3)
+    original = tf.compat.v1.image.resize_bilinear(ramp, (299, 299), align_corners=False, half_pixel_centers=False)
+    ours = (inception._bilinear(ramp.astype(np.uint8)).numpy() + 1) * 127.5
+    inner = slice(20, -20)
+    places = np.arange(299)
+    np.testing.assert_allclose(original.numpy()[0, 0, inner, 0], (places * 32 / 299)[inner], atol=1e-3)
+    np.testing.assert_allclose(ours[0, 0, inner, 0], ((places + 0.5) * 32 / 299 - 0.5)[inner], atol=1e-3)
+
+
 def test_clean_resizing_keeps_fine_patterns_from_aliasing():
     """A checkerboard of single pixels becomes grey when it shrinks with antialiasing, and not without it."""
     board = (np.indices((640, 640)).sum(0) % 2 * 255).astype(np.uint8)[None, :, :, None].repeat(3, axis=3)

@@ -307,3 +307,16 @@ def test_on_images_every_weight_is_clipped(variant):
     kernels = [weight for weight in values(networks.discriminator) if weight.ndim == 2]
     assert all(np.abs(kernel).max() == np.float32(0.01) for kernel in kernels)
     assert max(np.abs(weight).max() for weight in values(networks.generator)) > 0.05
+
+
+def test_a_gradient_penalty_with_batch_norm_is_warned_of_once(parse, digits, caplog, tmp_path):
+    from ganfreeze.app.train import run_events
+
+    def warnings(*choice):
+        caplog.clear()
+        variant = parse("regularizer=gradient_penalty", "steps=1", "evaluator=none", "tracker=none", *choice)
+        list(run_events(variant, digits, "run", folder=tmp_path, tags={}))
+        return [record.message for record in caplog.records if "WGAN-GP advises against" in record.message]
+
+    assert len(warnings("architecture=dcgan", "architecture.filters=4")) == 1
+    assert not warnings("architecture=dcgan", "architecture.filters=4", "architecture.batch_norm=false")

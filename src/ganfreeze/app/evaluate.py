@@ -16,6 +16,7 @@ from ganfreeze.app.training_setup import build_generator
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.evaluation.evaluated_generator import EvaluatedGenerator, evaluated_generators
+from ganfreeze.evaluation.protocol_card import HELD_OUT
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.events import Evaluated
 from ganfreeze.record import checkpoints, mlflow_client
@@ -96,6 +97,7 @@ def _samplers(variant: Variant, dataset: Dataset, finished: FinishedRun) -> Mapp
 def _name(generator: EvaluatedGenerator, count: int, metrics: list[str]) -> str:
     """Name an evaluation by its samples and seeds, and by a hash of its protocol: the same protocol, the same name."""
     # The keys are part of the hash, and so of the names in recorded runs: they cannot change.
-    protocol = json.dumps({"card": generator.card, "figures": metrics}, sort_keys=True)
+    card = {field: value for field, value in generator.card.items() if field != HELD_OUT}
+    protocol = json.dumps({"card": card, "figures": metrics}, sort_keys=True)
     digest = sha256(protocol.encode()).hexdigest()
     return f"{generator.name}-{generator.evaluator.samples}x{count}-{digest[:6]}"

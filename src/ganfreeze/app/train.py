@@ -1,5 +1,6 @@
 """Train a variant and record it: the program `src/train.py`, and the sweep that a run may belong to."""
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from ganfreeze.app.training_setup import TrainingSetup, require_seeded
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.evaluated_generator import evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
+from ganfreeze.gan.networks import has_batch_norm
 from ganfreeze.loop import Cadence, train
 from ganfreeze.proof import audit
 from ganfreeze.proof.watch import WatchedStrategy
@@ -26,6 +28,7 @@ from ganfreeze.record import checkpoints, mlflow_client
 from ganfreeze.record.terminal import Terminal
 from ganfreeze.strategy.base import Strategy
 
+_log = logging.getLogger(__name__)
 _IMAGES_IN_PICTURE, _POINTS_IN_PICTURE = 64, 2500
 
 
@@ -53,6 +56,7 @@ def run_events(
 
     setup, choice = build_fastest(variant, dataset)
     require_seeded(variant, dataset, setup.game.networks)
+    _warn_of_batch_norm(setup)
     jit, fused_steps = choice.execution
     yield events.Chosen(
         {"execution.jit": jit, "execution.fused_steps": fused_steps, "judge": setup.strategy.judge}, choice.why
@@ -93,6 +97,12 @@ def _audit(variant: Variant, setup: TrainingSetup) -> Iterator[events.Event]:
         failure = setup.strategy.known_failure
         is_known = failure and all(variant.values[key] in choices for key, choices in failure.when.items())
         ledger.require(variant.words["strategy"], failure.diagnosis if failure and is_known else "")
+
+
+def _warn_of_batch_norm(setup: TrainingSetup) -> None:
+    game = setup.game
+    if game.regularizer.batch_norm_warning and has_batch_norm(game.keras, game.networks.discriminator):
+        _log.warning("warning: %s", game.regularizer.batch_norm_warning)
 
 
 def _watched(variant: Variant, setup: TrainingSetup) -> Strategy:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, pr
 from ganfreeze.evaluation.extractor.base import Extractor
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
-from ganfreeze.evaluation.protocol_card import BY_METRIC
+from ganfreeze.evaluation.protocol_card import BY_METRIC, HELD_OUT
 from ganfreeze.evaluation.reference import ReferenceStatistics
 from ganfreeze.types import Count, Index, Metrics
 
@@ -39,6 +39,9 @@ Metric = Literal[
     "sliced_wasserstein",
 ]
 
+# Of Kynkaanniemi et al. 2019, section 3, and Naeem et al. 2020, section 3.
+_NEIGHBOURS = {"precision_recall": 3, "density_coverage": 5}
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureEvaluator(Evaluator, ABC):
@@ -50,8 +53,8 @@ class FeatureEvaluator(Evaluator, ABC):
     - `inception_score`, of the logits, in `splits` parts; with two parts or more, `inception_score_deviation` is the
       standard deviation of their scores.
     - `kid`: the squared kernel distance, and `kid_standard_error`; in ten blocks or more, of 1,000 samples at most.
-    - `precision_recall`: `precision` and `recall`; `density_coverage`: `density` and `coverage`; an example reaches as
-      far as its `neighbours`-th neighbour.
+    - `precision_recall`: `precision` and `recall`; `density_coverage`: `density` and `coverage`. An example reaches as
+      far as its `neighbours`-th neighbour; None stands for the number of each metric's paper, 3 and 5.
     - `memorization`, with `nearest_train` and `nearest_train_held_out`; it keeps the features of the whole training
       split in memory.
     - `ms_ssim`: the mean similarity of pairs of samples, which is low if they are diverse.
@@ -60,6 +63,9 @@ class FeatureEvaluator(Evaluator, ABC):
     FID, Inception Score and MS-SSIM take all `samples` and keep none. The other metrics take the first samples, at most
     `subset`, and as many real images, drawn once with a fixed seed. So memory has a bound. The card says how many
     samples each metric took.
+
+    The card also has the metrics of real images that were held out, as `held_out`: of the other split, as many as there
+    are, at most `samples`. A generator that has learned the distribution gets about these values.
 
     Raises:
         BadInput: there are too few samples for these options.
@@ -73,7 +79,7 @@ class FeatureEvaluator(Evaluator, ABC):
     seed: Index = 0
     split: Literal["train", "test"] = "train"
     splits: Count = 1
-    neighbours: Count = 5
+    neighbours: Count | None = None
     subset: Annotated[int, Field(ge=2)] = 10000
 
     def __post_init__(self) -> None:
@@ -116,9 +122,7 @@ class FeatureEvaluator(Evaluator, ABC):
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         extractor = self._extractor(dataset)
-        reference = ReferenceStatistics(
-            self.cache, dataset, extractor, split=self.split, subset=self._kept_samples, neighbours=self.neighbours
-        )
+        reference = ReferenceStatistics(self.cache, dataset, extractor, split=self.split, subset=self._kept_samples)
         list(self._accumulators(reference))  # computes the statistics of real images before training begins
 
         def evaluate(batches: Iterable[Images]) -> Metrics:
@@ -135,6 +139,7 @@ class FeatureEvaluator(Evaluator, ABC):
             samples=self.samples,
             **extractor.identity,
             **{BY_METRIC: self._own_protocols(min(self._kept_samples, len(getattr(dataset, self.split).examples)))},
+            **{HELD_OUT: {**self._of_held_out(dataset, reference), **extractor.facts}},
         )
         return PreparedEvaluator(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
 
@@ -146,6 +151,29 @@ class FeatureEvaluator(Evaluator, ABC):
     def _extractor(self, dataset: Dataset) -> Extractor:
         """Make the extractor, or read it from the cache."""
 
+    def _of_held_out(self, dataset: Dataset, reference: ReferenceStatistics) -> Metrics:
+        """Return the metrics of held-out real images, and `samples`, their number. They are computed once, and cached.
+
+        They are at most `subset` too. A metric that needs more of them than there are is left out.
+        """
+        other = {"train": "test", "test": "train"}[self.split]
+        count = min(self._kept_samples, len(getattr(dataset, other).examples))
+        few = {"inception_score": 2 * self.splits, **{word: self._neighbours(word) + 1 for word in _NEIGHBOURS}}
+        measurable = [metric for metric in self.metrics if count >= few.get(metric, 2)]
+        evaluator = replace(self, metrics=measurable, samples=count) if measurable else None
+
+        def compute() -> Metrics:
+            if evaluator is None:
+                return {}
+            accumulators = list(evaluator._accumulators(reference))
+            for images, features in reference.held_out(other, count):
+                for accumulator in accumulators:
+                    accumulator.update(images, features)
+            return {name: value for accumulator in accumulators for name, value in accumulator.result().items()}
+
+        options = [*measurable, count, self.splits, self.subset, self.neighbours]
+        return {**reference.cached_metrics(f"metrics {options}", compute), "samples": count}
+
     @property
     def _kept_samples(self) -> int:
         """The largest number of samples that are kept, to be compared one by one."""
@@ -156,7 +184,8 @@ class FeatureEvaluator(Evaluator, ABC):
         own: dict[tuple[str, ...], Mapping[str, int]] = {
             ("inception_score", "inception_score_deviation"): {"splits": self.splits},
             ("kid", "kid_standard_error", "sliced_wasserstein"): {"samples": paired},
-            ("precision", "recall", "density", "coverage"): {"samples": paired, "neighbours": self.neighbours},
+            ("precision", "recall"): {"samples": paired, "neighbours": self._neighbours("precision_recall")},
+            ("density", "coverage"): {"samples": paired, "neighbours": self._neighbours("density_coverage")},
             ("memorization", "nearest_train", "nearest_train_held_out"): {"samples": self._kept_samples},
         }
         return {metric: fields for metrics, fields in own.items() for metric in metrics}
@@ -183,10 +212,13 @@ class FeatureEvaluator(Evaluator, ABC):
             real = reference.features
             yield lambda fake: _kid(real, fake[: len(real)])
         if "precision_recall" in self.metrics:
-            manifold = reference.manifold
-            yield lambda fake: precision_recall(manifold, Manifold(fake[: len(manifold.features)], self.neighbours))
+            neighbours = self._neighbours("precision_recall")
+            real_manifold = reference.manifold(neighbours)
+            yield lambda fake: precision_recall(
+                real_manifold, Manifold(fake[: len(real_manifold.features)], neighbours)
+            )
         if "density_coverage" in self.metrics:
-            manifold = reference.manifold
+            manifold = reference.manifold(self._neighbours("density_coverage"))
             yield lambda fake: density_coverage(manifold, fake[: len(manifold.features)])
         if "memorization" in self.metrics:
             training, held_out = reference.training_features, reference.held_out_distances
@@ -195,9 +227,13 @@ class FeatureEvaluator(Evaluator, ABC):
     def _chosen(self, *metrics: Metric) -> list[Metric]:
         return [metric for metric in metrics if metric in self.metrics]
 
+    def _neighbours(self, metric: str) -> int:
+        return self.neighbours or _NEIGHBOURS[metric]
+
     def _require_neighbours(self, which: str, count: int) -> None:
-        if self._chosen("precision_recall", "density_coverage") and self.neighbours >= count:
-            raise BadInput(f"evaluator.neighbours={self.neighbours}: must be less than {which}, {count}")
+        most = max((self._neighbours(metric) for metric in _NEIGHBOURS if metric in self.metrics), default=0)
+        if most >= count:
+            raise BadInput(f"evaluator.neighbours={most}: must be less than {which}, {count}")
 
 
 def _kid(real: NDArray[Any], fake: NDArray[Any]) -> Metrics:

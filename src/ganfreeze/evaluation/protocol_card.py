@@ -22,10 +22,14 @@ FIELDS = (
 # runs have it, so it cannot change.
 BY_METRIC = "figures"
 
+# Under this key a card has what real images that were held out get by the same protocol: the metrics, their number as
+# `samples`, and the accuracy of the extractor, if it is a classifier of the data set. It is no part of the protocol.
+HELD_OUT = "held_out"
+
 
 def for_metric(card: Card, metric: str) -> Card:
     """Return the protocol of one metric, such as "fid": the card's common fields, and those of this metric only."""
-    common = {field: value for field, value in card.items() if field != BY_METRIC}
+    common = {field: value for field, value in card.items() if field not in (BY_METRIC, HELD_OUT)}
     return {**common, **card.get(BY_METRIC, {}).get(metric.removesuffix("_spread"), {})}
 
 

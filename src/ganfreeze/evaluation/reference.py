@@ -1,6 +1,6 @@
 """Statistics of real images that samples are compared with: computed once from an extractor's features, and cached."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ganfreeze.data.dataset.base import Dataset, Images
 from ganfreeze.evaluation import cache
-from ganfreeze.evaluation.extractor.base import Extractor
+from ganfreeze.evaluation.extractor.base import Extractor, Features
 from ganfreeze.evaluation.metrics.frechet import Gaussian, RunningMoments
 from ganfreeze.evaluation.metrics.neighbours import Manifold, nearest
+from ganfreeze.types import Metrics
 
 _RECIPE = 1  # raise it when the content of the files changes, so that old files are not read
 _BATCH = 500
@@ -21,14 +22,13 @@ class ReferenceStatistics:
     """Statistics of a data set, each computed when it is first needed, or read from `folder`/reference.
 
     `split` is "train" or "test". At most `subset` images, drawn with a fixed seed, have their features compared one by
-    one. Each of them reaches as far as its `neighbours`-th nearest neighbour.
+    one.
     """
 
-    def __init__(
-        self, folder: str, dataset: Dataset, extractor: Extractor, *, split: str, subset: int, neighbours: int
-    ) -> None:
+    def __init__(self, folder: str, dataset: Dataset, extractor: Extractor, *, split: str, subset: int) -> None:
         self._folder, self._dataset, self._extractor = Path(folder) / "reference", dataset, extractor
-        self._split, self._subset, self._neighbours = split, subset, neighbours
+        self._split, self._subset = split, subset
+        self._manifolds: dict[int, Manifold] = {}
 
     @cached_property
     def gaussian(self) -> Gaussian:
@@ -51,10 +51,9 @@ class ReferenceStatistics:
 
         return self._cached(f"features of {self._subset}", self._split, compute)["features"]
 
-    @cached_property
-    def manifold(self) -> Manifold:
-        """The subset with its reach."""
-        return Manifold(self.features, self._neighbours)
+    def manifold(self, neighbours: int) -> Manifold:
+        """Return the subset, in which each example reaches as far as its `neighbours`-th nearest neighbour."""
+        return self._manifolds.setdefault(neighbours, Manifold(self.features, neighbours))
 
     @cached_property
     def training_features(self) -> NDArray[np.float32]:
@@ -74,6 +73,18 @@ class ReferenceStatistics:
             return {"distances": nearest(held_out, self.training_features)}
 
         return self._cached(f"distances of {self._subset}", "test", compute)["distances"]
+
+    def held_out(self, split: str, count: int) -> Iterator[tuple[Images, Features]]:
+        """Yield `count` images of a split, drawn with a fixed seed, and their features, batch by batch."""
+        indices = np.random.default_rng(0).permutation(len(self._images(split)))[:count]
+        for start in range(0, count, _BATCH):
+            images = self._images(split)[indices[start : start + _BATCH]]
+            yield images, self._extractor.extract(images)
+
+    def cached_metrics(self, name: str, compute: Callable[[], Metrics]) -> Metrics:
+        """Return metrics from the cache, or what `compute` returns."""
+        cached = self._cached(name, self._split, lambda: {key: np.array(value) for key, value in compute().items()})
+        return {key: float(value) for key, value in cached.items()}
 
     def images(self, count: int) -> Images:
         """Return the first `count` images of the subset, or all if it has fewer, in the order of `features`."""

@@ -268,9 +268,7 @@ def _slots(optimizers: Mapping[PhaseName, Any]) -> Iterator[OwnedVariable]:
 
 
 def _variables_of(optimizer: Any) -> Sequence[Variable]:
-    if optimizer is None:
-        return []
-    return list(optimizer.variables() if callable(optimizer.variables) else optimizer.variables)
+    return [] if optimizer is None else list(optimizer.variables)
 
 
 def _input_shape(model: Model) -> Sequence[int]:

@@ -20,6 +20,12 @@ class Inception(FeatureEvaluator):
     bilinear interpolation, as TF-GAN's examples do, or "clean" by bicubic interpolation with antialiasing (Parmar,
     Zhang, Zhu 2022).
 
+    Both differ from the original FID code (Heusel et al. 2017). That code resizes inside its graph, by the bilinear
+    operation of TensorFlow 1 without half-pixel centres: output pixel i lies at i * side / 299 of the image, here at
+    (i + 1/2) * side / 299 - 1/2. So its images are shifted by up to half a pixel of the small image, and the right and
+    lower edges are repeated. It then scales by (x - 128) / 128, here by x / 127.5 - 1. Values are comparable with those
+    of TF-GAN, not to the last digit with those of the original code.
+
     Published values take 50,000 samples, and 10 splits for the Inception Score.
 
     Source: Heusel et al. 2017 (FID); Salimans et al. 2016 (Inception Score); Binkowski et al. 2018 (KID).

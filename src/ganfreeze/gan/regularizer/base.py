@@ -31,6 +31,7 @@ class Regularizer(ABC):
     """
 
     supports: ClassVar[Choices] = {}
+    batch_norm_warning: ClassVar[str] = ""  # why it should not meet BatchNormalization in the discriminator
 
     @abstractmethod
     def penalty(self, phase: PhaseName, context: PhaseContext) -> Tensor | float:

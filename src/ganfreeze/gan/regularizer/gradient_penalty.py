@@ -21,6 +21,10 @@ class GradientPenalty(Regularizer):
     """
 
     supports: ClassVar[Choices] = {"update.batches": ["joint"]}
+    batch_norm_warning: ClassVar[str] = (
+        "WGAN-GP advises against BatchNormalization in the discriminator (Gulrajani et al. 2017, section 4). The "
+        "penalty is on the gradient of each example alone, and BatchNormalization makes a logit depend on the whole batch"
+    )
     weight: Rate = 10.0
     target: Rate = 1.0
 

@@ -21,7 +21,8 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     """Return a table with one line for each run.
 
     It shows the variant, the metrics, the steps per second, how far the discriminator moved, the audit and the status.
-    The words that all runs share are left out of the variants' names. A metric is shown as "refused" if the runs
+    The words that all runs share are left out of the variants' names. The last line has the metrics of real images that
+    were held out, where the cards have them. A metric is shown as "refused" if the runs
     measured it by different protocols; a line below the table says in which fields the protocol cards differ.
     """
     shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
@@ -33,27 +34,36 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     table = Table("variant", *headings, "audit", "status", box=None, pad_edge=False)
     for column in table.columns[1:-2]:
         column.justify = "right"
+    held_out = {metric: _held_out(runs, metric) for metric in evaluated}
     for run in runs:
         name = " ".join(word for word in run.name.split() if word not in shared) or run.name
         cells = ["refused" if key in refused else _number(run.metrics.get(key, math.nan)) for key in shown]
         table.add_row(escape(name), *cells, run.audit or "-", run.status)
-    return _text(table, max(width, 22 * (len(shown) + 2))) + ("\n" if refused else "") + protocol_card.explain(refused)
+    if any(value is not None for value in held_out.values()):
+        values = [held_out.get(key) for key in shown]
+        table.add_row(
+            "real images, held out", *("-" if value is None else _number(value) for value in values), "-", "-"
+        )
+    text = _text(table, max(width, 22 * (len(shown) + 2))) + _accuracy(runs)
+    return text + ("\n" if refused else "") + protocol_card.explain(refused)
 
 
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
     """Return a table with one line for each metric of a run that was evaluated again.
 
-    It shows the mean over the seeds, the standard deviation over the seeds, and the value measured in training. That
-    value is shown as "refused" if it was measured by a different protocol.
+    It shows the mean over the seeds, the standard deviation over the seeds, the value of held-out real images, and the
+    value measured in training. The last is shown as "refused" if it was measured by a different protocol.
     """
     cards = [evaluated.card, run.cards.get(evaluated.evaluator, {})]
     summary = evaluated.summary()
     names = [f"{evaluated.evaluator}/{metric}" for metric in summary]
     refused = protocol_card.incomparable({name: cards for name in names if name in run.metrics})
-    table = Table(evaluated.name, "mean", "spread", "in training", box=None, pad_edge=False)
+    held_out = evaluated.card.get(protocol_card.HELD_OUT, {})
+    table = Table(evaluated.name, "mean", "spread", "real, held out", "in training", box=None, pad_edge=False)
     for name, (metric, (mean, spread)) in zip(names, summary.items(), strict=True):
         in_training = "refused" if name in refused else _number(run.metrics.get(name, math.nan))
-        table.add_row(metric, _number(mean), "-" if spread is None else _number(spread), in_training)
+        of_real = _number(held_out.get(metric, math.nan))
+        table.add_row(metric, _number(mean), "-" if spread is None else _number(spread), of_real, in_training)
     return _text(table, width) + protocol_card.explain(refused)
 
 
@@ -81,6 +91,22 @@ def _text(table: Table, width: int) -> str:
 def _cards(runs: Sequence[Run], metric: str) -> Sequence[protocol_card.Card]:
     """Return the protocol card of a metric for each run that has the metric."""
     return [run.cards.get(metric.rpartition("/")[0], {}) for run in runs if metric in run.metrics]
+
+
+def _held_out(runs: Sequence[Run], metric: str) -> float | None:
+    """Return a metric of held-out real images, by the protocol of the first run whose card has it; else None."""
+    cards = (card.get(protocol_card.HELD_OUT, {}) for card in _cards(runs, metric))
+    return next((card[name] for card in cards if (name := metric.rpartition("/")[2]) in card), None)
+
+
+def _accuracy(runs: Sequence[Run]) -> str:
+    """Return a line on the accuracy of the classifier that made the features, or "" if there is none."""
+    held_out = [card.get(protocol_card.HELD_OUT, {}) for run in runs for card in run.cards.values()]
+    accuracies = [card["test_accuracy"] for card in held_out if "test_accuracy" in card]
+    if not accuracies:
+        return ""
+    extremes = dict.fromkeys(f"{value:.3f}" for value in (min(accuracies), max(accuracies)))
+    return f"The classifier's accuracy on held-out images: {' to '.join(extremes)}\n"
 
 
 def _number(value: float) -> str:

@@ -20,7 +20,11 @@ METRICS = ("discriminator_loss", "accuracy_real", "accuracy_fake", "generator_lo
 
 
 def accuracy_real(loss: Loss, logits: Tensor) -> Tensor:
-    """Return the share of real images that the discriminator calls real; logits (batch, 1), a scalar in [0, 1]."""
+    """Return the share of real images that the discriminator calls real; logits (batch, 1), a scalar in [0, 1].
+
+    It calls real what is above the loss's boundary. Under a relativistic loss only differences of logits matter, so
+    logits have no zero, and neither accuracy says more than on which side of 0 they happen to lie.
+    """
     return tf.reduce_mean(tf.cast(logits > loss.boundary, tf.float32))
 
 
