@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from conftest import bits, words
 
-from ganfreeze.app.training_setup import build_networks, join
+from ganfreeze.app.training_setup import build, build_networks, join
 from ganfreeze.errors import Refused
+from ganfreeze.gan.architecture.mlp import Mlp
+from ganfreeze.gan.initializers import normal
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.proof.snapshot import values
@@ -327,3 +329,29 @@ def test_a_loss_that_is_never_finite_is_not_taken_for_one_whose_scale_is_too_lar
     ledger = audit.audit(strategy, game, streams)
     assert ledger.skipped["discriminator"] > 100
     assert any("did not move" in violation for violation in ledger.violations)
+
+
+# ------------------------------------------------------------------------------- kernels that their layer overwrites
+
+
+@pytest.mark.parametrize("judge", ["training", "inference"])
+@pytest.mark.parametrize("strategy", ["tape", "toggle"])
+def test_keras_own_spectral_normalization_gets_a_verdict_of_its_own(parse, digits, strategy, judge):
+    """It is no fault of the strategy, and no clean bill: the frozen kernel moves. Only inference mode holds it."""
+
+    class Normalized(Mlp):
+        def judge(self, keras, examples, random):
+            hidden = keras.layers.Dense(16, kernel_initializer=normal(keras, random, 0.1))
+            wrapped = keras.layers.SpectralNormalization(hidden, name="wrapped")
+            return super().judge(keras, wrapped(keras.layers.Flatten()(examples)), random)
+
+    variant = parse(f"strategy={strategy}", "keras=keras3", f"update.judge={judge}", "batch_size=8")
+    game, mechanism, streams = build(variant._replace(architecture=Normalized()), digits)
+    ledger = audit.audit(mechanism, game, streams)
+    assert not ledger.violations
+    assert ledger.verdict == ("constraint moved" if judge == "training" else "state leaks")
+    assert len(ledger.constraints) == (2 if judge == "training" else 0), "its kernel and its vector"
+    if judge == "training":
+        assert "Its layer overwrites it whenever it runs in training mode" in ledger.table()
+        assert {entry.variable.rpartition("/")[2] for entry in ledger.constraints} == {"kernel", "vector_u"}
+    WatchedStrategy(mechanism, game, every=1, tolerated=False).advance(streams, 0, 2)

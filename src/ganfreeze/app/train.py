@@ -19,7 +19,7 @@ from ganfreeze.app.training_setup import TrainingSetup, require_seeded
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.evaluated_generator import evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
-from ganfreeze.gan.networks import has_batch_norm
+from ganfreeze.gan.inspection import has_batch_norm
 from ganfreeze.loop import Cadence, train
 from ganfreeze.proof import audit
 from ganfreeze.proof.watch import WatchedStrategy

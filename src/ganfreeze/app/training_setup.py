@@ -9,7 +9,8 @@ from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.data.streams import Streams, weight_generator
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
-from ganfreeze.gan.networks import Networks, unlike
+from ganfreeze.gan.inspection import unlike
+from ganfreeze.gan.networks import Networks
 from ganfreeze.strategy.base import Execution, Game, Strategy
 from ganfreeze.types import Model
 

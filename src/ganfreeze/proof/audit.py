@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze.data.streams import Streams
-from ganfreeze.gan.networks import overwritten
+from ganfreeze.gan.inspection import overwritten
 from ganfreeze.proof.ledger import Entry, Kind, Ledger, Role
 from ganfreeze.proof.snapshot import Snapshot, values
 from ganfreeze.strategy.base import Game, Phase, Strategy

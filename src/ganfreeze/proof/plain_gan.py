@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
-from ganfreeze.gan.networks import layers
+from ganfreeze.gan.inspection import layers
 from ganfreeze.proof.audit import OwnedVariable, differing, owned_by, shared_variables
 from ganfreeze.proof.ledger import Entry, Ledger
 from ganfreeze.proof.snapshot import values

@@ -5,7 +5,7 @@ from typing import Any
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Streams
-from ganfreeze.gan.networks import overwritten
+from ganfreeze.gan.inspection import overwritten
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.strategy.base import Game, Phase, Strategy
 from ganfreeze.strategy.engine import phases

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ganfreeze.gan.inspection import layers
+from ganfreeze.gan.layers.random import drive
 from ganfreeze.gan.networks import Networks
 from ganfreeze.gan.packing import pack
 from ganfreeze.types import Model, Tensor
@@ -52,13 +54,20 @@ class Architecture(ABC):
         """Build both networks with Keras 2 or 3. The same `random` gives the same weights in both.
 
         Raises:
-            BadInput: as `check` does.
+            BadInput: as `check` does; or a random layer is of a kind that cannot be driven by the batch.
         """
         generator = self.generator(keras=keras, example_shape=example_shape, random=random)
         example = keras.layers.Input(example_shape)
         logits = _of_weights_type(keras, self.judge(keras, pack(keras, example, packing), random))
         discriminator = keras.Model(example, logits, name="discriminator")
-        return Networks(generator, discriminator, self.latent_dim, packing, independent=self.is_independent())
+        return Networks(
+            generator,
+            discriminator,
+            self.latent_dim,
+            packing,
+            independent=self.is_independent(),
+            seed=drive(keras, [*layers(generator), *layers(discriminator)]),
+        )
 
 
 def _of_weights_type(keras: Any, output: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.initializers import normal
 from ganfreeze.gan.layers.convolutions import double, halve
 from ganfreeze.gan.layers.leaky_relu import leaky_relu
-from ganfreeze.types import Count, Momentum, Rate, Tensor
+from ganfreeze.gan.layers.spectral_norm import spectral_norm
+from ganfreeze.types import Count, DropoutRate, Momentum, Rate, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,9 @@ class Dcgan(Architecture):
 
     `batch_norm` adds BatchNormalization to the discriminator, after every convolution but the first. With it, freezing
     mechanisms can give different results. `batch_norm_momentum` is the share of its moving averages that a batch
-    leaves unchanged, and `batch_norm_epsilon` is added to its variances.
+    leaves unchanged, and `batch_norm_epsilon` is added to its variances. `spectral_norm` normalizes every kernel of the
+    discriminator (Miyato et al. 2018). `dropout` drops that share of the units after each LeakyReLU of the
+    discriminator; Keras-GAN's DCGAN has 0.25.
 
     Source: Radford, Metz, Chintala 2016, section 3 and figure 1. Kernels are 4x4 as in its PyTorch port: a kernel whose
     size is a multiple of the stride leaves no checkerboard pattern.
@@ -35,6 +38,8 @@ class Dcgan(Architecture):
     batch_norm: bool = True
     batch_norm_momentum: Momentum = 0.9
     batch_norm_epsilon: Rate = 1e-3
+    spectral_norm: bool = False
+    dropout: DropoutRate = 0.0
 
     def is_independent(self) -> bool:
         return not self.batch_norm
@@ -68,11 +73,15 @@ class Dcgan(Architecture):
         kernel = {"kernel_initializer": normal(keras, random, 0.02)}
         x = examples
         for level, width in enumerate(self._widths(examples.shape[1:])):
-            x = halve(keras, width, **kernel)(x)
+            x = self._normalized(halve(keras, width, **kernel), keras, random)(x)
             if self.batch_norm and level > 0:
                 x = layers.BatchNormalization(momentum=self.batch_norm_momentum, epsilon=self.batch_norm_epsilon)(x)
             x = leaky_relu(keras, 0.2)(x)
-        return layers.Dense(1, **kernel)(layers.Flatten()(x))
+            x = layers.Dropout(self.dropout)(x) if self.dropout else x
+        return self._normalized(layers.Dense(1, **kernel), keras, random)(layers.Flatten()(x))
+
+    def _normalized(self, layer: Any, keras: Any, random: np.random.Generator) -> Any:
+        return spectral_norm(layer, keras, random) if self.spectral_norm else layer
 
     def _widths(self, example_shape: Sequence[int]) -> Sequence[int]:
         return [self.filters * 2**level for level in range(_halvings(example_shape[0]))]

@@ -9,7 +9,8 @@ from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.initializers import glorot_uniform
 from ganfreeze.gan.layers.dense import dense
 from ganfreeze.gan.layers.leaky_relu import leaky_relu
-from ganfreeze.types import Count, Tensor
+from ganfreeze.gan.layers.spectral_norm import spectral_norm
+from ganfreeze.types import Count, DropoutRate, Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,10 +23,15 @@ class Mlp(Architecture):
     One thing differs from Keras-GAN: the output of the discriminator is a logit, without a sigmoid, because the losses
     take logits. Binary cross-entropy of the sigmoid is the `nonsaturating` loss of the logit.
 
+    `spectral_norm` normalizes every kernel of the discriminator (Miyato et al. 2018), and `dropout` drops that share of
+    the units after each of its LeakyReLUs. Keras-GAN does neither.
+
     Source: eriklindernoren/Keras-GAN, gan/gan.py.
     """
 
     latent_dim: Count = 100
+    spectral_norm: bool = False
+    dropout: DropoutRate = 0.0
 
     def is_independent(self) -> bool:
         return True
@@ -46,8 +52,12 @@ class Mlp(Architecture):
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
         x = keras.layers.Flatten()(examples)
         for units in (512, 256):
-            x = leaky_relu(keras, 0.2)(_dense(keras, random, units)(x))
-        return _dense(keras, random, 1)(x)
+            x = leaky_relu(keras, 0.2)(self._normalized(_dense(keras, random, units), keras, random)(x))
+            x = keras.layers.Dropout(self.dropout)(x) if self.dropout else x
+        return self._normalized(_dense(keras, random, 1), keras, random)(x)
+
+    def _normalized(self, layer: Any, keras: Any, random: np.random.Generator) -> Any:
+        return spectral_norm(layer, keras, random) if self.spectral_norm else layer
 
 
 def _dense(keras: Any, random: np.random.Generator, units: int, activation: str | None = None) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.gan.layers.random import bits, uniform
 from ganfreeze.gan.regularizer.base import PhaseContext, Regularizer
 from ganfreeze.types import Choices, PhaseName, Rate, Tensor, Variable
 
@@ -23,7 +24,7 @@ class GradientPenalty(Regularizer):
     supports: ClassVar[Choices] = {"update.batches": ["joint"]}
     batch_norm_warning: ClassVar[str] = (
         "WGAN-GP advises against BatchNormalization in the discriminator (Gulrajani et al. 2017, section 4). The "
-        "penalty is on the gradient of each example alone, and BatchNormalization makes a logit depend on the whole batch"
+        "penalty is on the gradient of each example alone; BatchNormalization makes a logit depend on the whole batch"
     )
     weight: Rate = 10.0
     target: Rate = 1.0
@@ -48,10 +49,7 @@ class GradientPenalty(Regularizer):
 def _uniform(latent: Tensor, packing: int, rank: int) -> Tensor:
     """Return a number in [0, 1) for each example, (batch, 1, ...); it is the same for all examples of a pack.
 
-    It depends on the latent batch only. It is computed from random integers, because XLA draws the same integers.
+    It depends on the latent batch only.
     """
-    seed = tf.stack([tf.reduce_sum(tf.bitcast(tf.cast(latent, tf.float32), tf.int32)), 0])
     shape = (tf.shape(latent)[0] // packing, *[1] * (rank - 1))
-    integers = tf.random.stateless_uniform(shape, seed, minval=None, maxval=None, dtype=tf.uint32, alg="philox")
-    t = tf.cast(tf.bitwise.bitwise_and(integers, tf.constant(2**23 - 1, tf.uint32)), tf.float32) * 2.0**-23
-    return tf.repeat(t, packing, axis=0)
+    return tf.repeat(uniform(shape, tf.stack([bits(latent), 0])), packing, axis=0)

@@ -7,8 +7,9 @@ from typing import Any
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Streams
 from ganfreeze.errors import Refused
+from ganfreeze.gan.inspection import has_batch_norm, has_random_layers
+from ganfreeze.gan.layers.random import set_seed
 from ganfreeze.gan.loss.base import Loss
-from ganfreeze.gan.networks import has_batch_norm, has_random_layers
 from ganfreeze.gan.update.base import Update
 from ganfreeze.strategy.base import Game, Judge, Phase, Strategy
 from ganfreeze.types import Metrics, PhaseName, Tensor, TensorMetrics, Variable
@@ -52,10 +53,10 @@ def judge(game: Game, *, flag: bool) -> Judge:
 
 def habit(game: Game, *, flag: bool) -> Judge:
     """Return the mode in which the frozen discriminator judges if nobody asks for another."""
-    keras, discriminator = game.keras, game.networks.discriminator
-    if not (flag and has_batch_norm(keras, discriminator)):
+    discriminator = game.networks.discriminator
+    if not (flag and has_batch_norm(game.keras, discriminator)):
         return "training"
-    return "mixed" if has_random_layers(keras, discriminator) else "inference"
+    return "mixed" if has_random_layers(discriminator) else "inference"
 
 
 def make_phases(game: Game, *, discriminator: PhaseFunction, generator: PhaseFunction) -> Mapping[PhaseName, Phase]:
@@ -63,15 +64,19 @@ def make_phases(game: Game, *, discriminator: PhaseFunction, generator: PhaseFun
 
     They are to train what is trainable now, so this comes before a strategy sets any flag.
     """
-    weights = tuple(game.networks.discriminator.trainable_variables)
+    weights, seed = tuple(game.networks.discriminator.trainable_variables), game.networks.seed
 
-    def train_within_bounds(*batch: Any) -> Mapping[str, Any]:
-        metrics = discriminator(*batch)
+    def train_within_bounds(real: Tensor, latent: Tensor, *shared: Any) -> Mapping[str, Any]:
+        if seed is not None:
+            set_seed(seed, "discriminator", latent)
+        metrics = discriminator(real, latent, *shared)
         game.regularizer.constrain(weights)
         return metrics
 
-    def train_and_average(*batch: Any) -> Mapping[str, Any]:
-        metrics = generator(*batch)
+    def train_and_average(real: Tensor, latent: Tensor, *shared: Any) -> Mapping[str, Any]:
+        if seed is not None:
+            set_seed(seed, "generator", latent)
+        metrics = generator(real, latent, *shared)
         game.average.update()
         return metrics
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.gan.inspection import has_random_layers
 from ganfreeze.gan.regularizer.base import PhaseContext
 from ganfreeze.strategy.base import Game, Judge
 from ganfreeze.strategy.engine import phases
@@ -48,9 +49,10 @@ class TapedPhases:
         """Whether one `generate` can replace the generator's passes in both phases.
 
         It can if the update reuses the fakes, and if the generator has no state but the averages of BatchNormalization.
-        A second pass would change other state.
+        A second pass would change other state. It would also draw other numbers, if the generator has random layers.
         """
-        return self._game.update.reuses_fakes and len(self._averages) == len(self._generator.non_trainable_variables)
+        only_averages = len(self._averages) == len(self._generator.non_trainable_variables)
+        return self._game.update.reuses_fakes and only_averages and not has_random_layers(self._generator)
 
     def generate(self, latent: Tensor) -> GeneratorPass:
         """Run the generator once, for both phases."""
