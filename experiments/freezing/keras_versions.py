@@ -25,7 +25,7 @@ ENVIRONMENTS = {
     "keras-3.6": (["keras==3.6.0", *TENSORFLOW["2.16"]], {"keras3": "keras 3.6.0"}),
     "today": (["keras==3.15.1", *TENSORFLOW["2.21"]], {"keras3": "keras 3.15.1", "keras2": "tf-keras 2.21.0"}),
 }
-NEEDED_BY_GANFREEZE = ["pydantic", "filelock", "psutil", "scipy"]
+NEEDED_BY_GANFREEZE = ["pydantic==2.14.3"]
 FIELDS = ("trap", "version", "discriminator phase", "generator phase", "verdict")
 
 
@@ -76,12 +76,14 @@ def audit_all(word: str) -> None:
         for name, function in plain_models.load_functions(str(path)).items():
             row = {"trap": name, "version": "", "discriminator phase": "-", "generator phase": "-"}
             try:
-                ledger = plain_gan.audit(plain_gan.plain_gan(plain_models.call(function, keras)))
+                gan = plain_gan.plain_gan(plain_models.call(function, keras))
+                ledger = plain_models.call(plain_gan.audit, gan)
             except Refused:
                 writer.writerow({**row, "verdict": "refused"})
                 continue
             except BadInput as error:
-                writer.writerow({**row, "verdict": str(error).replace(",", ";").partition(". ")[2][:100]})
+                reason = " ".join(str(error).replace(",", ";").split()).removeprefix("its own code raised an error. ")
+                writer.writerow({**row, "verdict": f"error: {reason[:100]}"})
                 continue
             for phase in ("discriminator", "generator"):
                 kinds = [
