@@ -124,7 +124,7 @@ def test_a_certificate_as_text_table_and_plot(tmp_path):
 
 # --------------------------------------------------------------------------------------------- pairs of strategies
 
-STEPS = 8
+STEPS = 5
 CONTROLS = {("keras2", "unfrozen"), ("keras3", "unfrozen"), ("keras3", "compile"), ("keras3", "reverse")}
 # In these a frozen BatchNormalization normalises by the batch, in the others by its averages.
 TAPED = {"tape", "train_step", "tfgan"}

@@ -324,6 +324,26 @@ def test_the_published_table_is_what_is_measured():
         assert row["generator_phase_constraint"] == str("c" in second)
 
 
+def test_the_table_of_versions_says_since_when():
+    rows = csv.DictReader(io.StringIO((ROOT / "experiments" / "freezing" / "keras_versions.csv").read_text()))
+    verdicts = {(row["trap"], row["version"]): row for row in rows}
+    traps, versions = ({key[index] for key in verdicts} for index in (0, 1))
+    assert traps == set(EXPECTED)
+    assert len(versions) == 6
+    for version, column in (("tf-keras 2.21.0", 0), ("keras 3.15.1", 1)):
+        for trap, expected in EXPECTED.items():
+            row = verdicts[trap, version]
+            measured = "|".join(
+                "".join(letter for letter, kind in KINDS.items() if kind in row[f"{phase} phase"])
+                for phase in ("discriminator", "generator")
+            )
+            assert (measured if row["verdict"] != "refused" else None) == expected[column], (trap, version)
+    for version in ("keras 3.0.5", "keras 3.3.3"):
+        assert verdicts["idiom", version]["discriminator phase"] == "still"
+    assert verdicts["idiom", "tf-keras 2.16.0"]["verdict"] == "clean"
+    assert verdicts["idiom", "keras 3.6.0"]["verdict"].startswith("error: AttributeError: 'NoneType' object")
+
+
 def test_the_keras_of_a_model_is_recognized(keras):
     small = trap_functions() and __import__("small")
     word = {"tf_keras": "keras2", "keras": "keras3"}[keras.__name__]

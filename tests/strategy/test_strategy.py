@@ -108,16 +108,6 @@ def test_with_batch_norm_in_the_discriminator_compile_differs_from_the_tape(vari
     assert largest_difference(tape, compiled) > 0.01
 
 
-def test_the_tape_moves_the_averages_of_the_frozen_discriminator(variant):
-    """A frozen BatchNormalization is in inference mode under `compile`, but in training mode under a tape."""
-    for name, leaks in (("tape", True), ("compile", False), ("toggle", False)):
-        networks, strategy, streams = variant(f"strategy={name}", "architecture=dcgan")
-        averages = ["moving" in variable.name for variable in networks.discriminator.weights]
-        before = values(networks.discriminator)
-        strategy.phases["generator"].run(streams.batch(0), streams.noise(0, "generator"))
-        assert set(moved(before, values(networks.discriminator), averages)) == {leaks}
-
-
 def test_both_keras_train_alike_under_the_tape(variant):
     keras2, _ = train(variant, "keras=keras2")
     keras3, _ = train(variant, "keras=keras3")
