@@ -275,7 +275,7 @@ def test_the_table_of_a_sweep_refuses_metrics_of_different_protocols():
 
 def test_the_table_of_an_evaluation_refuses_the_training_metric_of_another_protocol():
     by_seed = {0: {"fid": 1.0}, 1: {"fid": 3.0}}
-    card = {"samples": 1000, "split": "train"}
+    card = {"samples": 1000, "split": "train", "held_out": {"fid": 0.5, "samples": 360}}
     evaluated = events.Evaluated(9, "classifier", "classifier-1000x2-abc", card, by_seed)
     assert evaluated.summary() == {"fid": (2.0, pytest.approx(2**0.5))}
 
@@ -283,12 +283,12 @@ def test_the_table_of_an_evaluation_refuses_the_training_metric_of_another_proto
         return run_tables.evaluation_table(recorded_run(1, samples, **metrics), evaluated).splitlines()
 
     same = table_lines(1000, **{"classifier/fid": 7.5})
-    assert same[1].split() == ["fid", "2.000", "1.414", "7.500"]
+    assert same[1].split() == ["fid", "2.000", "1.414", "0.500", "7.500"]
     different = table_lines(500, **{"classifier/fid": 7.5})
-    assert different[1].split() == ["fid", "2.000", "1.414", "refused"]
+    assert different[1].split() == ["fid", "2.000", "1.414", "0.500", "refused"]
     assert different[2].endswith("samples: 1000, 500")
     without_card = table_lines(None, **{"classifier/fid": 7.5})
-    assert without_card[1].split() == ["fid", "2.000", "1.414", "refused"]
+    assert without_card[1].split() == ["fid", "2.000", "1.414", "0.500", "refused"]
     assert without_card[2].endswith("samples: 1000, not said; split: train, not said")
     without_metric = table_lines(None)
-    assert [line.split() for line in without_metric[1:]] == [["fid", "2.000", "1.414", "-"]]
+    assert [line.split() for line in without_metric[1:]] == [["fid", "2.000", "1.414", "0.500", "-"]]

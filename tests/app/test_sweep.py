@@ -484,6 +484,7 @@ def test_the_tracker_none_writes_nothing(tmp_path, word):
     code, output, errors = programs.run(tmp_path, "train", f"tracker={word}", "evaluator=none", "steps=5")
     assert code == 0, errors
     chosen, closing = output.splitlines()
-    assert chosen == "none none steps=5: execution.jit=false execution.fused_steps=50; too few steps to measure others"
+    how = "execution.jit=false execution.fused_steps=50 judge=training; too few steps to measure others"
+    assert chosen == f"none none steps=5: {how}"
     assert closing.startswith("none none steps=5: 5 steps")
     assert not (tmp_path / "mlruns").exists()

@@ -29,6 +29,7 @@ class Broken(Strategy):
 
     def __init__(self, game, discriminator=None, generator=None, alter=None):
         taped = TapedPhases(game)
+        self.judge = taped.judge
         self.phases = phases.make_phases(
             game,
             discriminator=discriminator or taped.train_discriminator,

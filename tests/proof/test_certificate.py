@@ -70,6 +70,9 @@ def test_the_finest_precision_decides():
     average = Difference(1, "generator/BatchNormalization_1/moving_mean", 1e-4, 1e-4, 9.0)
     apart = Certificate("a", "b", "float32", 1e-4, [average])
     assert certificate.verdict([apart, double]) == "different algorithm", "no optimizer enlarges an average"
+    weight = Difference(1, "generator/Dense_1/kernel", 1e-3, 1e-3, 9.0)
+    hidden = Certificate("a", "b", "float32", 1e-4, [weight, average])
+    assert certificate.verdict([hidden, double]) == "different algorithm", "also if a weight differs more"
     assert certificate.verdict([certify(1e-7), certify(1e-7, 1e-2, precision="float64")]) == "different algorithm"
     assert certificate.verdict([certify(1e-7), certify(0.0, precision="float64")]) == "equal to rounding"
     assert certificate.verdict([certify(0.0), certify(0.0, precision="float64")]) == "identical"

@@ -4,6 +4,7 @@ import csv
 import io
 
 import numpy as np
+import programs
 import pytest
 from conftest import ROOT
 
@@ -305,6 +306,27 @@ def test_what_is_no_gan_is_refused(keras):
     gan = plain_gan.plain_gan((generator, discriminator, None, *calls))
     with pytest.raises(BadInput, match="train_discriminator takes 1 arguments"):
         plain_gan.audit(gan)
+
+
+def test_the_program_audits_a_file_and_writes_its_ledgers(tmp_path):
+    (tmp_path / "my_gan.py").write_text(
+        f"import sys; sys.path.insert(0, {str(TRAPS)!r})\nimport flags\n\n\ndef build(keras):\n"
+        "    return flags.idiom(keras)\n"
+    )
+    process = programs.run(tmp_path, "freeze_matrix", "model=my_gan.py", "modes=[graph]", "output=out")
+    assert process.returncode == 0, process.stderr
+    assert "| `build` | w move | still | **still** | still |" in process.stdout
+    assert "build keras3 graph: verdict: violation" in process.stderr
+    assert "Likely cause: the discriminator's `trainable` is False" in process.stderr
+    assert (tmp_path / "out" / "build_keras2_graph.txt").read_text().startswith("verdict: clean")
+    for arguments, message in [
+        (["model=[my_gan.py,my_gan.py:other]"], "has no function other; it has build"),
+        (["model=[]"], "must name one function or more"),
+        (["model=my_gan.py", "strategies=[tape]"], "cannot be chosen beside model=my_gan.py"),
+    ]:
+        process = programs.run(tmp_path, "freeze_matrix", *arguments, "output=out")
+        assert process.returncode == 1
+        assert message in process.stderr
 
 
 def test_the_published_table_is_what_is_measured():

@@ -96,6 +96,7 @@ def test_an_own_architecture_with_batch_norm_is_refused_when_it_is_built(parse, 
 def test_a_flag_leaves_dropout_in_training_mode(parse, keras):
     """With BatchNormalization as well, the habit of a flag is neither of both modes."""
     from ganfreeze.app.training_setup import build
+    from ganfreeze.gan.layers.random import set_seed
 
     class Dropping(Mlp):
         def judge(self, keras, examples, random):
@@ -103,7 +104,18 @@ def test_a_flag_leaves_dropout_in_training_mode(parse, keras):
             return super().judge(keras, x, random)
 
     word = {"tf_keras": "keras2", "keras": "keras3"}[keras.__name__]
-    variant = parse("strategy=toggle", f"keras={word}")._replace(architecture=Dropping())
-    game = build(variant, variant.source.load()).game
-    assert phases.habit(game, flag=True) == "mixed"
-    assert phases.habit(game, flag=False) == "training"
+    for judge, mode in (("auto", "mixed"), ("inference", "inference")):
+        variant = parse("strategy=toggle", f"keras={word}", f"update.judge={judge}")
+        variant = variant._replace(architecture=Dropping())
+        game, strategy, streams = build(variant, variant.source.load())
+        assert phases.habit(game, flag=True) == "mixed"
+        assert phases.habit(game, flag=False) == "training"
+        assert strategy.judge == mode
+        examples = streams.batch(0)
+        game.networks.discriminator.trainable = False
+        logits = []
+        for latent in (streams.noise(0, "generator"), streams.noise(1, "generator")):
+            set_seed(game.networks.seed, "generator", latent)
+            training = mode == "mixed"
+            logits.append(np.array(game.networks.discriminator(examples, training=training)))
+        assert (logits[0] == logits[1]).all() == (mode == "inference")

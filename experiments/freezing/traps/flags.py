@@ -75,7 +75,7 @@ def shared_trunk(keras):
     head = keras.Model(example, keras.layers.Dense(1)(trunk), name="head")
     generator, latent = small.generator(keras), keras.layers.Input((small.LATENT,))
     discriminator.trainable = False
-    head.trainable = True  # this thaws the trunk
+    head.trainable = True  # under Keras 2 this thaws the trunk
     fakes = generator(latent)
     outputs = keras.layers.Add()([discriminator(fakes), head(fakes)])
     combined = small.compiled(keras, keras.Model(latent, outputs, name="combined"))

@@ -4,7 +4,7 @@ Its rows are strategies, or GANs that somebody wrote with plain Keras.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,22 +79,36 @@ def _cell(strategy: str, keras: str, mode: str) -> Cell:
 
 def _cells_of_models(cfg: DictConfig, folder: Path) -> Iterator[Cell]:
     """Yield the cells of GANs of plain Keras; print the verdict on each, and write its ledger to the folder."""
+    if cfg.strategies is not None:
+        raise BadInput(f"strategies={cfg.strategies}: cannot be chosen beside model={cfg.model}; run both one by one")
     versions = listed_words(cfg, "keras_versions", list(LOADS))
     modes = listed_words(cfg, "modes", list(MODES))
-    words = [cfg.model] if isinstance(cfg.model, str) else list(cfg.model)
-    functions = {name: function for word in words for name, function in plain_models.load_functions(word).items()}
+    functions = _functions([cfg.model] if isinstance(cfg.model, str) else list(cfg.model))
     for name, function in functions.items():
         for version in versions if plain_models.takes_keras(function) else ["its own"]:
             for mode in modes:
                 yield _cell_of_model(name, function, version, mode, folder)
 
 
+def _functions(words: Sequence[str]) -> Mapping[str, Callable[..., Any]]:
+    """Return the functions that the words name, by the names of their rows."""
+    functions: dict[str, Callable[..., Any]] = {}
+    for word in words:
+        for name, function in plain_models.load_functions(word).items():
+            if name in functions and functions[name] is not function:
+                raise BadInput(f"model={word}: two functions are called {name}; audit them one after the other")
+            functions[name] = function
+    if not functions:
+        raise BadInput("model=[]: must name one function or more")
+    return functions
+
+
 def _cell_of_model(name: str, function: Callable[..., Any], version: str, mode: str, folder: Path) -> Cell:
-    arguments = [] if version == "its own" else [LOADS[version]()]
+    arguments = {} if version == "its own" else {"keras": LOADS[version]()}
     tf.config.run_functions_eagerly(mode == "eager")
     try:
         with without_warnings():
-            gan = plain_gan.plain_gan(plain_models.call(function, *arguments))
+            gan = plain_gan.plain_gan(plain_models.call(function, **arguments))
             ledger = plain_models.call(plain_gan.audit, gan)
     except Refused as error:
         return Cell(name, version, mode, None, None, None, None, "refused", str(error))

@@ -15,8 +15,8 @@ from ganfreeze.errors import BadInput, Refused
 def load_functions(word: str) -> Mapping[str, Callable[..., Any]]:
     """Return the function that `word` names, by its name; all functions of the module if it names none.
 
-    A module is looked up in the working directory first, and a file may import others from its own folder. Functions
-    that begin with an underscore, or were imported from elsewhere, are not among all.
+    A module is looked up in the working directory first, and a file may import others from its own folder. If no
+    function is named, those that begin with an underscore, or were imported from elsewhere, are left out.
 
     Raises:
         BadInput: there is no such module, file or function, or it cannot be imported.
@@ -33,6 +33,8 @@ def load_functions(word: str) -> Mapping[str, Callable[..., Any]]:
         for key, value in vars(module).items()
         if inspect.isfunction(value) and value.__module__ == module.__name__ and not key.startswith("_")
     }
+    if not name and not functions:
+        raise BadInput(f"model={word}: {module_name} has no function")
     if not name:
         return functions
     function = getattr(module, name, None)
@@ -46,7 +48,7 @@ def takes_keras(function: Callable[..., Any]) -> bool:
     return "keras" in inspect.signature(function).parameters
 
 
-def call(function: Callable[..., Any], *arguments: Any) -> Any:
+def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Return what a function returns that runs the user's code.
 
     Raises:
@@ -54,7 +56,7 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
         BadInput: it raises anything else.
     """
     try:
-        return function(*arguments)
+        return function(*arguments, **options)
     except NotImplementedError as error:
         raise Refused(str(error)) from error
     except BadInput:

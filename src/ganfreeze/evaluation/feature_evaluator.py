@@ -64,8 +64,8 @@ class FeatureEvaluator(Evaluator, ABC):
     `subset`, and as many real images, drawn once with a fixed seed. So memory has a bound. The card says how many
     samples each metric took.
 
-    The card also has the metrics of real images that were held out, as `held_out`: of the other split, as many as there
-    are, at most `samples`. A generator that has learned the distribution gets about these values.
+    If `split` is "train", the card also has the metrics of held-out real images, as `held_out`: of the test split, as
+    many as there are, at most `samples`. A generator that has learned the distribution gets about these values.
 
     Raises:
         BadInput: there are too few samples for these options.
@@ -154,10 +154,12 @@ class FeatureEvaluator(Evaluator, ABC):
     def _of_held_out(self, dataset: Dataset, reference: ReferenceStatistics) -> Metrics:
         """Return the metrics of held-out real images, and `samples`, their number. They are computed once, and cached.
 
-        They are at most `subset` too. A metric that needs more of them than there are is left out.
+        They are at most `subset` too. A metric that needs more of them than there are is left out. Nothing is held out
+        if samples are compared with the test split.
         """
-        other = {"train": "test", "test": "train"}[self.split]
-        count = min(self._kept_samples, len(getattr(dataset, other).examples))
+        if self.split == "test":
+            return {}
+        count = min(self._kept_samples, len(dataset.test.examples))
         few = {"inception_score": 2 * self.splits, **{word: self._neighbours(word) + 1 for word in _NEIGHBOURS}}
         measurable = [metric for metric in self.metrics if count >= few.get(metric, 2)]
         evaluator = replace(self, metrics=measurable, samples=count) if measurable else None
@@ -166,7 +168,7 @@ class FeatureEvaluator(Evaluator, ABC):
             if evaluator is None:
                 return {}
             accumulators = list(evaluator._accumulators(reference))
-            for images, features in reference.held_out(other, count):
+            for images, features in reference.held_out("test", count):
                 for accumulator in accumulators:
                     accumulator.update(images, features)
             return {name: value for accumulator in accumulators for name, value in accumulator.result().items()}

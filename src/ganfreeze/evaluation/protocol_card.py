@@ -22,8 +22,8 @@ FIELDS = (
 # runs have it, so it cannot change.
 BY_METRIC = "figures"
 
-# Under this key a card has what real images that were held out get by the same protocol: the metrics, their number as
-# `samples`, and the accuracy of the extractor, if it is a classifier of the data set. It is no part of the protocol.
+# Under this key a card has the same metrics of held-out real images, their number as `samples`, and the accuracy of the
+# extractor, if it is a classifier of the data set. This is no part of the protocol.
 HELD_OUT = "held_out"
 
 

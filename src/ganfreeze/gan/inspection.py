@@ -11,28 +11,18 @@ from ganfreeze.types import Model, Variable
 
 
 def unlike(networks: Networks, others: Networks) -> Iterator[str]:
-    """Yield the name of each layer whose weights differ between two builds, as "discriminator's dense_1"."""
+    """Yield the name of each layer whose variables differ between two builds, as "the discriminator's dense_1"."""
     for network in ("generator", "discriminator"):
-        pairs = zip(layers(getattr(networks, network)), layers(getattr(others, network)), strict=True)
-        for layer, other in pairs:
-            if (
-                not hasattr(layer, "layers")
-                and not hasattr(layer, "layer")
-                and any(
-                    not np.array_equal(a.numpy(), b.numpy()) for a, b in zip(layer.weights, other.weights, strict=True)
-                )
-            ):
-                yield f"the {network}'s {layer.name}"
+        names: dict[str, None] = {}
+        for variable, other in zip(getattr(networks, network).weights, getattr(others, network).weights, strict=True):
+            if not np.array_equal(variable.numpy(), other.numpy()):
+                names[getattr(variable, "path", variable.name).rpartition("/")[0]] = None
+        yield from (f"the {network}'s {name}" for name in names)
 
 
 def layers(model: Model) -> Iterator[Any]:
-    """Yield every layer of a model, those of nested models and of wrappers too."""
-    for layer in model.layers:
-        yield layer
-        if hasattr(layer, "layers"):
-            yield from layers(layer)
-        elif hasattr(layer, "layer"):
-            yield layer.layer
+    """Yield every layer of a model, also those inside nested models, wrappers and layers."""
+    yield from model._flatten_layers(include_self=False)  # both Keras have it; there is no public way
 
 
 def overwritten(model: Model) -> Iterator[Variable]:
@@ -42,7 +32,8 @@ def overwritten(model: Model) -> Iterator[Variable]:
     singular value, and keeps a vector for the next estimate.
     """
     for layer in layers(model):
-        if any(base.__name__ == "SpectralNormalization" for base in type(layer).__mro__):
+        of_keras = any(base.__name__ == "SpectralNormalization" for base in type(layer).__mro__)
+        if of_keras and hasattr(layer, "kernel") and hasattr(layer, "vector_u"):
             yield from (layer.kernel, layer.vector_u)
 
 

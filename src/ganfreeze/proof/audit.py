@@ -49,12 +49,12 @@ def audit(strategy: Strategy, game: Game, streams: Streams) -> Ledger:
     inputs = phases.step_inputs(game.update, streams, 0)
     batches: dict[PhaseName, Any] = {call.phase: batch for call, batch in zip(game.update.calls(), inputs, strict=True)}
     scales = [variable for name in batches for variable in game.optimizers.scale_state(name)]
-    skipped: dict[PhaseName, int] = {
-        name: _settle(strategy.phases[name], batch, game) for name, batch in batches.items()
-    }
-    settled = Snapshot(scales)
-    start.restore()
-    settled.restore()
+    skipped: dict[PhaseName, int] = {}
+    for name, batch in batches.items():
+        skipped[name] = _settle(strategy.phases[name], batch, game)
+        settled = Snapshot(scales)
+        start.restore()
+        settled.restore()
     origin = Snapshot(variables)
 
     entries: list[Entry] = []
@@ -111,7 +111,7 @@ def owned_by(network: PhaseName, model: Model, weights: Sequence[Variable]) -> I
     constrained = {id(variable) for variable in overwritten(model)}
     for variable in model.weights:
         kind: Kind = "constraint" if id(variable) in constrained else "weights" if id(variable) in trained else "state"
-        yield OwnedVariable(network, kind, _name(variable), variable)
+        yield OwnedVariable(network, kind, variable_name(variable), variable)
 
 
 def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
@@ -123,14 +123,14 @@ def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
     if not game.optimizers.shared:
         for network in _NETWORKS:
             for slot in _slot_variables(game, network):
-                yield OwnedVariable(network, "slots", _name(slot), slot)
+                yield OwnedVariable(network, "slots", variable_name(slot), slot)
         return
     slots = sorted(_slot_variables(game, "generator"), key=lambda slot: len(slot.shape) > 0)  # the counters first
     counters = sum(len(slot.shape) == 0 for slot in slots)
     weights = [len(strategy.phases[network].trains) for network in _NETWORKS]
     first = counters + (len(slots) - counters) * weights[0] // sum(weights)
     for number, slot in enumerate(slots):
-        yield OwnedVariable("generator" if number < first else "discriminator", "slots", _name(slot), slot)
+        yield OwnedVariable("generator" if number < first else "discriminator", "slots", variable_name(slot), slot)
 
 
 def _slot_variables(game: Game, network: PhaseName) -> Sequence[Variable]:
@@ -191,8 +191,9 @@ def shared_variables(generator: Model, discriminator: Model) -> Iterator[str]:
     of_generator = {id(variable) for variable in generator.weights}
     for variable in discriminator.weights:
         if id(variable) in of_generator:
-            yield f"{_name(variable)} belongs to both networks"
+            yield f"{variable_name(variable)} belongs to both networks"
 
 
-def _name(variable: Variable) -> str:
+def variable_name(variable: Variable) -> str:
+    """Return the name of a variable, without the ":0" of TensorFlow."""
     return getattr(variable, "path", variable.name).removesuffix(":0")

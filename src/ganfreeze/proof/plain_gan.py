@@ -5,12 +5,14 @@ the variables are compared before and after each call. Or a `keras.Model` trains
 Then each optimizer of the model is watched: every update that it makes ends one phase, and a copy of all variables is
 made there, also inside a traced function.
 
-Only Keras, TensorFlow and NumPy are needed here, so that old versions of Keras can be audited too.
+Only Keras, TensorFlow, NumPy and pydantic are needed here, so that old versions of Keras can be audited too.
 """
 
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from types import MethodType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.inspection import layers
-from ganfreeze.proof.audit import OwnedVariable, differing, owned_by, shared_variables
+from ganfreeze.proof.audit import OwnedVariable, differing, owned_by, shared_variables, variable_name
 from ganfreeze.proof.ledger import Entry, Ledger
 from ganfreeze.proof.snapshot import values
 from ganfreeze.types import Model, PhaseName, Variable
@@ -97,12 +99,12 @@ def audit(gan: PlainGan) -> Ledger:
     faults += [f"no update trains the {name}" for name in networks if name not in {phase for phase, _, _ in intervals}]
     ledger = Ledger(list(entries.values()), faults, None)
     # An optimizer that counts steps may still apply nothing, for example if it accumulates gradients of two networks.
-    faults += [
+    still = [
         f"in the {name} phase the {name} did not move in {_STEPS} steps, although its optimizer counted them"
         for name in networks
         if not ledger.moved(name, name, "weights") and ledger.stepped(name)
     ]
-    return ledger
+    return replace(ledger, faults=[*faults, *still])
 
 
 def likely_cause(gan: PlainGan, ledger: Ledger) -> str:
@@ -264,11 +266,12 @@ def _slots(optimizers: Mapping[PhaseName, Any]) -> Iterator[OwnedVariable]:
     for name in names:
         for variable in of_both[name]:
             if id(variable) not in shared or (name == "generator" and len(variable.shape) == 0):
-                yield OwnedVariable(name, "slots", getattr(variable, "path", variable.name), variable)
+                yield OwnedVariable(name, "slots", variable_name(variable), variable)
 
 
 def _variables_of(optimizer: Any) -> Sequence[Variable]:
-    return [] if optimizer is None else list(optimizer.variables)
+    variables: Any = () if optimizer is None else optimizer.variables
+    return list(variables() if isinstance(variables, MethodType) else variables)  # a method in `optimizers.legacy`
 
 
 def _input_shape(model: Model) -> Sequence[int]:

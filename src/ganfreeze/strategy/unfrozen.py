@@ -11,7 +11,7 @@ class Unfrozen(PhaseByPhase):
     This is `compile` without the line `discriminator.trainable = False`. The audit must catch it.
     """
 
-    supports, conflicts = keras_models.SUPPORTS, keras_models.CONFLICTS
+    supports, conflicts = keras_models.SUPPORTS, keras_models.NO_XLA
     known_failure = KnownFailure(
         when={},
         diagnosis=(

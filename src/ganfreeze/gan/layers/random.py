@@ -5,7 +5,9 @@ equal, and no two mechanisms can be compared.
 
 Here the numbers of a layer depend on a seed and on the layer's place only. The seed is a variable that each phase sets
 first, from the bits of its latent batch and from its name. The latent batch is a pure function of the run's seed, the
-step and the phase, so the numbers are too. They are computed from random integers, which XLA draws as plain kernels do.
+step and the phase, so the numbers are too. Within a phase, all calls of a layer draw the same numbers: a real and a
+fake batch that are judged one after the other get the same mask. The numbers are computed from random integers, which
+XLA draws as plain kernels do.
 """
 
 from collections.abc import Callable, Iterable

@@ -10,7 +10,7 @@ from ganfreeze.types import Tensor
 
 
 def spectral_norm(layer: Any, keras: Any, random: np.random.Generator) -> Any:
-    """Return a layer like `layer`, a Dense or Conv2D without activation that is not built, spectrally normalized.
+    """Return a spectrally normalized layer, made of `layer`: a Dense or Conv2D, not yet built, without an activation.
 
     The raw kernel is the weight that trains, and nothing but the optimizer changes it. The forward pass computes with
     kernel / sigma. Sigma estimates the largest singular value of the kernel as a matrix (inputs, outputs), by one power
@@ -37,16 +37,17 @@ def spectral_norm(layer: Any, keras: Any, random: np.random.Generator) -> Any:
             return product / sigma + tf.cast(tf.convert_to_tensor(self.own_bias), product.dtype)
 
         def _sigma(self, training: bool) -> Tensor:
-            kernel = tf.convert_to_tensor(self.kernel)
+            kernel = tf.cast(tf.convert_to_tensor(self.kernel), self.variable_dtype)
             matrix = tf.reshape(kernel, (-1, kernel.shape[-1]))
             u = tf.cast(tf.convert_to_tensor(self.u), kernel.dtype)
             v = tf.stop_gradient(_unit(tf.linalg.matvec(matrix, u)))
             u = tf.stop_gradient(_unit(tf.linalg.matvec(matrix, v, transpose_a=True)) if training else _unit(u))
             if training:
-                self.u.assign(tf.cast(u, self.variable_dtype))
+                self.u.assign(u)
             return tf.reduce_sum(v * tf.linalg.matvec(matrix, u))
 
     config = layer.get_config()
+    assert config["activation"] == "linear", "an activation would come before the division"
     initializer = layer.kernel_initializer
     options = {**config, "use_bias": False, "kernel_initializer": initializer, "name": None}
     return SpectralNorm(**{key: value for key, value in options.items() if key not in ("dtype", "trainable")})

@@ -8,7 +8,8 @@ from ganfreeze.record.report import formats
 LEGEND = (
     "D phase: the discriminator phase. G phase: the generator phase. w: the discriminator's weights. bn: the moving "
     "averages of its BatchNormalization, or other state. constraint: kernels that their own layer overwrites in "
-    "training mode. Bold: weights that move in the G phase, or do not move in the D phase."
+    "training mode. A flag switches the mode of BatchNormalization only: a frozen Dropout or GaussianNoise goes on to "
+    "draw random numbers. Bold: weights that move in the G phase, or do not move in the D phase."
 )
 
 

@@ -21,8 +21,8 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     """Return a table with one line for each run.
 
     It shows the variant, the metrics, the steps per second, how far the discriminator moved, the audit and the status.
-    The words that all runs share are left out of the variants' names. The last line has the metrics of real images that
-    were held out, where the cards have them. A metric is shown as "refused" if the runs
+    The words that all runs share are left out of the variants' names. Below the runs are the metrics of held-out real
+    images, if the cards have them. A metric is shown as "refused" if the runs
     measured it by different protocols; a line below the table says in which fields the protocol cards differ.
     """
     shared = set.intersection(*(set(run.name.split()) for run in runs)) if len(runs) > 1 else set()
@@ -42,7 +42,10 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     if any(value is not None for value in held_out.values()):
         values = [held_out.get(key) for key in shown]
         table.add_row(
-            "real images, held out", *("-" if value is None else _number(value) for value in values), "-", "-"
+            f"real images, {_held_out_count(runs)} held out",
+            *("-" if value is None else _number(value) for value in values),
+            "-",
+            "-",
         )
     text = _text(table, max(width, 22 * (len(shown) + 2))) + _accuracy(runs)
     return text + ("\n" if refused else "") + protocol_card.explain(refused)
@@ -97,6 +100,12 @@ def _held_out(runs: Sequence[Run], metric: str) -> float | None:
     """Return a metric of held-out real images, by the protocol of the first run whose card has it; else None."""
     cards = (card.get(protocol_card.HELD_OUT, {}) for card in _cards(runs, metric))
     return next((card[name] for card in cards if (name := metric.rpartition("/")[2]) in card), None)
+
+
+def _held_out_count(runs: Sequence[Run]) -> str:
+    """Return how many real images were held out, as the cards of the runs say."""
+    counts = {card.get(protocol_card.HELD_OUT, {}).get("samples") for run in runs for card in run.cards.values()}
+    return " or ".join(f"{count:.0f}" for count in sorted(counts - {None}))
 
 
 def _accuracy(runs: Sequence[Run]) -> str:

@@ -25,12 +25,10 @@ from ganfreeze.strategy.engine import phases
 from ganfreeze.types import Model, Tensor, TensorMetrics
 
 SUPPORTS = {"regularizer": ["none", "weight_clip"], "fused_steps": ["auto", 1]}
-CONFLICTS = (
-    # Keras 3 does not compile a model by XLA if kernels have to be deterministic; it only warns.
-    {"jit": ["on"], "keras": ["keras3"], "deterministic": [True]},
-    # A flag puts a frozen BatchNormalization into inference mode.
-    {"update.judge": ["training"], "architecture.batch_norm": [True]},
-)
+# Keras 3 does not compile a model by XLA if kernels have to be deterministic; it only warns.
+NO_XLA = ({"jit": ["on"], "keras": ["keras3"], "deterministic": [True]},)
+# A flag puts a frozen BatchNormalization into inference mode.
+CONFLICTS = (*NO_XLA, {"update.judge": ["training"], "architecture.batch_norm": [True]})
 
 
 class Trainer(ABC):
