@@ -1,8 +1,10 @@
 """The pages say what the project does: their commands, words, matrices and links."""
 
+import csv
 import re
 import shlex
 
+import numpy as np
 import pytest
 from conftest import CONF, ROOT, words
 from test_freeze_matrix import MATRIX, PLACES
@@ -103,3 +105,31 @@ def variants(overrides: list[str]) -> list[list[str]]:
         for value in values.split(",")[1:]:
             singles.append([*plain, *first[:number], f"{key}={value}", *first[number + 1 :]])
     return singles
+
+
+def test_every_trap_is_on_the_page():
+    rows = (ROOT / "experiments" / "freezing" / "traps.csv").read_text().splitlines()[1:]
+    traps = {row.partition(",")[0] for row in rows}
+    page = PAGES["docs/freezing.md"].partition("## Traps")[2].partition("## Since when?")[0]
+    shown = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE)
+    assert {name for names in shown for name in re.findall(r"`(\w+)`", names)} == traps
+    assert f"lists {len(traps)} traps" in README
+
+
+def test_the_tables_of_batch_norm_are_those_of_its_results():
+    """Each line shows the least, the median and the largest of eight seeds, rounded to three digits."""
+    page = (ROOT / "experiments" / "batch_norm" / "README.md").read_text()
+    rows = list(csv.DictReader((ROOT / "experiments" / "batch_norm" / "results.csv").open()))
+    groups = {}
+    for row in rows:
+        key = tuple(row[field] for field in ("strategy", "judge", "batch_norm", "momentum", "epsilon"))
+        groups.setdefault(key, []).append((float(row["fid"]), float(row["inception_score"])))
+    assert len(rows) == 8 * len(groups) == 112
+    for values in groups.values():
+        for column in zip(*values, strict=True):
+            least, median, most = min(column), float(np.median(column)), max(column)
+            assert f"{_three(least)}, **{_three(median)}**, {_three(most)}" in page, values
+
+
+def _three(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -163,7 +163,9 @@ def test_everything_is_restored_bit_for_bit(build, strategy, keras):
     assert bits(game) == before
     assert ledger.advance_error < 1e-4
     held = [entry for entry in ledger.entries if entry.role == "held"]
-    assert {entry.variable for entry in held} == {audit._name(variable) for variable in game.networks.held_weights}
+    assert {entry.variable for entry in held} == {
+        audit.variable_name(variable) for variable in game.networks.held_weights
+    }
     assert len(held) == 4, "a kernel and a bias in two phases"
     assert not any(entry.elements for entry in held), "FreezeD holds them in every phase"
 

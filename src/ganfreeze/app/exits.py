@@ -15,19 +15,23 @@ def friendly_errors(name: str = "") -> Iterator[None]:
     """Turn a BadInput, an OSError or an interruption into one sentence on stderr and the exit status 1.
 
     Ctrl-C and SIGTERM interrupt. The signal handlers stay in place: the process is about to end, and a second signal
-    must not disturb that.
+    must not disturb that. An extension module may turn the interruption into a SystemError.
     """
+    interruptions: list[int] = []
+
+    def interrupt(signal_number: int, _: Any) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        interruptions.append(signal_number)
+        raise KeyboardInterrupt
+
     for number in _SIGNALS:
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         yield
     except (BadInput, OSError) as error:
         raise SystemExit(f"ganfreeze: {error}") from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemError) as error:
+        if isinstance(error, SystemError) and not interruptions:
+            raise
         raise SystemExit(": ".join(filter(None, ("ganfreeze", name, "interrupted")))) from None
-
-
-def _interrupt(*_: Any) -> None:
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
