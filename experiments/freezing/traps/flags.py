@@ -13,17 +13,7 @@ def idiom(keras):
 
 def toggled(keras):
     """The flag has the same value at compile() and before every train_on_batch."""
-    generator, discriminator, combined, train_discriminator, train_generator = idiom(keras)
-
-    def train_discriminator_thawed(real, latent):
-        discriminator.trainable = True
-        train_discriminator(real, latent)
-
-    def train_generator_frozen(latent):
-        discriminator.trainable = False
-        train_generator(latent)
-
-    return generator, discriminator, combined, train_discriminator_thawed, train_generator_frozen
+    return small.toggled(keras, small.generator(keras), small.discriminator(keras))
 
 
 def nothing_frozen(keras):

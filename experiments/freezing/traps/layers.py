@@ -8,7 +8,7 @@ import small
 def batch_norm_flag(keras):
     """The flag puts BatchNormalization into inference mode: it normalizes fakes by its averages, and keeps them."""
     generator, discriminator = small.generator(keras), small.discriminator(keras, keras.layers.BatchNormalization())
-    return _toggled(keras, generator, discriminator)
+    return small.toggled(keras, generator, discriminator)
 
 
 def batch_norm_tape(keras):
@@ -31,7 +31,7 @@ def fixed_inference(keras):
 
 def spectral_norm_flag(keras):
     """Keras' SpectralNormalization under the flag: it overwrites its kernel in every call in training mode."""
-    return _toggled(keras, small.generator(keras), small.discriminator(keras, _spectral(keras)))
+    return small.toggled(keras, small.generator(keras), small.discriminator(keras, _spectral(keras)))
 
 
 def spectral_norm_tape(keras):
@@ -46,7 +46,7 @@ def spectral_norm_tape_inference(keras):
 
 def dropout_flag(keras):
     """Dropout draws masks under the flag too; only inference mode ends that."""
-    return _toggled(keras, small.generator(keras), small.discriminator(keras, keras.layers.Dropout(0.3)))
+    return small.toggled(keras, small.generator(keras), small.discriminator(keras, keras.layers.Dropout(0.3)))
 
 
 def _spectral(keras):
@@ -58,19 +58,3 @@ def _spectral(keras):
 def _taped(keras, layer, judge):
     optimizers = keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2)
     return small.taped(keras, small.generator(keras), small.discriminator(keras, layer), optimizers, judge=judge)
-
-
-def _toggled(keras, generator, discriminator):
-    generator, discriminator, combined, train_discriminator, train_generator = small.idiom(
-        keras, generator, discriminator
-    )
-
-    def train_discriminator_thawed(real, latent):
-        discriminator.trainable = True
-        train_discriminator(real, latent)
-
-    def train_generator_frozen(latent):
-        discriminator.trainable = False
-        train_generator(latent)
-
-    return generator, discriminator, combined, train_discriminator_thawed, train_generator_frozen

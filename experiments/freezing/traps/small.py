@@ -25,17 +25,17 @@ def discriminator(keras, *between, **options):
     return keras.Model(example, keras.layers.Dense(1)(x), name="discriminator")
 
 
-def compiled(keras, model, optimizer=None):
-    """Compile a model that returns logits, with Adam by default; return it."""
+def compiled(keras, model):
+    """Compile a model that returns logits, with Adam; return it."""
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    model.compile(loss=loss, optimizer=optimizer or keras.optimizers.Adam(1e-2))
+    model.compile(loss=loss, optimizer=keras.optimizers.Adam(1e-2))
     return model
 
 
-def combined(keras, generator, discriminator, optimizer=None, **call):
+def combined(keras, generator, discriminator, **call):
     """Return the compiled model from latent vectors to the logits of their fakes."""
     latent = keras.layers.Input((LATENT,))
-    return compiled(keras, keras.Model(latent, discriminator(generator(latent), **call), name="combined"), optimizer)
+    return compiled(keras, keras.Model(latent, discriminator(generator(latent), **call), name="combined"))
 
 
 def train_calls(generator, discriminator, combined):
@@ -57,6 +57,21 @@ def idiom(keras, generator, discriminator):
     discriminator.trainable = False
     both = combined(keras, generator, discriminator)
     return generator, discriminator, both, *train_calls(generator, discriminator, both)
+
+
+def toggled(keras, generator, discriminator):
+    """Return the GAN of the idiom, with the flag set before every batch."""
+    _, _, both, train_discriminator, train_generator = idiom(keras, generator, discriminator)
+
+    def train_discriminator_thawed(real, latent):
+        discriminator.trainable = True
+        train_discriminator(real, latent)
+
+    def train_generator_frozen(latent):
+        discriminator.trainable = False
+        train_generator(latent)
+
+    return generator, discriminator, both, train_discriminator_thawed, train_generator_frozen
 
 
 def taped(keras, generator, discriminator, optimizers, *, frozen_gradients=None, judge=True, scale=False):
