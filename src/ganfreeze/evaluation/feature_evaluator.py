@@ -21,7 +21,7 @@ from ganfreeze.evaluation.accumulators import (
     SlicedWassersteinAccumulator,
 )
 from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
-from ganfreeze.evaluation.extractor.base import Extractor
+from ganfreeze.evaluation.extractor.base import Extractor, Features
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
 from ganfreeze.evaluation.protocol_card import BY_METRIC, HELD_OUT
@@ -126,12 +126,7 @@ class FeatureEvaluator(Evaluator, ABC):
         list(self._accumulators(reference))  # computes the statistics of real images before training begins
 
         def evaluate(batches: Iterable[Images]) -> Metrics:
-            accumulators = list(self._accumulators(reference))
-            for images in batches:
-                features = extractor.extract(images)
-                for accumulator in accumulators:
-                    accumulator.update(images, features)
-            return {name: value for accumulator in accumulators for name, value in accumulator.result().items()}
+            return self._measure(reference, ((images, extractor.extract(images)) for images in batches))
 
         card = protocol(
             dataset,
@@ -151,6 +146,14 @@ class FeatureEvaluator(Evaluator, ABC):
     def _extractor(self, dataset: Dataset) -> Extractor:
         """Make the extractor, or read it from the cache."""
 
+    def _measure(self, reference: ReferenceStatistics, batches: Iterable[tuple[Images, Features]]) -> Metrics:
+        """Return the metrics of images that come batch by batch, with their features."""
+        accumulators = list(self._accumulators(reference))
+        for images, features in batches:
+            for accumulator in accumulators:
+                accumulator.update(images, features)
+        return {name: value for accumulator in accumulators for name, value in accumulator.result().items()}
+
     def _of_held_out(self, dataset: Dataset, reference: ReferenceStatistics) -> Metrics:
         """Return the metrics of held-out real images, and `samples`, their number. They are computed once, and cached.
 
@@ -165,13 +168,7 @@ class FeatureEvaluator(Evaluator, ABC):
         evaluator = replace(self, metrics=measurable, samples=count) if measurable else None
 
         def compute() -> Metrics:
-            if evaluator is None:
-                return {}
-            accumulators = list(evaluator._accumulators(reference))
-            for images, features in reference.held_out("test", count):
-                for accumulator in accumulators:
-                    accumulator.update(images, features)
-            return {name: value for accumulator in accumulators for name, value in accumulator.result().items()}
+            return evaluator._measure(reference, reference.held_out(count)) if evaluator else {}
 
         options = [*measurable, count, self.splits, self.subset, self.neighbours]
         return {**reference.cached_metrics(f"metrics {options}", compute), "samples": count}

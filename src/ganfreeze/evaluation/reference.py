@@ -53,7 +53,9 @@ class ReferenceStatistics:
 
     def manifold(self, neighbours: int) -> Manifold:
         """Return the subset, in which each example reaches as far as its `neighbours`-th nearest neighbour."""
-        return self._manifolds.setdefault(neighbours, Manifold(self.features, neighbours))
+        if neighbours not in self._manifolds:
+            self._manifolds[neighbours] = Manifold(self.features, neighbours)
+        return self._manifolds[neighbours]
 
     @cached_property
     def training_features(self) -> NDArray[np.float32]:
@@ -74,11 +76,11 @@ class ReferenceStatistics:
 
         return self._cached(f"distances of {self._subset}", "test", compute)["distances"]
 
-    def held_out(self, split: str, count: int) -> Iterator[tuple[Images, Features]]:
-        """Yield `count` images of a split, drawn with a fixed seed, and their features, batch by batch."""
-        indices = np.random.default_rng(0).permutation(len(self._images(split)))[:count]
+    def held_out(self, count: int) -> Iterator[tuple[Images, Features]]:
+        """Yield the first `count` images of the test split's subset, and their features, batch by batch."""
+        indices = self._drawn("test")[:count]
         for start in range(0, count, _BATCH):
-            images = self._images(split)[indices[start : start + _BATCH]]
+            images = self._images("test")[indices[start : start + _BATCH]]
             yield images, self._extractor.extract(images)
 
     def cached_metrics(self, name: str, compute: Callable[[], Metrics]) -> Metrics:
