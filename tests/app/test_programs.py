@@ -12,6 +12,11 @@ from mlflow import MlflowClient
 from PIL import Image
 from programs import Program, run
 
+from ganfreeze import events
+from ganfreeze.app import exits
+from ganfreeze.data.dataset.digits import Digits
+from ganfreeze.record.tracker.mlflow import Mlflow
+
 SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8")
 
 
@@ -191,3 +196,23 @@ def test_an_interrupted_certificate_ends_without_a_traceback(tmp_path):
     assert "Traceback" not in ended.stderr
     _, (recorded,) = client_and_runs(tmp_path)
     assert recorded.info.status == "KILLED"
+
+
+def test_an_interruption_inside_an_extension_module_is_an_interruption(monkeypatch):
+    """CPython then raises a SystemError, "returned a result with an exception set", whose cause is the interruption."""
+    monkeypatch.setattr(exits, "_SIGNALS", ())  # leaves the handlers of this process alone
+    with pytest.raises(SystemExit, match="ganfreeze: tape: interrupted"), exits.friendly_errors("tape"):
+        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
+    with pytest.raises(SystemError, match="a fault of its own"), exits.friendly_errors("tape"):
+        raise SystemError("a fault of its own")
+
+
+@pytest.mark.parametrize(("cause", "status"), [(KeyboardInterrupt(), "KILLED"), (ValueError(), "FAILED")])
+def test_a_run_that_was_interrupted_inside_an_extension_module_is_killed(tmp_path, cause, status):
+    digits = Digits().load()
+    described = events.Described({}, "", {"mlflow.runName": "interrupted"}, {}, digits)
+    with pytest.raises(SystemError), Mlflow(store=str(tmp_path / "mlruns")) as tracker:
+        tracker.write(described)
+        raise SystemError("returned a result with an exception set") from cause
+    _, (recorded,) = client_and_runs(tmp_path)
+    assert recorded.info.status == status

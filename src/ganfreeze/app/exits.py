@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, is_interruption
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -15,14 +15,12 @@ def friendly_errors(name: str = "") -> Iterator[None]:
     """Turn a BadInput, an OSError or an interruption into one sentence on stderr and the exit status 1.
 
     Ctrl-C and SIGTERM interrupt. The signal handlers stay in place: the process is about to end, and a second signal
-    must not disturb that. An extension module may turn the interruption into a SystemError.
+    must not disturb that.
     """
-    interruptions: list[int] = []
 
-    def interrupt(signal_number: int, _: Any) -> None:
+    def interrupt(_signal_number: int, _: Any) -> None:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        interruptions.append(signal_number)
         raise KeyboardInterrupt
 
     for number in _SIGNALS:
@@ -32,6 +30,6 @@ def friendly_errors(name: str = "") -> Iterator[None]:
     except (BadInput, OSError) as error:
         raise SystemExit(f"ganfreeze: {error}") from None
     except (KeyboardInterrupt, SystemError) as error:
-        if isinstance(error, SystemError) and not interruptions:
+        if not is_interruption(error):
             raise
         raise SystemExit(": ".join(filter(None, ("ganfreeze", name, "interrupted")))) from None

@@ -78,5 +78,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _reason(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    """Return the class and the first line of an error. Of a traced function's error AutoGraph keeps them aside."""
+    traced = getattr(error, "ag_error_metadata", None)
+    text = traced.cause_message if traced else f"{type(error).__name__}: {error}"
+    return text.strip().partition("\n")[0]
