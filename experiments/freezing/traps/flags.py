@@ -74,13 +74,26 @@ def shared_trunk(keras):
 
 def reloaded(keras):
     """The combined model is saved and loaded, and its discriminator compiled again to go on training."""
-    combined = idiom(keras)[2]
-    with tempfile.TemporaryDirectory() as folder:
-        combined.save(Path(folder) / "combined.keras")
-        loaded = keras.models.load_model(Path(folder) / "combined.keras")
+    loaded = _reload(keras, idiom(keras)[2])
     generator, discriminator = loaded.get_layer("generator"), loaded.get_layer("discriminator")
     small.compiled(keras, discriminator)  # the flag is False: it was saved with the model
     return generator, discriminator, loaded, *small.train_calls(generator, discriminator, loaded)
+
+
+def discriminator_reloaded(keras):
+    """The idiom's discriminator is saved and loaded. It was compiled before the flag, and is loaded with the flag."""
+    generator, discriminator, *_ = idiom(keras)
+    loaded = _reload(keras, discriminator)
+    combined = small.combined(keras, generator, loaded)
+    return generator, loaded, combined, *small.train_calls(generator, loaded, combined)
+
+
+def reloaded_apart(keras):
+    """Generator, discriminator and combined model are saved in three files. The loaded ones share no weights."""
+    generator, discriminator, combined, *_ = idiom(keras)
+    generator, combined = _reload(keras, generator), _reload(keras, combined)
+    discriminator = small.compiled(keras, small.thawed(_reload(keras, discriminator)))
+    return generator, discriminator, combined, *small.train_calls(generator, discriminator, combined)
 
 
 def weights_loaded(keras):
@@ -90,3 +103,9 @@ def weights_loaded(keras):
         discriminator.save_weights(Path(folder) / "discriminator.weights.h5")
         discriminator.load_weights(Path(folder) / "discriminator.weights.h5")
     return generator, discriminator, combined, *calls
+
+
+def _reload(keras, model):
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.keras")
+        return keras.models.load_model(Path(folder) / "model.keras")

@@ -49,6 +49,11 @@ def dropout_flag(keras):
     return small.toggled(keras, small.generator(keras), small.discriminator(keras, keras.layers.Dropout(0.3)))
 
 
+def gaussian_noise_flag(keras):
+    """GaussianNoise draws noise under the flag too; only inference mode ends that."""
+    return small.toggled(keras, small.generator(keras), small.discriminator(keras, keras.layers.GaussianNoise(0.3)))
+
+
 def _spectral(keras):
     if keras.__name__ == "tf_keras" and os.environ.get("TF_USE_LEGACY_KERAS") != "1":
         raise NotImplementedError("Keras 2's SpectralNormalization needs TF_USE_LEGACY_KERAS=1 if Keras 3 is installed")

@@ -56,9 +56,19 @@ def accumulation_of_its_own(keras):
 
 
 def loss_scale(keras):
-    """One optimizer scales the losses of both phases, so an overflow in one phase changes the scale of the other."""
-    make = lambda: keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(1e-2))  # noqa: E731
-    return _taped(keras, make, shared=True, scale=True)
+    """One optimizer scales the losses of both phases: an overflow in one phase halves the scale of the other too."""
+    return _taped(keras, lambda: _scaling(keras), shared=True, scale=True)
+
+
+def loss_scale_of_its_own(keras):
+    """Each network's own optimizer scales its loss, and skips the steps that overflow."""
+    return _taped(keras, lambda: _scaling(keras), scale=True)
+
+
+def _scaling(keras):
+    """Return an optimizer whose first scale is above the largest half, 65,504: it skips steps until it is below."""
+    adam = keras.optimizers.Adam(1e-2)
+    return keras.mixed_precision.LossScaleOptimizer(adam, initial_scale=2.0**18)
 
 
 def _accumulating(keras):

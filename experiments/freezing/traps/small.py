@@ -10,7 +10,8 @@ LATENT, FEATURES = 4, 8
 
 
 def generator(keras):
-    """Return a generator, (batch, 4) to (batch, 8)."""
+    """Return a generator, (batch, 4) to (batch, 8). It is made first, and from now on all random numbers are fixed."""
+    keras.utils.set_random_seed(0)
     latent = keras.layers.Input((LATENT,))
     hidden = keras.layers.Dense(16, activation="relu")(latent)
     return keras.Model(latent, keras.layers.Dense(FEATURES, activation="tanh")(hidden), name="generator")
@@ -29,6 +30,12 @@ def compiled(keras, model):
     """Compile a model that returns logits, with Adam; return it."""
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     model.compile(loss=loss, optimizer=keras.optimizers.Adam(1e-2))
+    return model
+
+
+def thawed(model):
+    """Set a model's flag to True; return the model."""
+    model.trainable = True
     return model
 
 
@@ -79,7 +86,8 @@ def taped(keras, generator, discriminator, optimizers, *, frozen_gradients=None,
 
     With `frozen_gradients="zero"`, the optimizers get the frozen variables too, with gradients of zero. With "stopped"
     the discriminator phase differentiates by all variables, and tf.stop_gradient makes the generator's gradients zero.
-    `judge` is the `training` of the discriminator in the generator phase. With `scale` the optimizers scale the loss.
+    `judge` is the `training` of the discriminator in the generator phase. With `scale` the optimizers scale the loss,
+    which has half precision.
     """
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     weights = discriminator.trainable_variables, generator.trainable_variables
@@ -106,9 +114,9 @@ def taped(keras, generator, discriminator, optimizers, *, frozen_gradients=None,
         if not scale:
             return value
         name = "get_scaled_loss" if keras.__name__ == "tf_keras" else "scale_loss"
-        return getattr(optimizers[number], name)(value)
+        return getattr(optimizers[number], name)(tf.cast(value, tf.float16))
 
-    @tf.function(autograph=False)
+    @tf.function
     def train_discriminator(real, latent):
         with tf.GradientTape() as tape:
             real_logits = discriminator(real, training=True)
@@ -119,7 +127,7 @@ def taped(keras, generator, discriminator, optimizers, *, frozen_gradients=None,
             value = scaled(0, value)
         descend(0, tape, value)
 
-    @tf.function(autograph=False)
+    @tf.function
     def train_generator(latent):
         with tf.GradientTape() as tape:
             fake_logits = discriminator(generator(latent, training=True), training=judge)

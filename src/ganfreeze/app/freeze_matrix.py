@@ -24,12 +24,13 @@ from ganfreeze.app.training_setup import build
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.proof import plain_gan
+from ganfreeze.proof import plain_audit, plain_gan
 from ganfreeze.proof.audit import audit
 from ganfreeze.proof.ledger import Ledger
 from ganfreeze.record import provenance
 from ganfreeze.record.report import freeze_matrix
 from ganfreeze.record.report.freeze_matrix import Cell
+from ganfreeze.types import PhaseName
 
 MODES = {"graph": "false", "eager": "true"}  # of `eager`
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
@@ -109,13 +110,13 @@ def _cell_of_model(name: str, function: Callable[..., Any], version: str, mode: 
     try:
         with without_warnings():
             gan = plain_gan.plain_gan(plain_models.call(function, **arguments))
-            ledger = plain_models.call(plain_gan.audit, gan)
+            ledger = plain_models.call(plain_audit.audit, gan)
     except Refused as error:
         return Cell(name, version, mode, None, None, None, None, "refused", str(error))
     except BadInput as error:
         raise BadInput(f"model: the GAN that {name} returns cannot be audited: {error}") from error
     keras = version if arguments else _keras_of(gan.discriminator)
-    cause = plain_gan.likely_cause(gan, ledger)
+    cause = plain_audit.likely_cause(gan, ledger)
     print(f"{name} {keras} {mode}: {ledger.summary()}{cause}", file=sys.stderr, flush=True)
     (folder / f"{name}_{keras}_{mode}.txt").write_text(ledger.table())
     return _cell_of(name, keras, mode, ledger)
@@ -138,4 +139,12 @@ def _cell_of(row: str, keras: str, mode: str, ledger: Ledger) -> Cell:
         generator_phase_state=ledger.moved("generator", "discriminator", "state"),
         verdict=ledger.verdict,
         generator_phase_constraint=ledger.moved("generator", "discriminator", "constraint"),
+        discriminator_in_discriminator_phase=_distance(ledger, "discriminator", "discriminator"),
+        discriminator_in_generator_phase=_distance(ledger, "generator", "discriminator"),
+        generator_in_discriminator_phase=_distance(ledger, "discriminator", "generator"),
+        generator_in_generator_phase=_distance(ledger, "generator", "generator"),
     )
+
+
+def _distance(ledger: Ledger, phase: PhaseName, network: PhaseName) -> float:
+    return float(f"{ledger.distance(phase, network, 'weights'):.3g}")

@@ -26,15 +26,15 @@ def layers(model: Model) -> Iterator[Any]:
 
 
 def overwritten(model: Model) -> Iterator[Variable]:
-    """Yield the variables that layers of a model overwrite in training mode, whatever their `trainable` flags say.
+    """Yield the kernels that layers of a model overwrite in training mode, whatever their `trainable` flags say.
 
     In both Keras, SpectralNormalization divides the kernel of the layer that it wraps by an estimate of its largest
-    singular value, and keeps a vector for the next estimate.
+    singular value.
     """
     for layer in layers(model):
         of_keras = any(base.__name__ == "SpectralNormalization" for base in type(layer).__mro__)
         if of_keras and hasattr(layer, "kernel") and hasattr(layer, "vector_u"):
-            yield from (layer.kernel, layer.vector_u)
+            yield layer.kernel
 
 
 def has_batch_norm(keras: Any, model: Model) -> bool:

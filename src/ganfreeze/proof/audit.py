@@ -150,9 +150,23 @@ def differing(
     held_ids = {id(variable) for variable in held}
     for (network, kind, name, variable), old, new in zip(owned, before, after, strict=True):
         role: Role = "held" if id(variable) in held_ids else "active" if network == phase else "frozen"
+        if kind == "constraint" and not _is_multiple(new, old):
+            kind = "weights"  # an optimizer moved it, for its own layer only divides it
         elements = int((_bits(old) != _bits(new)).any(axis=1).sum())
         moved = float(np.abs(new.astype(np.float64) - old.astype(np.float64)).max(initial=0.0))
         yield Entry(phase, network, kind, name, role, old.shape, elements, moved)
+
+
+def _is_multiple(new: NDArray[Any], old: NDArray[Any]) -> bool:
+    """Return whether a kernel is a multiple of another, but for rounding.
+
+    Under mixed precision the multiple is computed in half precision, and its values have not more digits than that.
+    """
+    first, second = new.astype(np.float64).ravel(), old.astype(np.float64).ravel()
+    distance = np.linalg.norm(first - second * (first @ second) / (second @ second or 1.0))
+    with np.errstate(over="ignore"):
+        is_half = np.array_equal(new, new.astype(np.float16))
+    return bool(distance <= (5e-3 if is_half else 1e-5) * np.linalg.norm(first))
 
 
 def _bits(value: NDArray[Any]) -> NDArray[np.uint8]:

@@ -21,8 +21,8 @@ class Entry(NamedTuple):
     """How one phase moved one variable of a network.
 
     `kind` says what the variable is: one of the weights, state such as BatchNormalization's moving averages, or a slot
-    of the network's optimizer. "constraint" is a kernel that its own layer overwrites to keep a constraint, and what
-    the layer needs for it: both Keras' SpectralNormalization do so. `role` is "active" if the phase trains the
+    of the network's optimizer. "constraint" is a kernel that its own layer divides by a number to keep a constraint, as
+    both Keras' SpectralNormalization do; if it moves in another way, it is one of the weights. `role` is "active" if the phase trains the
     variable's network, else "frozen", and "held" for weights that no phase may move. `elements` is the number of
     elements that differ in at least one bit, and `moved` is the largest absolute difference.
     """
@@ -128,8 +128,14 @@ class Ledger:
 
     def moved(self, phase: PhaseName, network: PhaseName, kind: Kind) -> bool:
         """Return whether this phase moved any variable of this kind in this network."""
-        group = (phase, network, kind)
-        return any(entry.elements > 0 for entry in self.entries if (entry.phase, entry.network, entry.kind) == group)
+        return any(entry.elements > 0 for entry in self._group(phase, network, kind))
+
+    def distance(self, phase: PhaseName, network: PhaseName, kind: Kind) -> float:
+        """Return the largest absolute change of a variable of this kind in this network; 0 if there is none."""
+        return max((entry.moved for entry in self._group(phase, network, kind)), default=0.0)
+
+    def _group(self, *group: str) -> Iterator[Entry]:
+        return (entry for entry in self.entries if (entry.phase, entry.network, entry.kind) == group)
 
     def require(self, strategy: str, diagnosis: str) -> None:
         """Raise Violation if there are violations. `diagnosis` is the known cause, or "" if none is known."""

@@ -1,18 +1,14 @@
-"""Audit a GAN that was written with plain Keras, as it stands: which variables move in which phase.
+"""A GAN that was written with plain Keras, trained step by step, and what each of its phases does to all variables.
 
-The GAN may be one of two kinds. Either two calls train it, one for each phase, such as two of `train_on_batch`. Then
-the variables are compared before and after each call. Or a `keras.Model` trains both networks in its own `train_step`.
-Then each optimizer of the model is watched: every update that it makes ends one phase, and a copy of all variables is
-made there, also inside a traced function.
-
-Only Keras, TensorFlow, NumPy and pydantic are needed here, so that old versions of Keras can be audited too.
+There are two kinds. Either two calls train it, one for each phase, such as two of `train_on_batch`. Then the variables
+are compared before and after each call. Or a `keras.Model` trains both networks in its own `train_step`. Then each
+optimizer of the model is watched: every update that it makes ends one phase, and a copy of all variables is made there,
+also inside a traced function.
 """
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from types import MethodType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,14 +16,10 @@ from numpy.typing import NDArray
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
-from ganfreeze.gan.inspection import layers
-from ganfreeze.proof.audit import OwnedVariable, differing, owned_by, shared_variables, variable_name
-from ganfreeze.proof.ledger import Entry, Ledger
 from ganfreeze.proof.snapshot import values
 from ganfreeze.types import Model, PhaseName, Variable
 
 _BATCH = 16
-_STEPS = 4  # some optimizers act only on every second call
 _EXPECTED = (
     "it must return either (generator, discriminator, combined, train_discriminator, train_generator), where the last "
     "two are functions (real, latent) and (latent), or both without arguments, and combined may be a dict of the "
@@ -74,54 +66,6 @@ def plain_gan(returned: Any) -> PlainGan:
     if len(data) > 1 or not all(hasattr(model, name) for name in ("train_step", "generator", "discriminator")):
         raise BadInput(f"{_EXPECTED}; not {returned!r}")
     return _OwnTrainStep(model, *data)
-
-
-def audit(gan: PlainGan) -> Ledger:
-    """Train a few steps, and return what each phase moved, over all of these steps.
-
-    One step comes before, because what a train function does may depend on when it was traced. Nothing is restored.
-    """
-    networks: dict[PhaseName, Model] = {"generator": gan.generator, "discriminator": gan.discriminator}
-    gan.step([])
-    owned: list[OwnedVariable] = []
-    for name, model in networks.items():
-        owned += owned_by(name, model, weights=_weights_without_flags(model))
-    owned += _slots(gan.optimizers)
-    intervals = [part for _ in range(_STEPS) for part in gan.step([each.variable for each in owned])]
-    entries: dict[tuple[PhaseName, int], Entry] = {}
-    for phase, before, after in intervals:
-        for number, entry in enumerate(differing(phase, owned, before, after)):
-            key = phase, number
-            largest = max(entry.moved, entries[key].moved) if key in entries else entry.moved
-            count = max(entry.elements, entries[key].elements) if key in entries else entry.elements
-            entries[key] = entry._replace(moved=largest, elements=count)
-    faults = list(shared_variables(gan.generator, gan.discriminator))
-    faults += [f"no update trains the {name}" for name in networks if name not in {phase for phase, _, _ in intervals}]
-    ledger = Ledger(list(entries.values()), faults, None)
-    # An optimizer that counts steps may still apply nothing, for example if it accumulates gradients of two networks.
-    still = [
-        f"in the {name} phase the {name} did not move in {_STEPS} steps, although its optimizer counted them"
-        for name in networks
-        if not ledger.moved(name, name, "weights") and ledger.stepped(name)
-    ]
-    return replace(ledger, faults=[*faults, *still])
-
-
-def likely_cause(gan: PlainGan, ledger: Ledger) -> str:
-    """Return what most often causes such a violation, and what to do; "" if there is none."""
-    still = not ledger.moved("discriminator", "discriminator", "weights")
-    if still and not gan.discriminator.trainable:
-        return (
-            "Likely cause: the discriminator's `trainable` is False. Keras 2 reads the flag in compile(), Keras 3 when "
-            "it traces a train function, at the first batch. Set it to True before compile() and before each batch of "
-            "the discriminator, and to False for the combined model; or train with a tf.GradientTape."
-        )
-    if ledger.moved("generator", "discriminator", "weights"):
-        return (
-            "Likely cause: the discriminator's `trainable` was True when the combined model was compiled (Keras 2) or "
-            "traced (Keras 3), or an optimizer got variables of both networks."
-        )
-    return ""
 
 
 class _TwoCalls(PlainGan):
@@ -245,33 +189,6 @@ class _OwnTrainStep(PlainGan):
             copy.assign(tf.convert_to_tensor(variable))
         self._updates.append((phase, copies))
         self._trained[phase] = optimizer
-
-
-def _weights_without_flags(model: Model) -> Sequence[Variable]:
-    """Return the weights that would train if all flags of the model's layers were True. The flags are left as found."""
-    flags = [(layer, layer.trainable) for layer in (model, *layers(model))]
-    model.trainable = True
-    weights = list(model.trainable_variables)
-    for layer, flag in flags:
-        layer.trainable = flag
-    return weights
-
-
-def _slots(optimizers: Mapping[PhaseName, Any]) -> Iterator[OwnedVariable]:
-    """Yield the variables of the optimizers. Of a shared one only its counters are listed, as the generator's."""
-    names: Sequence[PhaseName] = ("generator", "discriminator")
-    of_both = {name: _variables_of(optimizers.get(name)) for name in names}
-    generator_ids, discriminator_ids = ({id(variable) for variable in of_both[name]} for name in names)
-    shared = generator_ids & discriminator_ids
-    for name in names:
-        for variable in of_both[name]:
-            if id(variable) not in shared or (name == "generator" and len(variable.shape) == 0):
-                yield OwnedVariable(name, "slots", variable_name(variable), variable)
-
-
-def _variables_of(optimizer: Any) -> Sequence[Variable]:
-    variables: Any = () if optimizer is None else optimizer.variables
-    return list(variables() if isinstance(variables, MethodType) else variables)  # a method in `optimizers.legacy`
 
 
 def _input_shape(model: Model) -> Sequence[int]:

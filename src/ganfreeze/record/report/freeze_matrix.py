@@ -17,7 +17,8 @@ class Cell(NamedTuple):
     """The effect of one mechanism on the discriminator, under one Keras and mode ("graph" or "eager").
 
     For each phase it says whether the discriminator's weights moved, and whether its state (the moving averages of
-    BatchNormalization) moved. `refused` says why the mechanism did not run, "" if it did.
+    BatchNormalization) moved. `refused` says why the mechanism did not run, "" if it did. The last four are the largest
+    absolute change of a network's weights in one phase.
     """
 
     mechanism: str
@@ -30,6 +31,10 @@ class Cell(NamedTuple):
     verdict: str
     refused: str = ""
     generator_phase_constraint: bool | None = None
+    discriminator_in_discriminator_phase: float | None = None
+    discriminator_in_generator_phase: float | None = None
+    generator_in_discriminator_phase: float | None = None
+    generator_in_generator_phase: float | None = None
 
 
 def markdown(cells: Sequence[Cell]) -> str:
