@@ -107,13 +107,115 @@ def variants(overrides: list[str]) -> list[list[str]]:
     return singles
 
 
-def test_every_trap_is_on_the_page():
-    rows = (ROOT / "experiments" / "freezing" / "traps.csv").read_text().splitlines()[1:]
-    traps = {row.partition(",")[0] for row in rows}
-    page = PAGES["docs/freezing.md"].partition("## Traps")[2].partition("## Since when?")[0]
-    shown = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page, re.MULTILINE)
-    assert {name for names in shown for name in re.findall(r"`(\w+)`", names)} == traps
+FREEZING = ROOT / "experiments" / "freezing"
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table of experiments/freezing."""
+    with (FREEZING / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def three_lines(page: str) -> dict[str, list[str]]:
+    """Return the three lines of each entry of a page, by its name."""
+    entries = re.findall(r"^#### `(\w+)`\n\n- (.+)\n- (.+)\n- `(.+)`\n\n", page, re.MULTILINE)
+    return {name: lines for name, *lines in entries}
+
+
+def effect(row: dict[str, str]) -> str:
+    """Return in words what a row of traps.csv says."""
+    if row["verdict"] == "refused":
+        return "no such option"
+    moved = []
+    if row["generator_phase_weights"] == "True":
+        moved.append(f"weights by {float(row['discriminator_in_generator_phase']):.1g}")
+    moved += ["kernel"] if row["generator_phase_constraint"] == "True" else []
+    moved += ["state"] if row["generator_phase_state"] == "True" else []
+    words = "D trains" if row["discriminator_phase_weights"] == "True" else "**D never trains**"
+    words += (
+        f", the generator phase **moves its {' and its '.join(moved)}**" if moved else ", the generator phase holds it"
+    )
+    if (distance := float(row["generator_in_discriminator_phase"])) > 0:
+        words += f"; the discriminator phase **moves G's weights by {distance:.1g}**"
+    return words + ("; **G never trains**" if float(row["generator_in_generator_phase"]) == 0 else "")
+
+
+def test_every_trap_is_on_the_page_in_three_lines():
+    rows = {(row["mechanism"], row["keras"]): row for row in rows_of("traps") if row["mode"] == "graph"}
+    traps = list(dict.fromkeys(name for name, _ in rows))
+    page = PAGES["docs/freezing.md"].partition("## Traps")[2].partition("### Losses")[0]
+    entries = three_lines(page)
+    assert list(entries) == traps
     assert f"lists {len(traps)} traps" in README
+    for name, (_, measured, command) in entries.items():
+        first, second = (effect(rows[name, keras]) for keras in ("keras2", "keras3"))
+        assert measured == (f"Both Keras: {first}." if first == second else f"Keras 2: {first}. Keras 3: {second}.")
+        variable, program, path, function = re.fullmatch(r"(.+ )?python (\S+) model=(\S+):(\w+)", command).groups()
+        assert (variable, program, function) == (
+            "TF_USE_LEGACY_KERAS=1 " if name.startswith("spectral_norm") else None,
+            "src/freeze_matrix.py",
+            name,
+        )
+        assert f"\ndef {name}(keras):" in (ROOT / path).read_text()
+
+
+def test_every_statement_is_on_the_page_in_three_lines():
+    page = PAGES["docs/freezing.md"].partition("### Losses")[2].partition("## Since when?")[0]
+    rows, entries = rows_of("statements"), three_lines(page)
+    assert list(entries) == list(dict.fromkeys(row["statement"] for row in rows))
+    for name, (_, measured, command) in entries.items():
+        assert command == f"python experiments/freezing/statements.py {name}"
+        for row in rows:
+            if row["statement"] == name:
+                first, second = row["keras2"], row["keras3"]
+                assert f"{row['quantity']}: {first if first == second else f'{first} / {second}'}" in measured
+
+
+def test_the_table_of_versions_on_the_page_is_the_one_in_its_file():
+    """Traps with the same six cells share a line."""
+    versions, cells = list(dict.fromkeys(row["version"] for row in rows_of("keras_versions"))), {}
+    for row in rows_of("keras_versions"):
+        moved = {"still": "holds", "-": ""}.get(row["generator phase"], f"moves {row['generator phase']}")
+        trains = "trains" if "weights" in row["discriminator phase"] else "**never trains**"
+        words = {"refused": "no such option", "error": "**error**"}.get(
+            row["verdict"].partition(":")[0], f"{trains}, {moved}"
+        )
+        cells.setdefault(row["trap"], {})[row["version"]] = words
+    lines: dict[tuple[str, ...], list[str]] = {}
+    versions.sort(
+        key=lambda version: (version.startswith("keras"), [int(part) for part in re.findall(r"\d+", version)])
+    )
+    for trap, of_trap in cells.items():
+        lines.setdefault(tuple(of_trap[version] for version in versions), []).append(f"`{trap}`")
+    table = [f"| {', '.join(traps)} | {' | '.join(line)} |" for line, traps in lines.items()]
+    assert [f"| trap | {' | '.join(versions)} |", "|---" * 7 + "|", *table] == [
+        line
+        for line in PAGES["docs/freezing.md"].partition("## Since when?")[2].partition("\n## ")[0].splitlines()
+        if line[:1] == "|"
+    ]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in sorted(FREEZING.glob("freeze_matrix*.csv"))])
+def test_a_matrix_on_the_page_is_the_one_in_its_file(name):
+    page = (FREEZING / "README.md").read_text()
+    assert f"`{name}.csv`" in page
+    cells = [
+        Cell(**{key: {"True": True, "False": False}.get(value, value) for key, value in row.items()})
+        for row in rows_of(name)
+    ]
+    assert set(freeze_matrix.markdown(cells).splitlines()) <= set(page.splitlines())
+
+
+@pytest.mark.parametrize("name", ["without_batch_norm", "with_batch_norm", "same_judge"])
+def test_a_table_of_certificates_on_the_page_is_the_one_in_its_file(name):
+    page = (FREEZING / "README.md").read_text()
+    largest: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows_of(name):
+        of_pair = largest.setdefault((row["a"], row["b"]), {})
+        of_pair[row["precision"]] = max(of_pair.get(row["precision"], 0.0), float(row["relative"]))
+    for (a, b), of_pair in largest.items():
+        shown = " | ".join(f"{value:.1e}" if value else "0" for value in of_pair.values())
+        assert re.search(rf"^\| {a} \| {b} \| \*\*[a-z ]+\*\* \| {re.escape(shown)} \|", page, re.MULTILINE), (a, b)
 
 
 def test_the_tables_of_batch_norm_are_those_of_its_results():

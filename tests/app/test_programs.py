@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -216,3 +219,18 @@ def test_a_run_that_was_interrupted_inside_an_extension_module_is_killed(tmp_pat
         raise SystemError("returned a result with an exception set") from cause
     _, (recorded,) = client_and_runs(tmp_path)
     assert recorded.info.status == status
+
+
+@pytest.mark.parametrize(("program", "sides"), [("train", ()), ("equivalence", ("a=tape", "b=toggle"))])
+def test_networks_that_were_not_seeded_are_refused_before_the_first_step(tmp_path, program, sides):
+    """This is the command of experiments/freezing."""
+    own = ("architecture._target_=unseeded.Unseeded", "steps=20")
+    evaluator = ("evaluator=none",) if program == "train" else ()
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "experiments" / "freezing")}
+    command = [sys.executable, ROOT / "src" / f"{program}.py", *sides, *own, *evaluator]
+    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 1
+    assert "these layers start from other weights each time: the discriminator's extra." in ended.stderr
+    _, (recorded,) = client_and_runs(tmp_path)
+    assert recorded.info.status == "FAILED"
+    assert not any(key.startswith("loss") for key in recorded.data.metrics)

@@ -11,7 +11,7 @@ from ganfreeze.data.dataset.stacked_mnist import StackedMnist
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.evaluator.mixture import Mixture
 from ganfreeze.evaluation.evaluator.stacked import Stacked
-from ganfreeze.evaluation.protocol_card import FIELDS
+from ganfreeze.evaluation.protocol_card import FIELDS, HELD_OUT
 
 
 @pytest.mark.parametrize(("source", "modes", "deviation"), [(Ring(), 8, 0.01), (Grid(), 25, 0.05)])
@@ -49,6 +49,7 @@ def test_samples_of_the_mixture_itself_have_the_metrics_of_the_closed_forms():
     assert metrics["reverse_kl"] == pytest.approx(24 / (2 * 10000), rel=0.7), "n even draws give (modes - 1) / 2n"
     assert set(FIELDS) - {"seeds", "ema"} <= set(evaluation.card)
     assert evaluation.card["quantisation"] == "none"
+    assert evaluation.card[HELD_OUT] == {**metrics, "samples": 10000}, "the floor and the ceiling beside a generator's"
 
 
 def test_the_metrics_of_a_collapsed_generator_and_of_one_without_any_mode():
@@ -110,6 +111,9 @@ def test_the_classifier_of_digits_counts_the_modes_of_stacked_digits(stacked, se
     counts = np.bincount(labels, minlength=1000) / len(labels)
     expected = np.log(1000) + (counts[counts > 0] * np.log(counts[counts > 0])).sum()
     assert metrics["reverse_kl"] == pytest.approx(expected, abs=0.03)
+    assert evaluation.card[HELD_OUT] == {**metrics, "samples": 3000, **evaluation.facts}
+    again = Stacked(cache=str(session_cache), samples=3000).prepare(stacked)
+    assert again.card == evaluation.card, "from the cache"
     copies = images[labels == labels[0]][:1].repeat(100, axis=0)
     assert evaluation.evaluate([copies]) == {"modes": 1, "reverse_kl": pytest.approx(np.log(1000))}
 

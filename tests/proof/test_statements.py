@@ -37,7 +37,7 @@ def quantities(published, name, is_keras_2):
     return {row["quantity"]: float(row[column]) for row in rows if row[column] != "-"}
 
 
-@pytest.mark.parametrize("name", ["shared_counter", "zero_gradients", "accumulation", "reloaded"])
+@pytest.mark.parametrize("name", ["shared_counter", "accumulated_gradients", "saved_and_loaded"])
 def test_the_published_quantities_are_measured(statements, published, name, keras, is_keras_2):
     measured = {key: value for key, value in statements.STATEMENTS[name](keras).items() if value is not None}
     assert measured == pytest.approx(quantities(published, name, is_keras_2), rel=0.05)
@@ -64,24 +64,24 @@ def test_a_shared_optimizer_runs_the_bias_correction_twice_as_fast(statements, k
     So its first move is rate * (1 - b1) / (1 - b1^2) / sqrt((1 - b2) / (1 - b2^2)), not the rate (Kingma, Ba 2015).
     """
     measured = statements.shared_counter(keras)
-    assert measured["steps counted in 10 steps, shared"] == 20
-    assert measured["steps counted in 10 steps, of its own"] == 10
+    assert measured["count after 10 steps, shared"] == 20
+    assert measured["count after 10 steps, of its own"] == 10
     b1, b2 = 0.9, 0.999
     first = (1 - b1) / (1 - b1**2) / ((1 - b2) / (1 - b2**2)) ** 0.5
-    assert measured["G's first move over the learning rate, shared"] == pytest.approx(first, rel=1e-3)
-    assert measured["G's first move over the learning rate, of its own"] == pytest.approx(1, rel=1e-3)
+    assert measured["G's first move / learning rate, shared"] == pytest.approx(first, rel=1e-3)
+    assert measured["G's first move / learning rate, of its own"] == pytest.approx(1, rel=1e-3)
 
 
 def test_one_phase_lowers_the_loss_scale_of_the_other(statements, keras):
     """After ten steps of the discriminator alone, the generator's own scale is still too large for its first step."""
-    shared, own = statements.loss_scale(keras).values()
+    shared, own = statements.shared_loss_scale(keras).values()
     assert shared > 0
     assert own == 0
 
 
 def test_only_inference_mode_ends_the_draws_of_a_frozen_layer(statements, keras):
     for quantity, value in statements.random_layers(keras).items():
-        assert (value == 0) == quantity.endswith("inference"), quantity
+        assert (value == 0) == quantity.endswith("inference mode"), quantity
 
 
 def test_a_statement_is_measured_alone(tmp_path):

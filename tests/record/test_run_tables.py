@@ -22,11 +22,11 @@ def test_a_variant_is_named_by_the_words_that_not_all_runs_share():
     assert "tape steps=9" in run_tables.sweep_table(RUNS[:1])
 
 
-def test_real_images_that_were_held_out_are_the_last_line():
+def test_real_data_that_were_held_out_are_the_last_line():
     held_out = {"held_out": {"fid": 1.75, "samples": 360, "test_accuracy": 0.989}}
     runs = [run._replace(cards={"classifier": held_out}) for run in RUNS]
     lines = run_tables.sweep_table(runs).splitlines()
-    assert lines[3].split() == ["real", "images,", "360", "held", "out", "1.750", "-", "-", "-"]
+    assert lines[3].split() == ["real", "data,", "360", "held", "out", "1.750", "-", "-", "-"]
     assert lines[4] == "The classifier's accuracy on held-out images: 0.989"
 
 

@@ -94,7 +94,8 @@ def _audit(variant: Variant, setup: TrainingSetup) -> Iterator[events.Event]:
     ledger = audit.audit(setup.strategy, setup.game, setup.streams)
     for phase, count in ledger.skipped.items():
         if count:
-            _log.info("audit: the optimizer of the %s phase skipped %d steps until its loss scale fitted", phase, count)
+            text = "audit: steps that the optimizer of the %s phase skipped until its loss scale fitted: %d"
+            _log.info(text, phase, count)
     yield events.Audited(ledger.tags(), ledger.json(), ledger.table())
     if variant.settings.audit == "error":
         failure = setup.strategy.known_failure

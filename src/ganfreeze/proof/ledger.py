@@ -22,9 +22,9 @@ class Entry(NamedTuple):
 
     `kind` says what the variable is: one of the weights, state such as BatchNormalization's moving averages, or a slot
     of the network's optimizer. "constraint" is a kernel that its own layer divides by a number to keep a constraint, as
-    both Keras' SpectralNormalization do; if it moves in another way, it is one of the weights. `role` is "active" if the phase trains the
-    variable's network, else "frozen", and "held" for weights that no phase may move. `elements` is the number of
-    elements that differ in at least one bit, and `moved` is the largest absolute difference.
+    both Keras' SpectralNormalization do; if it moves in another way, it is one of the weights. `role` is "active" if the
+    phase trains the variable's network, else "frozen", and "held" for weights that no phase may move. `elements` is the
+    number of elements that differ in at least one bit, and `moved` is the largest absolute difference.
     """
 
     phase: PhaseName
@@ -187,7 +187,7 @@ class Ledger:
             yield f"advance(1) against the phases run one by one: {distance}"
         for phase, count in self.skipped.items():
             if count:
-                yield f"loss scaling: the optimizer of the {phase} phase skipped {count} steps before it took one"
+                yield f"loss scaling: steps that the optimizer of the {phase} phase skipped before it took one: {count}"
         form = "{:13} {:13} {:7} {:6} {:>17} {:>10}  {}"
         yield ""
         yield form.format("phase", "network", "kind", "role", "elements moved", "by up to", "variable")

@@ -15,7 +15,6 @@ from ganfreeze.gan.optimizer.base import Optimizers
 from ganfreeze.proof.audit import OwnedVariable, differing, owned_by, shared_variables, variable_name
 from ganfreeze.proof.ledger import Entry, Ledger
 from ganfreeze.proof.plain_gan import PlainGan
-from ganfreeze.proof.snapshot import values
 from ganfreeze.types import Model, PhaseName, Variable
 
 _NETWORKS: tuple[PhaseName, PhaseName] = ("generator", "discriminator")
@@ -68,7 +67,7 @@ def _settle(gan: PlainGan) -> Mapping[PhaseName, int]:
 
 def _scales(gan: PlainGan) -> Mapping[PhaseName, float]:
     """Return the present scale of each optimizer that scales its loss."""
-    states = {name: _optimizers(gan).scale_state(name) for name in _NETWORKS}
+    states: dict[PhaseName, Sequence[Variable]] = {name: _optimizers(gan).scale_state(name) for name in _NETWORKS}
     return {name: float(state[0].numpy()) for name, state in states.items() if state}
 
 
@@ -100,8 +99,8 @@ def likely_cause(gan: PlainGan, ledger: Ledger) -> str:
         )
     if ledger.stepped("generator") and not ledger.moved("generator", "generator", "weights"):
         return (
-            "Likely cause: the combined model holds a copy of the generator. Models that were saved in several files share "
-            "no weights after loading: take both networks from the loaded combined model."
+            "Likely cause: the combined model holds a copy of the generator. Models that were saved in several files "
+            "share no weights after loading: take both networks from the loaded combined model."
         )
     return ""
 

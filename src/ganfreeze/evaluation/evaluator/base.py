@@ -10,6 +10,8 @@ from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.protocol_card import Card
 from ganfreeze.types import Metrics
 
+_BATCH = 500
+
 
 class PreparedEvaluator(NamedTuple):
     """An evaluator that is ready for one data set.
@@ -38,6 +40,13 @@ class Evaluator(ABC):
     @abstractmethod
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         """Make the extractor and the reference statistics, or read them from the cache."""
+
+
+def of_held_out(dataset: Dataset, samples: int, evaluate: Callable[[Iterable[Examples]], Metrics]) -> Metrics:
+    """Return the metrics of real examples of the test split, at most `samples`, and `samples`, their number."""
+    examples = dataset.test.examples[:samples]
+    batches = (examples[start : start + _BATCH] for start in range(0, len(examples), _BATCH))
+    return {**evaluate(batches), "samples": len(examples)}
 
 
 def protocol(dataset: Dataset, **fields: Any) -> Card:

@@ -7,8 +7,9 @@ import numpy as np
 
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
+from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, of_held_out, protocol
 from ganfreeze.evaluation.metrics import modes
+from ganfreeze.evaluation.protocol_card import HELD_OUT
 from ganfreeze.types import Count, Index, Metrics
 
 
@@ -49,5 +50,6 @@ class Mixture(Evaluator):
             }
 
         identity = {"extractor": "distance to the centres", "weights": "none", "resize": "none"}
-        card = protocol(dataset, split="none", samples=self.samples, **identity)
+        real = {HELD_OUT: of_held_out(dataset, self.samples, evaluate)}
+        card = protocol(dataset, split="none", samples=self.samples, **identity, **real)
         return PreparedEvaluator("mixture", self.samples, self.seed, card, {}, evaluate)

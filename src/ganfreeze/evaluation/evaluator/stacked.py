@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ganfreeze.data.dataset.base import Dataset, Images
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
+from ganfreeze.evaluation import cache
+from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, of_held_out, protocol
 from ganfreeze.evaluation.extractor import classifier
 from ganfreeze.evaluation.metrics import modes
+from ganfreeze.evaluation.protocol_card import HELD_OUT
 from ganfreeze.types import Count, Index, Metrics
 
 
@@ -53,5 +56,11 @@ class Stacked(Evaluator):
                 counts += np.bincount(modes_of_images, minlength=len(counts))
             return {"modes": modes.recovered(counts), "reverse_kl": modes.divergence(counts)}
 
-        card = protocol(dataset, split="none", samples=self.samples, **extractor.identity)
+        def compute() -> cache.Arrays:
+            return {key: np.array(value) for key, value in of_held_out(dataset, self.samples, evaluate).items()}
+
+        key = {"part": "modes of held-out images", "samples": self.samples, "data": dataset.digest}
+        real = cache.arrays(Path(self.cache), {**key, **extractor.identity}, compute)
+        held_out = {HELD_OUT: {**{name: float(value) for name, value in real.items()}, **extractor.facts}}
+        card = protocol(dataset, split="none", samples=self.samples, **extractor.identity, **held_out)
         return PreparedEvaluator("stacked", self.samples, self.seed, card, extractor.facts, evaluate)

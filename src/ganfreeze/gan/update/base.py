@@ -10,7 +10,6 @@ from ganfreeze.types import Count, PhaseName
 Order = Literal["discriminator_first", "generator_first", "simultaneous"]
 Batches = Literal["joint", "split"]
 Fakes = Literal["training", "inference"]
-Judge = Literal["training", "inference", "auto"]
 
 
 class Call(NamedTuple):
@@ -52,7 +51,7 @@ class Update:
     batches: Batches = "joint"
     noise: Literal["fresh", "reused"] = "fresh"
     fakes: Fakes = "training"
-    judge: Judge = "auto"
+    judge: Literal["training", "inference", "auto"] = "auto"
     optimizers: Literal["separate", "shared"] = "separate"
 
     def __post_init__(self) -> None:

@@ -42,7 +42,7 @@ def sweep_table(runs: Sequence[Run], *, width: int = 140) -> str:
     if any(value is not None for value in held_out.values()):
         values = [held_out.get(key) for key in shown]
         table.add_row(
-            f"real images, {_held_out_count(runs)} held out",
+            f"real data, {_held_out_count(runs)} held out",
             *("-" if value is None else _number(value) for value in values),
             "-",
             "-",
