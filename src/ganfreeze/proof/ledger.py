@@ -22,9 +22,9 @@ class Entry(NamedTuple):
 
     `kind` says what the variable is: one of the weights, state such as BatchNormalization's moving averages, or a slot
     of the network's optimizer. "constraint" is a kernel that its own layer divides by a number to keep a constraint, as
-    both Keras' SpectralNormalization do; if it moves in another way, it is one of the weights. `role` is "active" if the
-    phase trains the variable's network, else "frozen", and "held" for weights that no phase may move. `elements` is the
-    number of elements that differ in at least one bit, and `moved` is the largest absolute difference.
+    both Keras' SpectralNormalization do; if it moves in another way, it is one of the weights. `role` is "active" if
+    the phase trains the variable's network, else "frozen", and "held" for weights that no phase may move. `elements` is
+    the number of elements that differ in at least one bit, and `moved` is the largest absolute difference.
     """
 
     phase: PhaseName
