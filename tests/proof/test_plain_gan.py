@@ -347,7 +347,8 @@ def test_the_program_audits_a_file_and_writes_its_ledgers(tmp_path):
     assert (tmp_path / "out" / "build_keras2_graph.txt").read_text().startswith("verdict: clean")
     for arguments, message in [
         (["model=[my_gan.py,my_gan.py:other]"], "has no function other; it has build"),
-        (["model=[]"], "must name one function or more"),
+        (["model=[]"], "model=[]: must name one function or more"),
+        (["model=3"], "model=3: must name one function or more"),
         (["model=my_gan.py", "strategies=[tape]"], "cannot be chosen beside model=my_gan.py"),
     ]:
         process = programs.run(tmp_path, "freeze_matrix", *arguments, "output=out")

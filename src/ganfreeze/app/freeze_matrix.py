@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig
 
 from ganfreeze.app import plain_models
 from ganfreeze.app.exits import friendly_errors
@@ -84,23 +84,23 @@ def _cells_of_models(cfg: DictConfig, folder: Path) -> Iterator[Cell]:
         raise BadInput(f"strategies={cfg.strategies}: cannot be chosen beside model={cfg.model}; run both one by one")
     versions = listed_words(cfg, "keras_versions", list(LOADS))
     modes = listed_words(cfg, "modes", list(MODES))
-    functions = _functions([cfg.model] if isinstance(cfg.model, str) else list(cfg.model))
+    functions = _functions([cfg.model] if isinstance(cfg.model, str) else cfg.model)
     for name, function in functions.items():
         for version in versions if plain_models.takes_keras(function) else ["its own"]:
             for mode in modes:
                 yield _cell_of_model(name, function, version, mode, folder)
 
 
-def _functions(words: Sequence[str]) -> Mapping[str, Callable[..., Any]]:
+def _functions(words: Any) -> Mapping[str, Callable[..., Any]]:
     """Return the functions that the words name, by the names of their rows."""
+    if not isinstance(words, list | ListConfig) or not words or not all(isinstance(word, str) for word in words):
+        raise BadInput(f"model={words}: must name one function or more, such as my_gan.py:build or [a.py:f,b.py:g]")
     functions: dict[str, Callable[..., Any]] = {}
     for word in words:
         for name, function in plain_models.load_functions(word).items():
             if name in functions and functions[name] is not function:
                 raise BadInput(f"model={word}: two functions are called {name}; audit them one after the other")
             functions[name] = function
-    if not functions:
-        raise BadInput("model=[]: must name one function or more")
     return functions
 
 
