@@ -8,6 +8,7 @@ import shutil
 import struct
 import tarfile
 import threading
+import tracemalloc
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +29,10 @@ from ganfreeze.data.dataset.npz import Npz
 from ganfreeze.errors import BadInput
 
 NOWHERE = "http://127.0.0.1:9"
+
+
+def idx_header(*shape):
+    return bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes()
 
 
 def idx_bytes(array):
@@ -156,6 +161,12 @@ BROKEN = [
     (lambda content: gzip.compress(b""), "is not an IDX file of unsigned bytes: it begins with nothing"),
     (lambda content: gzip.compress(b"\0\0\x08\x03\0\0"), "is not an IDX file"),
     (lambda content: gzip.compress(b"\0\0\x0d\x01\0\0\0\x01abcd"), "is not an IDX file of unsigned bytes"),
+    (lambda content: gzip.compress(b"\0\0\x08\xff" + 1020 * b"\0"), "has 255 dimensions; at most 8 are read"),
+    (
+        lambda content: gzip.compress(idx_header(2**31, 2**31, 4)),
+        "holds 0 bytes .* is 18,446,744,073,709,551,616",
+    ),
+    (lambda content: gzip.compress(idx_header(*3 * [2**32 - 1])), "79,228,162,458,924,105,385,300,197,375"),
 ]
 
 
@@ -435,6 +446,19 @@ def test_pictures_are_rotated_by_their_exif_data_and_must_have_8_bits(tmp_path):
         folder(tmp_path, tmp_path / "cache", held_out=0.5)
 
 
+@pytest.mark.parametrize("mutation", [("0131", "013f"), ("0131", "0129")])
+def test_corrupt_exif_data_are_named(tmp_path, mutation):
+    """Pillow raises a TypeError for the first, and a struct.error for the second."""
+    (tmp_path / "a").mkdir()
+    exif = Image.Exif()
+    exif[0x010E], exif[0x0112], exif[0x0131] = "text", 3, "soft"  # a description, the orientation, a program
+    corrupt = bytes.fromhex(exif.tobytes().hex().replace(*mutation))
+    for number in range(2):
+        Image.fromarray(np.zeros((16, 16), np.uint8)).save(tmp_path / "a" / f"{number}.jpg", exif=corrupt)
+    with pytest.raises(BadInput, match=r"\d\.jpg cannot be read as an image .* Repair it or remove it"):
+        folder(tmp_path, tmp_path / "cache", held_out=0.5)
+
+
 def test_a_disk_that_is_too_small_is_refused_before_images_are_prepared(tmp_path, pictures, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     with pytest.raises(BadInput, match=r"has 0.0 GB free; these images need .* Set paths.cache=FOLDER"):
@@ -452,3 +476,16 @@ def test_the_header_of_an_idx_file_may_have_any_rank(tmp_path):
     array = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
     (tmp_path / "x").write_bytes(idx_bytes(array))
     np.testing.assert_array_equal(idx.read(tmp_path / "x"), array)
+    (tmp_path / "empty").write_bytes(idx_header(0, 28, 28))
+    assert idx.read(tmp_path / "empty").shape == (0, 28, 28)
+
+
+def test_no_more_is_decompressed_than_the_header_announces(tmp_path):
+    """300 kB that would become 300 MB."""
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(idx_header(5) + bytes(300 * 2**20)))
+    tracemalloc.start()
+    with pytest.raises(BadInput, match=r"holds more bytes of data; its header says \(5,\), which is 5"):
+        idx.read(tmp_path / "bomb.gz")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2**20

@@ -4,7 +4,7 @@ Its rows are strategies, or GANs that somebody wrote with plain Keras.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 

@@ -1,10 +1,12 @@
 """The IDX format of MNIST and similar data sets: a header of big-endian integers, then the data as bytes."""
 
 import gzip
+import math
 import struct
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,32 +16,51 @@ from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.errors import BadInput
 
 _UNSIGNED_BYTE = 0x08
+_MOST_DIMENSIONS = 8
+_PART = 2**20
 
 
 def read(path: Path) -> NDArray[np.uint8]:
     """Read an array of unsigned bytes, gzipped or not.
 
-    The header is two zero bytes, the type, the number of dimensions, and each dimension as a 32-bit integer.
+    The header is two zero bytes, the type, the number of dimensions, and each dimension as a 32-bit integer. No more is
+    read, or decompressed, than the header announces.
 
     Raises:
-        BadInput: the file is not such an array, or is shorter or longer than its header says.
+        BadInput: the file is not such an array, has more than 8 dimensions, or its length is not that of its header.
     """
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            return _read(stream, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{path} is not a complete gzip file ({error}). Replace it with a fresh copy.") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
-    rank = content[3] if content[:3] == bytes([0, 0, _UNSIGNED_BYTE]) else 0
-    start = 4 + 4 * rank
-    if not rank or len(content) < start:
-        first_bytes = content[:4].hex(" ") or "nothing"
-        raise BadInput(f"{path} is not an IDX file of unsigned bytes: it begins with {first_bytes}.")
-    shape = struct.unpack(f">{rank}I", content[4:start])
-    expected, size = int(np.prod(shape, dtype=np.int64)), len(content) - start
-    if size != expected:
-        raise BadInput(f"{path} holds {size:,} bytes of data; its header says {shape}, which is {expected:,}.")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _read(stream: IO[bytes], path: Path) -> NDArray[np.uint8]:
+    magic = stream.read(4)
+    rank = magic[3] if magic[:3] == bytes([0, 0, _UNSIGNED_BYTE]) and len(magic) == 4 else 0
+    sizes = stream.read(4 * rank)
+    if not rank or len(sizes) < 4 * rank:
+        raise BadInput(f"{path} is not an IDX file of unsigned bytes: it begins with {magic.hex(' ') or 'nothing'}.")
+    if rank > _MOST_DIMENSIONS:
+        raise BadInput(f"{path} has {rank} dimensions; at most {_MOST_DIMENSIONS} are read.")
+    shape = struct.unpack(f">{rank}I", sizes)
+    expected = math.prod(shape)  # of Python's integers, which do not overflow
+    content = _at_most(stream, expected + 1)
+    if len(content) != expected:
+        size = f"{len(content):,}" if len(content) < expected else "more"
+        raise BadInput(f"{path} holds {size} bytes of data; its header says {shape}, which is {expected:,}.")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _at_most(stream: IO[bytes], count: int) -> bytearray:
+    """Read at most `count` bytes, in small parts: a header may announce more than there is memory."""
+    content = bytearray()
+    while part := stream.read(min(count - len(content), _PART)):
+        content += part
+    return content
 
 
 def load(name: str, *, data: str, cache: str, mirror: str, checksums: Mapping[str, str]) -> Dataset:

@@ -130,9 +130,9 @@ class ImageFolder(Source):
                         f"{file} has more than 8 bits a channel (mode {original.mode}): convert it to 8 bits."
                     )
                 image = ImageOps.exif_transpose(original).convert("L" if self.grayscale else "RGB")
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            if isinstance(error, BadInput):
-                raise
+        except BadInput:
+            raise
+        except Exception as error:  # Pillow raises many kinds, for example a struct.error or a TypeError for EXIF data
             raise BadInput(f"{file} cannot be read as an image ({error}). Repair it or remove it.") from error
         side = min(image.size)
         left, top = (image.width - side) // 2, (image.height - side) // 2
