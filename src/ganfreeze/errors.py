@@ -13,11 +13,11 @@ class Refused(BadInput):
     """Two choices that do not go together. The message lists what the refusing part goes with."""
 
 
-def is_interruption(error: BaseException | None) -> bool:
-    """Return whether Ctrl-C or SIGTERM raised this error, directly or as the cause of the error.
+def interruption(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Return what Ctrl-C or SIGTERM raised: this error or the cause of it; None if there was no interruption.
 
     An extension module that is interrupted may raise a SystemError whose cause is the KeyboardInterrupt.
     """
     while isinstance(error, Exception):
         error = error.__cause__
-    return error is not None
+    return error if isinstance(error, KeyboardInterrupt) else None

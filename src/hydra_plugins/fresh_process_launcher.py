@@ -36,6 +36,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from ganfreeze.app import exits
 from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.validation import parse_options
 from ganfreeze.backend import job_shares
@@ -73,8 +74,7 @@ class FreshProcessLauncher(Launcher):
         setup_globals()
         jobs = [self._job(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         tracker = _parse(jobs)[0].tracker
-        for number in (signal.SIGINT, signal.SIGTERM):  # a shell lets what a script starts with & ignore SIGINT
-            signal.signal(number, signal.default_int_handler)
+        exits.catch_signals()  # also because a shell lets what a script starts with & ignore SIGINT
         os.environ |= job_shares.core_shares(self._n_jobs)
         if self._shares.empty():  # Hydra may launch a sweep in several batches, and each batch returns its shares
             for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
@@ -82,11 +82,11 @@ class FreshProcessLauncher(Launcher):
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
             returns = list(pool.map(self._run, jobs))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             self._stop()
             pool.shutdown(cancel_futures=True)
             print(f"\n{tracker.close_sweep(self._sweep)}", flush=True)
-            raise SystemExit("ganfreeze: sweep interrupted") from None
+            raise exits.interrupted(error, "ganfreeze: sweep interrupted") from None
         print(f"\n{tracker.close_sweep(self._sweep)}", flush=True)
         if failed := sum(returned.status == JobStatus.FAILED for returned in returns):
             raise SystemExit(f"ganfreeze: {failed} of {len(returns)} runs failed")
@@ -111,7 +111,8 @@ class FreshProcessLauncher(Launcher):
         except OSError as error:
             print(f"{name}: {error}", file=sys.stderr, flush=True)
             return JobReturn(status=JobStatus.FAILED)
-        ending = f"was ended by {signal.Signals(-code).name}" if code < 0 else "failed"
+        number = -code if code < 0 else code - 128  # of the signal that ended it, or that it ended itself after
+        ending = f"was ended by {signal.Signals(number).name}" if number > 0 else "failed"
         log = "" if self._n_jobs == 1 else f", see {folder / 'output.log'}"
         print(f"{name} {ending}{log}", file=sys.stderr, flush=True)
         return JobReturn(status=JobStatus.FAILED)
@@ -139,8 +140,7 @@ class FreshProcessLauncher(Launcher):
             self._shares.put(share)
 
     def _stop(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):  # one is enough: the jobs end in order now
-            signal.signal(number, signal.SIG_IGN)
+        exits.ignore_signals()  # one is enough: the jobs end in order now
         with self._lock:
             self._stopping = True
             for process in self._processes:

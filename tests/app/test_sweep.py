@@ -446,7 +446,7 @@ def test_an_interrupted_run_is_recorded_as_killed(tmp_path, signal_number):
     wait_for(lambda: is_training(tmp_path), program.is_over)
     program.send(signal_number)
     code, _, errors = program.end()
-    assert code != 0
+    assert code == 128 + signal_number
     assert "interrupted" in errors
     assert "Traceback" not in errors
     (run,) = runs_of(tmp_path)
@@ -460,8 +460,10 @@ def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, signal_
     wait_for(lambda: is_training(tmp_path), process.poll)
     process.send_signal(signal_number)
     code, output, errors = finish(process)
-    assert code != 0
+    assert code == 128 + signal_number
     assert "sweep interrupted" in errors
+    assert "seed=0" in errors
+    assert "was ended by SIGTERM" in errors
     assert "Traceback" not in errors
     (run,) = runs_of(tmp_path)
     assert run.info.status == "KILLED"

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.errors import BadInput, Refused
+from ganfreeze.errors import BadInput, Refused, interruption
 
 
 def load_functions(word: str) -> Mapping[str, Callable[..., Any]]:
@@ -27,6 +27,8 @@ def load_functions(word: str) -> Mapping[str, Callable[..., Any]]:
     try:
         module = _module(module_name)
     except Exception as error:  # whatever the user's code raises
+        if interruption(error):
+            raise
         raise BadInput(f"model={word}: {module_name} cannot be imported. {_reason(error)}") from error
     functions = {
         key: value
@@ -59,9 +61,9 @@ def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         return function(*arguments, **options)
     except NotImplementedError as error:
         raise Refused(str(error)) from error
-    except BadInput:
-        raise
     except Exception as error:
+        if isinstance(error, BadInput) or interruption(error):
+            raise
         raise BadInput(f"its own code raised an error. {_reason(error)}") from error
 
 

@@ -5,8 +5,8 @@ import math
 import struct
 import zlib
 from collections.abc import Mapping
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,15 +30,15 @@ def read(path: Path) -> NDArray[np.uint8]:
         BadInput: the file is not such an array, has more than 8 dimensions, or its length is not that of its header.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            return _read(stream, path)
+        with path.open("rb") as file:
+            return _read(gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file, path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadInput(f"{path} is not a complete gzip file ({error}). Replace it with a fresh copy.") from error
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def _read(stream: IO[bytes], path: Path) -> NDArray[np.uint8]:
+def _read(stream: BufferedIOBase, path: Path) -> NDArray[np.uint8]:
     magic = stream.read(4)
     rank = magic[3] if magic[:3] == bytes([0, 0, _UNSIGNED_BYTE]) and len(magic) == 4 else 0
     sizes = stream.read(4 * rank)
@@ -55,7 +55,7 @@ def _read(stream: IO[bytes], path: Path) -> NDArray[np.uint8]:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _at_most(stream: IO[bytes], count: int) -> bytearray:
+def _at_most(stream: BufferedIOBase, count: int) -> bytearray:
     """Read at most `count` bytes, in small parts: a header may announce more than there is memory."""
     content = bytearray()
     while part := stream.read(min(count - len(content), _PART)):

@@ -13,7 +13,7 @@ import psutil
 from filelock import FileLock
 
 from ganfreeze import events
-from ganfreeze.errors import BadInput, is_interruption
+from ganfreeze.errors import BadInput, interruption
 from ganfreeze.record import mlflow_client, pictures
 from ganfreeze.record.report import run_tables
 from ganfreeze.record.tracker.base import Tracker
@@ -217,7 +217,7 @@ class Mlflow(Tracker):
 
 def _status(error: BaseException | None) -> str:
     """Return the status of a run that ended with this exception, or with none."""
-    return "FINISHED" if error is None else "KILLED" if is_interruption(error) else "FAILED"
+    return "FINISHED" if error is None else "KILLED" if interruption(error) else "FAILED"
 
 
 def _is_dead(host: str, pid: int, created: float) -> bool:
