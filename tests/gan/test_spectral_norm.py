@@ -84,23 +84,25 @@ def test_every_kernel_of_the_discriminator_is_normalized(keras, architecture):
 CHOICE = (
     "architecture=dcgan",
     "architecture.filters=4",
-    "architecture.batch_norm=false",
     "architecture.spectral_norm=true",
     "update.fakes=inference",
     "batch_size=8",
 )
 
 
-@pytest.mark.parametrize("judge", ["training", "inference"])
-def test_every_mechanism_holds_it_and_all_are_one_algorithm(build, keras, judge):
+@pytest.mark.parametrize(("judge", "batch_norm"), [("training", False), ("inference", False), ("inference", True)])
+def test_every_mechanism_holds_it_and_all_are_one_algorithm(build, keras, judge, batch_norm):
+    """A flag alone would leave it in training mode, beside a BatchNormalization in inference mode."""
     word = {"tf_keras": "keras2", "keras": "keras3"}[keras.__name__]
     ends = {}
     for strategy in ("tape", "toggle", "tfgan") if judge == "training" else ("tape", "toggle"):
-        overrides = (f"keras={word}", f"strategy={strategy}", f"update.judge={judge}", "precision=float64")
+        modes = (f"update.judge={judge}", f"architecture.batch_norm={str(batch_norm).lower()}")
+        overrides = (f"keras={word}", f"strategy={strategy}", *modes, "precision=float64")
         game, mechanism, streams = build(*CHOICE, *overrides)
         ledger = audit.audit(mechanism, game, streams)
         assert not ledger.violations
         assert not ledger.constraints
+        assert mechanism.judge == judge
         frozen = {entry.variable.rpartition("/")[2] for entry in ledger.leaks}
         assert frozen == ({"u"} if judge == "training" else set())
         mechanism.advance(streams, 0, 4)

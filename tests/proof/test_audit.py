@@ -7,6 +7,7 @@ import pytest
 from conftest import bits, words
 
 from ganfreeze.app.training_setup import build, build_networks, join
+from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import Refused
 from ganfreeze.gan.architecture.mlp import Mlp
 from ganfreeze.gan.initializers import normal
@@ -363,10 +364,10 @@ def test_keras_own_spectral_normalization_gets_a_verdict_of_its_own(parse, digit
     WatchedStrategy(mechanism, game, every=1, tolerated=False).advance(streams, 0, 2)
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, tf.bfloat16.as_numpy_dtype])
 def test_a_kernel_that_an_optimizer_moved_too_is_one_of_the_weights(dtype):
     """Its own layer only divides it. Under mixed precision the quotient has half precision."""
-    kernel = np.random.default_rng(0).normal(0, 0.1, (8, 16)).astype(np.float32)
+    kernel = np.random.default_rng(0).normal(0, 0.1, (200, 200)).astype(np.float32)
     divided = (kernel.astype(dtype) / dtype(1.3)).astype(kernel.dtype)
     owned = [audit.OwnedVariable("discriminator", "constraint", "kernel", kernel)]
     for moved, kind in [(divided, "constraint"), (kernel, "constraint"), (divided + np.float32(0.01), "weights")]:

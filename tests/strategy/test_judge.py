@@ -93,6 +93,17 @@ def test_an_own_architecture_with_batch_norm_is_refused_when_it_is_built(parse, 
         build(variant, variant.source.load())
 
 
+def test_the_habit_of_a_flag_is_mixed_if_another_layer_has_modes(build, keras):
+    word = {"tf_keras": "keras2", "keras": "keras3"}[keras.__name__]
+    for option, mode in (
+        ("spectral_norm=false", "inference"),
+        ("spectral_norm=true", "mixed"),
+        ("dropout=0.3", "mixed"),
+    ):
+        _, strategy, _ = build("strategy=toggle", f"keras={word}", *DCGAN, f"architecture.{option}")
+        assert strategy.judge == mode
+
+
 def test_a_flag_leaves_dropout_in_training_mode(parse, keras):
     """With BatchNormalization as well, the habit of a flag is neither of both modes."""
     from ganfreeze.app.training_setup import build

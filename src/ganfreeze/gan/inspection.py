@@ -32,8 +32,7 @@ def overwritten(model: Model) -> Iterator[Variable]:
     singular value.
     """
     for layer in layers(model):
-        of_keras = any(base.__name__ == "SpectralNormalization" for base in type(layer).__mro__)
-        if of_keras and hasattr(layer, "kernel") and hasattr(layer, "vector_u"):
+        if "SpectralNormalization" in _classes(layer) and hasattr(layer, "kernel") and hasattr(layer, "vector_u"):
             yield layer.kernel
 
 
@@ -42,6 +41,19 @@ def has_batch_norm(keras: Any, model: Model) -> bool:
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers(model))
 
 
+def has_other_modes(model: Model) -> bool:
+    """Return whether another layer than BatchNormalization differs in training mode.
+
+    Those are random layers, and spectral normalization: both Keras' own, and that of `gan/layers`.
+    """
+    names = {"SpectralNormalization", "SpectralNorm"}
+    return has_random_layers(model) or any(names & _classes(layer) for layer in layers(model))
+
+
 def has_random_layers(model: Model) -> bool:
     """Return whether a layer of the model draws random numbers in training mode."""
     return any(is_random(layer) for layer in layers(model))
+
+
+def _classes(layer: Any) -> set[str]:
+    return {base.__name__ for base in type(layer).__mro__}

@@ -161,12 +161,18 @@ def _is_multiple(new: NDArray[Any], old: NDArray[Any]) -> bool:
     """Return whether a kernel is a multiple of another, but for rounding.
 
     Under mixed precision the multiple is computed in half precision, and its values have not more digits than that.
+    (An optimizer that does nothing but decay weights would make a multiple too.)
     """
     first, second = new.astype(np.float64).ravel(), old.astype(np.float64).ravel()
     distance = np.linalg.norm(first - second * (first @ second) / (second @ second or 1.0))
     with np.errstate(over="ignore"):
-        is_half = np.array_equal(new, new.astype(np.float16))
+        is_half = np.array_equal(new, new.astype(np.float16)) or _is_bfloat16(new)
     return bool(distance <= (5e-3 if is_half else 1e-5) * np.linalg.norm(first))
+
+
+def _is_bfloat16(value: NDArray[Any]) -> bool:
+    """Return whether single-precision values have no more digits than a bfloat16, which is their upper half."""
+    return value.dtype == np.float32 and not (value.view(np.uint32) & 0xFFFF).any()
 
 
 def _bits(value: NDArray[Any]) -> NDArray[np.uint8]:

@@ -23,8 +23,12 @@ _BITS = 23  # of a random number in [0, 1)
 
 
 def is_random(layer: Any) -> bool:
-    """Return whether a layer of either Keras draws random numbers in training mode."""
-    return hasattr(layer, "seed_generator") or hasattr(layer, "_random_generator")  # Keras 3, Keras 2
+    """Return whether a layer of either Keras draws random numbers in training mode.
+
+    Recurrent layers have a generator too, but draw only if they drop.
+    """
+    has_generator = hasattr(layer, "seed_generator") or hasattr(layer, "_random_generator")  # Keras 3, Keras 2
+    return has_generator and not (hasattr(layer, "recurrent_dropout") and not layer.dropout + layer.recurrent_dropout)
 
 
 def drive(keras: Any, layers: Iterable[Any]) -> Variable | None:

@@ -54,7 +54,7 @@ class Optimizers:
         optimizer = getattr(self, phase)
         if hasattr(optimizer, "dynamic_scale"):  # Keras 3
             return [optimizer.dynamic_scale, optimizer.step_counter]
-        if hasattr(optimizer, "get_scaled_loss"):  # Keras 2 does not list them among the optimizer's variables
+        if getattr(optimizer, "dynamic", False):  # Keras 2 does not list them among the optimizer's variables
             return [optimizer._loss_scale.current_loss_scale, optimizer._loss_scale.counter]
         return []
 

@@ -7,7 +7,7 @@ from typing import Any
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Streams
 from ganfreeze.errors import Refused
-from ganfreeze.gan.inspection import has_batch_norm, has_random_layers
+from ganfreeze.gan.inspection import has_batch_norm, has_other_modes
 from ganfreeze.gan.layers.random import set_seed
 from ganfreeze.gan.loss.base import Loss
 from ganfreeze.gan.update.base import Update
@@ -52,11 +52,14 @@ def judge(game: Game, *, flag: bool) -> Judge:
 
 
 def habit(game: Game, *, flag: bool) -> Judge:
-    """Return the mode in which the frozen discriminator judges if nobody asks for another."""
+    """Return the mode in which the frozen discriminator judges if nobody asks for another.
+
+    A flag puts BatchNormalization into inference mode, and leaves all other layers in training mode.
+    """
     discriminator = game.networks.discriminator
     if not (flag and has_batch_norm(game.keras, discriminator)):
         return "training"
-    return "mixed" if has_random_layers(discriminator) else "inference"
+    return "mixed" if has_other_modes(discriminator) else "inference"
 
 
 def make_phases(game: Game, *, discriminator: PhaseFunction, generator: PhaseFunction) -> Mapping[PhaseName, Phase]:
