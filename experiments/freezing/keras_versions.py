@@ -3,7 +3,7 @@
     python experiments/freezing/keras_versions.py
 
 makes the environments in outputs/keras_versions, runs each audit there, and writes keras_versions.csv beside this file.
-It needs Python 3.11 or 3.12, because TensorFlow 2.16 has no later one. It downloads about 1 GB of packages.
+It needs Python 3.11 or 3.12, because TensorFlow 2.16 has no later one. It downloads several GB of packages.
 """
 
 import csv
@@ -16,14 +16,16 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 FOLDER = ROOT / "outputs" / "keras_versions"
-TRAPS = [HERE / "traps" / f"{name}.py" for name in ("flags", "optimizers", "layers")]
+TRAPS = [HERE / "traps" / f"{name}.py" for name in ("classes", "flags", "optimizers", "layers")]
 TENSORFLOW = {"2.16": ["tensorflow==2.16.2", "tf-keras==2.16.0"], "2.21": ["tensorflow==2.21.0", "tf-keras==2.21.0"]}
-# An environment for each line: its name, its packages, and the versions that are measured there.
-ENVIRONMENTS = {
-    "keras-3.0": (["keras==3.0.5", *TENSORFLOW["2.16"]], {"keras3": "keras 3.0.5", "keras2": "tf-keras 2.16.0"}),
-    "keras-3.3": (["keras==3.3.3", *TENSORFLOW["2.16"]], {"keras3": "keras 3.3.3"}),
-    "keras-3.6": (["keras==3.6.0", *TENSORFLOW["2.16"]], {"keras3": "keras 3.6.0"}),
-    "today": (["keras==3.15.1", *TENSORFLOW["2.21"]], {"keras3": "keras 3.15.1", "keras2": "tf-keras 2.21.0"}),
+# Each version: the word of its Keras, and the packages of its environment.
+VERSIONS = {
+    "keras 3.0.5": ("keras3", ["keras==3.0.5", *TENSORFLOW["2.16"]]),
+    "keras 3.3.3": ("keras3", ["keras==3.3.3", *TENSORFLOW["2.16"]]),
+    "keras 3.6.0": ("keras3", ["keras==3.6.0", *TENSORFLOW["2.16"]]),
+    "keras 3.15.1": ("keras3", ["keras==3.15.1", *TENSORFLOW["2.21"]]),
+    "tf-keras 2.16.0": ("keras2", ["keras==3.0.5", *TENSORFLOW["2.16"]]),
+    "tf-keras 2.21.0": ("keras2", ["keras==3.15.1", *TENSORFLOW["2.21"]]),
 }
 NEEDED_BY_GANFREEZE = ["pydantic==2.14.3"]
 FIELDS = ("trap", "version", "discriminator phase", "generator phase", "verdict")
@@ -32,11 +34,10 @@ FIELDS = ("trap", "version", "discriminator phase", "generator phase", "verdict"
 def main() -> None:
     """Make the environments that are missing, audit all traps in each, and write the table."""
     rows = []
-    for name, (packages, versions) in ENVIRONMENTS.items():
-        python = environment(FOLDER / name, packages)
-        for word, version in versions.items():
-            print(f"{version} in {python.parent.parent}", flush=True)
-            rows += [{**row, "version": version} for row in measured(python, word)]
+    for version, (word, packages) in VERSIONS.items():
+        python = environment(FOLDER / version.replace(" ", "-"), packages)
+        print(f"{version} in {python.parent.parent}", flush=True)
+        rows += [{**row, "version": version} for row in measured(python, word)]
     with (HERE / "keras_versions.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, FIELDS, lineterminator="\n")
         writer.writeheader()

@@ -94,13 +94,13 @@ def shared_loss_scale(keras: Any) -> Quantities:
 def random_layers(keras: Any) -> Quantities:
     """A flag leaves Dropout and GaussianNoise stochastic; inference mode ends that."""
     quantities: dict[str, float | None] = {}
-    for layer in (keras.layers.Dropout(0.3), keras.layers.GaussianNoise(0.3)):
+    for kind in (keras.layers.Dropout, keras.layers.GaussianNoise):
         small.generator(keras)
-        discriminator = small.discriminator(keras, layer)
+        discriminator = small.discriminator(keras, kind(0.3))
         discriminator.trainable = False
         for mode, training in (("training", True), ("inference", False)):
             logits = [[np.array(discriminator(batches()[0], training=training))] for _ in range(2)]
-            quantities[f"difference between two calls, {type(layer).__name__}, {mode} mode"] = largest(*logits)
+            quantities[f"difference between two calls, {kind.__name__}, {mode} mode"] = largest(*logits)
     return quantities
 
 

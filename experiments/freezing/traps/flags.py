@@ -80,6 +80,14 @@ def reloaded(keras):
     return generator, discriminator, loaded, *small.train_calls(generator, discriminator, loaded)
 
 
+def reloaded_and_toggled(keras):
+    """The cure: the discriminator of the loaded model is compiled with its flag True, and toggled before each batch."""
+    combined = _reload(keras, idiom(keras)[2])
+    generator, discriminator = combined.get_layer("generator"), combined.get_layer("discriminator")
+    small.compiled(keras, small.thawed(discriminator))
+    return small.with_toggled_flag(generator, discriminator, combined)
+
+
 def discriminator_reloaded(keras):
     """The idiom's discriminator is saved and loaded. It was compiled before the flag, and is loaded with the flag."""
     generator, discriminator, *_ = idiom(keras)

@@ -13,12 +13,12 @@ def batch_norm_flag(keras):
 
 def batch_norm_tape(keras):
     """Under a tape in training mode, BatchNormalization normalizes by the batch and moves its averages."""
-    return _taped(keras, keras.layers.BatchNormalization(), judge=True)
+    return _taped(keras, keras.layers.BatchNormalization, judge=True)
 
 
 def batch_norm_tape_inference(keras):
     """The same tape with discriminator(fakes, training=False): this is what the flag does."""
-    return _taped(keras, keras.layers.BatchNormalization(), judge=False)
+    return _taped(keras, keras.layers.BatchNormalization, judge=False)
 
 
 def fixed_inference(keras):
@@ -36,12 +36,12 @@ def spectral_norm_flag(keras):
 
 def spectral_norm_tape(keras):
     """The same under a tape in training mode."""
-    return _taped(keras, _spectral(keras), judge=True)
+    return _taped(keras, lambda: _spectral(keras), judge=True)
 
 
 def spectral_norm_tape_inference(keras):
     """The same under a tape in inference mode, which alone holds it."""
-    return _taped(keras, _spectral(keras), judge=False)
+    return _taped(keras, lambda: _spectral(keras), judge=False)
 
 
 def dropout_flag(keras):
@@ -60,6 +60,7 @@ def _spectral(keras):
     return keras.layers.SpectralNormalization(keras.layers.Dense(16))
 
 
-def _taped(keras, layer, judge):
+def _taped(keras, make, judge):
+    generator, discriminator = small.generator(keras), small.discriminator(keras, make())
     optimizers = keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2)
-    return small.taped(keras, small.generator(keras), small.discriminator(keras, layer), optimizers, judge=judge)
+    return small.taped(keras, generator, discriminator, optimizers, judge=judge)

@@ -34,7 +34,7 @@ def compiled(keras, model):
 
 
 def thawed(model):
-    """Set a model's flag to True; return the model."""
+    """Set the flag of a model, and so of its layers, to True; return the model."""
     model.trainable = True
     return model
 
@@ -68,7 +68,12 @@ def idiom(keras, generator, discriminator):
 
 def toggled(keras, generator, discriminator):
     """Return the GAN of the idiom, with the flag set before every batch."""
-    _, _, both, train_discriminator, train_generator = idiom(keras, generator, discriminator)
+    return with_toggled_flag(*idiom(keras, generator, discriminator)[:3])
+
+
+def with_toggled_flag(generator, discriminator, combined):
+    """Return a GAN of two compiled models, with the discriminator's flag set before every batch."""
+    train_discriminator, train_generator = train_calls(generator, discriminator, combined)
 
     def train_discriminator_thawed(real, latent):
         discriminator.trainable = True
@@ -78,7 +83,7 @@ def toggled(keras, generator, discriminator):
         discriminator.trainable = False
         train_generator(latent)
 
-    return generator, discriminator, both, train_discriminator_thawed, train_generator_frozen
+    return generator, discriminator, combined, train_discriminator_thawed, train_generator_frozen
 
 
 def taped(keras, generator, discriminator, optimizers, *, frozen_gradients=None, judge=True, scale=False):

@@ -43,7 +43,7 @@ def run(cfg: DictConfig) -> None:
         folder = output_folder(cfg)
         cells = list(_cells(cfg) if cfg.model is None else _cells_of_models(cfg, folder))
         if all(cell.refused for cell in cells):
-            raise BadInput(cells[0].refused)
+            raise BadInput(f"{cells[0].mechanism} cannot be audited: {cells[0].refused}")
         versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
         text = f"{freeze_matrix.markdown(cells)}\n{freeze_matrix.LEGEND}\n\nMeasured with {versions}.\n"
         print(f"{text}\n{folder / 'freeze_matrix.md'}, {folder / 'freeze_matrix.csv'}")
@@ -114,7 +114,8 @@ def _cell_of_model(name: str, function: Callable[..., Any], version: str, mode: 
     except Refused as error:
         return Cell(name, version, mode, None, None, None, None, "refused", str(error))
     except BadInput as error:
-        raise BadInput(f"model: the GAN that {name} returns cannot be audited: {error}") from error
+        print(f"{name} {version} {mode}: cannot be audited: {error}", file=sys.stderr, flush=True)
+        return Cell(name, version, mode, None, None, None, None, "error", str(error))
     keras = version if arguments else _keras_of(gan.discriminator)
     cause = plain_audit.likely_cause(gan, ledger)
     print(f"{name} {keras} {mode}: {ledger.summary()}{cause}", file=sys.stderr, flush=True)

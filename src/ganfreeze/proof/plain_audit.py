@@ -57,12 +57,16 @@ def _settle(gan: PlainGan) -> Mapping[PhaseName, int]:
     while True:
         before = _scales(gan)
         gan.step([])
-        after = _scales(gan)  # an optimizer that is built in its first step had none before
-        halved = {name: round(np.log2(before.get(name, 2 * scale) / scale)) for name, scale in after.items()}
+        after = _scales(gan)
+        if not before and after:  # an optimizer that is built in its first step had no scale before
+            continue
+        halved: dict[PhaseName, int] = {
+            name: max(0, round(np.log2(before[name] / scale))) for name, scale in after.items() if scale
+        }
         if not any(halved.values()):
             return skipped
-        for name in before:
-            skipped[name] = skipped.get(name, 0) + halved[name]
+        for name, count in halved.items():
+            skipped[name] = skipped.get(name, 0) + count
 
 
 def _scales(gan: PlainGan) -> Mapping[PhaseName, float]:

@@ -83,6 +83,8 @@ class _TwoCalls(PlainGan):
             raise BadInput(f"{_EXPECTED}; the first two are {generator!r} and {discriminator!r}")
         if not (callable(train_discriminator) and callable(train_generator)):
             raise BadInput(f"{_EXPECTED}; the last two are {train_discriminator!r} and {train_generator!r}")
+        if isinstance(combined, Mapping) and combined.keys() - {"discriminator", "generator"}:
+            raise BadInput(f"{_EXPECTED}; the third has the keys {', '.join(map(str, combined))}")
         self.generator, self.discriminator, self._combined = generator, discriminator, combined
         self._calls: dict[PhaseName, Callable[..., Any]] = {
             "discriminator": train_discriminator,
@@ -117,16 +119,26 @@ class _TwoCalls(PlainGan):
         return self._random.uniform(-1, 1, (_BATCH, *_input_shape(self.discriminator))).astype(np.float32)
 
 
+class _Copies(NamedTuple):
+    """Copies of all variables after one update, and whether the update was made in this step: 1 or 0."""
+
+    variables: Sequence[Variable]
+    made: Variable
+
+
 class _OwnTrainStep(PlainGan):
     """A model with its own `train_step`, whose optimizers are watched."""
 
     def __init__(self, model: Any, data: Any = None) -> None:
         self.generator, self.discriminator = model.generator, model.discriminator
+        if not (data is None or isinstance(data, tf.data.Dataset)):
+            raise BadInput(f"{_EXPECTED}; the second is {type(data).__name__}")
         if data is None:
             shape = (_BATCH, *_input_shape(self.discriminator))
             data = tf.data.Dataset.from_tensors(np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32))
         self._model, self._data = model, data.repeat()
-        self._updates: list[tuple[PhaseName, Any]] = []
+        self._copies: Sequence[_Copies] = ()
+        self._updates: list[PhaseName] = []  # the phase of each update of a step
         self._trained: dict[PhaseName, Any] = {}
         self._watched: Sequence[Variable] = ()
         optimizers = {id(value): value for value in vars(model).values() if hasattr(value, "apply_gradients")}
@@ -143,14 +155,23 @@ class _OwnTrainStep(PlainGan):
         if len(variables) != len(self._watched):
             self._watched, self._model.train_function = variables, None  # trace again, with copies of these
             # A traced function must not create variables, so there are copies for all updates of the last step.
-            self._copies = [[tf.Variable(variable.numpy()) for variable in variables] for _ in self._updates]
+            self._copies = [
+                _Copies([tf.Variable(variable.numpy()) for variable in variables], tf.Variable(0))
+                for _ in self._updates
+            ]
+        for copies in self._copies:
+            copies.made.assign(0)
         traced, self._updates = self._updates, []
         before = values(variables)
         self._model.fit(self._data, steps_per_epoch=1, verbose=0)
-        self._updates = self._updates or traced  # the copies of a traced step have new values
+        self._updates = self._updates or traced  # a traced step is not traced again; its copies have new values
+        if self._watched and len(self._updates) > len(self._copies):
+            raise BadInput("one train_step makes more updates than the one before, so its updates cannot be told apart")
         intervals = []
-        for phase, copies in self._updates:
-            after = values(copies)
+        for phase, copies in zip(self._updates, self._copies, strict=False):
+            if not copies.made.numpy():  # for example in a branch that was not taken
+                continue
+            after = values(copies.variables)
             intervals.append(Interval(phase, before, after))
             before = after
         if intervals:  # what moved after the last update belongs to its phase
@@ -184,10 +205,12 @@ class _OwnTrainStep(PlainGan):
         """Copy all variables. The phase is the generator's if its update trained any variable of the generator."""
         of_generator = {id(variable) for variable in self.generator.weights}
         phase = "generator" if any(id(variable) in of_generator for variable in trained) else "discriminator"
-        copies = self._copies[len(self._updates)] if self._watched else []
-        for copy, variable in zip(copies, self._watched, strict=True):
-            copy.assign(tf.convert_to_tensor(variable))
-        self._updates.append((phase, copies))
+        if len(self._updates) < len(self._copies):
+            copies = self._copies[len(self._updates)]
+            copies.made.assign(1)
+            for copy, variable in zip(copies.variables, self._watched, strict=True):
+                copy.assign(tf.convert_to_tensor(variable))
+        self._updates.append(phase)
         self._trained[phase] = optimizer
 
 

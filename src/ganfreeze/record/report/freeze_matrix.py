@@ -17,8 +17,8 @@ class Cell(NamedTuple):
     """The effect of one mechanism on the discriminator, under one Keras and mode ("graph" or "eager").
 
     For each phase it says whether the discriminator's weights moved, and whether its state (the moving averages of
-    BatchNormalization) moved. `refused` says why the mechanism did not run, "" if it did. The last four are the largest
-    absolute change of a network's weights in one phase.
+    BatchNormalization) moved. `refused` says why the mechanism did not run, "" if it did; the `verdict` is then
+    "refused" or "error". The last four are the largest absolute change of a network's weights in one phase.
     """
 
     mechanism: str
@@ -59,7 +59,7 @@ def _texts(cell: Cell | None) -> tuple[str, str]:
     if cell is None:
         return "-", "-"
     if cell.refused:
-        return "refused", "refused"
+        return cell.verdict or "refused", cell.verdict or "refused"
     discriminator_phase = _moved(cell.discriminator_phase_weights, cell.discriminator_phase_state)
     generator_phase = _moved(cell.generator_phase_weights, cell.generator_phase_state)
     if cell.generator_phase_constraint:
