@@ -123,3 +123,6 @@ def test_networks_that_were_not_seeded_are_refused_by_the_names_of_their_layers(
     networks = training_setup.build(variant, digits).game.networks
     with pytest.raises(BadInput, match=r"each time: the discriminator's own\. Draw all initial weights from `random`"):
         training_setup.require_seeded(variant, digits, networks)
+    with pytest.raises(BadInput, match=r"the discriminator's own"):  # a layer that is only there at times
+        networks = training_setup.build(variant._replace(architecture=Mlp()), digits).game.networks
+        training_setup.require_seeded(variant, digits, networks)

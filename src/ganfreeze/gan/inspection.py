@@ -1,6 +1,7 @@
 """What networks are made of: their layers, nested ones too, and which of these need special care."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ def unlike(networks: Networks, others: Networks) -> Iterator[str]:
     """Yield the name of each layer whose variables differ between two builds, as "the discriminator's dense_1"."""
     for network in ("generator", "discriminator"):
         names: dict[str, None] = {}
-        for variable, other in zip(getattr(networks, network).weights, getattr(others, network).weights, strict=True):
-            if not np.array_equal(variable.numpy(), other.numpy()):
-                names[getattr(variable, "path", variable.name).rpartition("/")[0]] = None
+        for variable, other in zip_longest(getattr(networks, network).weights, getattr(others, network).weights):
+            if variable is None or other is None or not np.array_equal(variable.numpy(), other.numpy()):
+                present: Any = other if variable is None else variable
+                names[getattr(present, "path", present.name).rpartition("/")[0]] = None
         yield from (f"the {network}'s {name}" for name in names)
 
 
