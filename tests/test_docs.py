@@ -210,7 +210,9 @@ def test_a_matrix_on_the_page_is_the_one_in_its_file(name):
     assert set(freeze_matrix.markdown(cells).splitlines()) <= set(page.splitlines())
 
 
-@pytest.mark.parametrize("name", ["without_batch_norm", "with_batch_norm", "same_judge", "same_judge_keras3"])
+@pytest.mark.parametrize(
+    "name", ["without_batch_norm", "with_batch_norm", "same_judge", "same_judge_keras3", "with_dropout"]
+)
 def test_a_table_of_certificates_on_the_page_is_the_one_in_its_file(name):
     page = (FREEZING / "README.md").read_text()
     largest: dict[tuple[str, str], dict[str, float]] = {}
