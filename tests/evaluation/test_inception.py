@@ -208,3 +208,14 @@ def test_a_folder_without_such_a_model_is_refused(colours, tmp_path):
     four = Split(np.zeros((9, 8, 8, 4), np.uint8), None)
     with pytest.raises(BadInput, match="needs grey or RGB images; dataset=four has 4 channels"):
         Inception(cache="").check(Dataset.of("four", four, four, source=""))
+
+
+def test_the_resize_of_the_original_fid_code_is_shifted_by_up_to_half_a_pixel():
+    """Its output j of n lies at j * side / n of the input, and ours at (j + 0.5) * side / n - 0.5."""
+    side, grey_levels = 8, 20
+    ramp = np.broadcast_to(grey_levels * np.arange(side, dtype=np.uint8), (1, side, side))[..., np.newaxis]
+    original = tf.compat.v1.image.resize_bilinear(tf.cast(ramp, tf.float32), (299, 299), half_pixel_centers=False)
+    ours = (np.asarray(inception._bilinear(ramp)) + 1) * 127.5
+    interior = slice(60, 240)
+    shift = (np.asarray(original) - ours)[0, 0, interior, 0] / grey_levels  # in pixels of the input
+    np.testing.assert_allclose(shift, 0.5 * (1 - side / 299), atol=1e-3)

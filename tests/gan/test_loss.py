@@ -12,6 +12,7 @@ from ganfreeze.gan.loss.minimax import Minimax
 from ganfreeze.gan.loss.nonsaturating import Nonsaturating
 from ganfreeze.gan.loss.relativistic import Relativistic
 from ganfreeze.gan.loss.wasserstein import Wasserstein
+from ganfreeze.strategy.engine import phases
 
 REAL = np.array([[0.3], [-1.2], [2.0], [0.1]], np.float32)
 FAKE = np.array([[-0.7], [0.4], [1.5], [-2.5]], np.float32)
@@ -83,3 +84,17 @@ def test_label_smoothing_is_that_of_tf_gan():
     assert float(Nonsaturating(label_smoothing=0.2).discriminator(REAL, FAKE)) == float(expected)
     smooth = 0.9 * softplus(-REAL).mean() + 0.1 * softplus(REAL).mean() + softplus(FAKE).mean()
     assert float(expected) == pytest.approx(smooth, rel=1e-6)
+
+
+def test_relativistic_logits_have_no_zero():
+    """A constant in all logits changes no loss, but the accuracy, which docs/metrics.md says."""
+    loss = Relativistic()
+    real, fake = tf.constant(REAL), tf.constant(FAKE)
+    for constant in (5.0, -5.0):
+        shifted = loss.discriminator(real + constant, fake + constant)
+        np.testing.assert_allclose(shifted, loss.discriminator(real, fake), rtol=1e-5)
+        np.testing.assert_allclose(
+            loss.generator(real + constant, fake + constant), loss.generator(real, fake), rtol=1e-5
+        )
+        assert float(phases.accuracy_real(loss, real + constant)) == (constant > 0)
+        assert float(phases.accuracy_fake(loss, fake + constant)) == (constant < 0)
