@@ -8,7 +8,6 @@ of statements, such as l2_penalty, it prints these alone.
 
 import csv
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,8 +83,7 @@ def shared_loss_scale(keras: Any) -> Quantities:
     quantities: dict[str, float | None] = {}
     for name, trap in {"shared": optimizers.loss_scale, "of its own": optimizers.loss_scale_of_its_own}.items():
         gan = trap(keras)
-        for _ in range(STEPS):  # the discriminator phase alone
-            gan[3](*batches())
+        train(gan, phases=("discriminator",))
         moved = train(gan, steps=1, phases=("generator",))
         quantities[f"G moved by its first phase, {name}"] = moved["generator"]
     return quantities
@@ -105,13 +103,11 @@ def random_layers(keras: Any) -> Quantities:
 
 
 def saved_and_loaded(keras: Any) -> Quantities:
-    """A combined model that is saved and loaded keeps flag and optimizer; the discriminator in it is not compiled."""
+    """A combined model that is saved and loaded keeps the flags of its layers and its optimizer: it trains G alone."""
     gan = flags.idiom(keras)
     train(gan, phases=("generator",))
     saved = [np.array(variable) for variable in gan[2].optimizer.variables]
-    with tempfile.TemporaryDirectory() as folder:
-        gan[2].save(Path(folder) / "combined.keras")
-        combined = keras.models.load_model(Path(folder) / "combined.keras")
+    combined = small.reloaded(keras, gan[2])
     generator, discriminator = combined.get_layer("generator"), combined.get_layer("discriminator")
     loaded = [np.array(variable) for variable in combined.optimizer.variables]
     steps = float(combined.optimizer.iterations.numpy())

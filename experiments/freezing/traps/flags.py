@@ -74,7 +74,7 @@ def shared_trunk(keras):
 
 def reloaded(keras):
     """The combined model is saved and loaded, and its discriminator compiled again to go on training."""
-    loaded = _reload(keras, idiom(keras)[2])
+    loaded = small.reloaded(keras, idiom(keras)[2])
     generator, discriminator = loaded.get_layer("generator"), loaded.get_layer("discriminator")
     small.compiled(keras, discriminator)  # the flag is False: it was saved with the model
     return generator, discriminator, loaded, *small.train_calls(generator, discriminator, loaded)
@@ -82,7 +82,7 @@ def reloaded(keras):
 
 def reloaded_and_toggled(keras):
     """The cure: the discriminator of the loaded model is compiled with its flag True, and toggled before each batch."""
-    combined = _reload(keras, idiom(keras)[2])
+    combined = small.reloaded(keras, idiom(keras)[2])
     generator, discriminator = combined.get_layer("generator"), combined.get_layer("discriminator")
     small.compiled(keras, small.thawed(discriminator))
     return small.with_toggled_flag(generator, discriminator, combined)
@@ -91,7 +91,7 @@ def reloaded_and_toggled(keras):
 def discriminator_reloaded(keras):
     """The idiom's discriminator is saved and loaded. It was compiled before the flag, and is loaded with the flag."""
     generator, discriminator, *_ = idiom(keras)
-    loaded = _reload(keras, discriminator)
+    loaded = small.reloaded(keras, discriminator)
     combined = small.combined(keras, generator, loaded)
     return generator, loaded, combined, *small.train_calls(generator, loaded, combined)
 
@@ -99,8 +99,8 @@ def discriminator_reloaded(keras):
 def reloaded_apart(keras):
     """Generator, discriminator and combined model are saved in three files. The loaded ones share no weights."""
     generator, discriminator, combined, *_ = idiom(keras)
-    generator, combined = _reload(keras, generator), _reload(keras, combined)
-    discriminator = small.compiled(keras, small.thawed(_reload(keras, discriminator)))
+    generator, combined = small.reloaded(keras, generator), small.reloaded(keras, combined)
+    discriminator = small.compiled(keras, small.thawed(small.reloaded(keras, discriminator)))
     return generator, discriminator, combined, *small.train_calls(generator, discriminator, combined)
 
 
@@ -111,9 +111,3 @@ def weights_loaded(keras):
         discriminator.save_weights(Path(folder) / "discriminator.weights.h5")
         discriminator.load_weights(Path(folder) / "discriminator.weights.h5")
     return generator, discriminator, combined, *calls
-
-
-def _reload(keras, model):
-    with tempfile.TemporaryDirectory() as folder:
-        model.save(Path(folder) / "model.keras")
-        return keras.models.load_model(Path(folder) / "model.keras")

@@ -3,6 +3,9 @@
 Every function takes a `keras`, which is the package `tf_keras` (Keras 2) or `keras` (Keras 3).
 """
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import tensorflow as tf
 
@@ -37,6 +40,13 @@ def thawed(model):
     """Set the flag of a model, and so of its layers, to True; return the model."""
     model.trainable = True
     return model
+
+
+def reloaded(keras, model):
+    """Save a model and load it; return what was loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.keras")
+        return keras.models.load_model(Path(folder) / "model.keras")
 
 
 def combined(keras, generator, discriminator, **call):

@@ -122,20 +122,15 @@ def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
     """
     if not game.optimizers.shared:
         for network in _NETWORKS:
-            for slot in _slot_variables(game, network):
+            for slot in game.optimizers.variables(network):
                 yield OwnedVariable(network, "slots", variable_name(slot), slot)
         return
-    slots = sorted(_slot_variables(game, "generator"), key=lambda slot: len(slot.shape) > 0)  # the counters first
+    slots = sorted(game.optimizers.variables("generator"), key=lambda slot: len(slot.shape) > 0)  # the counters first
     counters = sum(len(slot.shape) == 0 for slot in slots)
     weights = [len(strategy.phases[network].trains) for network in _NETWORKS]
     first = counters + (len(slots) - counters) * weights[0] // sum(weights)
     for number, slot in enumerate(slots):
         yield OwnedVariable("generator" if number < first else "discriminator", "slots", variable_name(slot), slot)
-
-
-def _slot_variables(game: Game, network: PhaseName) -> Sequence[Variable]:
-    variables = [*getattr(game.optimizers, network).variables, *game.optimizers.scale_state(network)]
-    return list({id(variable): variable for variable in variables}.values())
 
 
 def differing(

@@ -5,8 +5,6 @@ Only Keras, TensorFlow, NumPy and pydantic are needed here, so that old versions
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import MethodType
-from typing import Any
 
 import numpy as np
 
@@ -121,12 +119,12 @@ def _weights_without_flags(model: Model) -> Sequence[Variable]:
 
 def _slots(gan: PlainGan) -> Iterator[OwnedVariable]:
     """Yield the variables of the optimizers. The counters of a shared one are listed as the generator's."""
-    shared = _optimizers(gan).shared
+    optimizers = _optimizers(gan)
     owners = {id(weight): name for name in _NETWORKS for weight in getattr(gan, name).weights}
     owners_of_slots = {id(slot): owners.get(id(weight), "generator") for slot, weight in _slots_of_weights(gan)}
     for name in _NETWORKS:
-        for variable in _variables_of(gan, name):
-            if not shared or owners_of_slots.get(id(variable), "generator") == name:
+        for variable in optimizers.variables(name):
+            if not optimizers.shared or owners_of_slots.get(id(variable), "generator") == name:
                 yield OwnedVariable(name, "slots", variable_name(variable), variable)
 
 
@@ -143,10 +141,3 @@ def _slots_of_weights(gan: PlainGan) -> Iterator[tuple[Variable, Variable]]:
         for value in vars(optimizer).values():
             if isinstance(value, list) and value is not trained and len(value) == len(trained):
                 yield from zip(value, trained, strict=True)
-
-
-def _variables_of(gan: PlainGan, name: PhaseName) -> Sequence[Variable]:
-    optimizer = gan.optimizers.get(name)
-    variables: Any = () if optimizer is None else optimizer.variables
-    variables = variables() if isinstance(variables, MethodType) else variables  # a method in `optimizers.legacy`
-    return list({id(each): each for each in (*variables, *_optimizers(gan).scale_state(name))}.values())

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MethodType
 from typing import Any
 
 from ganfreeze.errors import BadInput
@@ -57,6 +58,12 @@ class Optimizers:
         if getattr(optimizer, "dynamic", False):  # Keras 2 does not list them among the optimizer's variables
             return [optimizer._loss_scale.current_loss_scale, optimizer._loss_scale.counter]
         return []
+
+    def variables(self, phase: PhaseName) -> Sequence[Variable]:
+        """Return all variables of an optimizer, those of its loss scale too, each once."""
+        own = getattr(getattr(self, phase), "variables", ())  # a method in `optimizers.legacy` of Keras 2
+        own = own() if isinstance(own, MethodType) else own
+        return list({id(each): each for each in (*own, *self.scale_state(phase))}.values())
 
     def apply(self, phase: PhaseName, gradients: Sequence[Tensor], weights: Sequence[Variable]) -> None:
         """Update the weights by the gradients of a `scaled` loss."""
