@@ -15,6 +15,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from ganfreeze.types import Metrics
+
 _log = logging.getLogger(__name__)
 _CHECKSUM = 64  # hexadecimal digits, before the archive
 
@@ -44,6 +46,12 @@ def arrays(folder: Path, key: Mapping[str, Any], make: Make) -> Arrays:
         except OSError as error:
             _log.warning("%s could not be written (%s)", path, error)
         return computed
+
+
+def metrics(folder: Path, key: Mapping[str, Any], compute: Callable[[], Metrics]) -> Metrics:
+    """Return the metrics of this key from the cache in `folder`, or from `compute`, as `arrays` does."""
+    stored = arrays(folder, key, lambda: {name: np.array(value) for name, value in compute().items()})
+    return {name: float(value) for name, value in stored.items()}
 
 
 def write(path: Path, content: bytes) -> None:

@@ -1,8 +1,9 @@
 """Statistics of real images that samples are compared with: computed once from an extractor's features, and cached."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,7 @@ class ReferenceStatistics:
 
     def cached_metrics(self, name: str, compute: Callable[[], Metrics]) -> Metrics:
         """Return metrics from the cache, or what `compute` returns."""
-        cached = self._cached(name, self._split, lambda: {key: np.array(value) for key, value in compute().items()})
-        return {key: float(value) for key, value in cached.items()}
+        return cache.metrics(self._folder, self._key(name, self._split), compute)
 
     def images(self, count: int) -> Images:
         """Return the first `count` images of the subset, or all if it has fewer, in the order of `features`."""
@@ -109,5 +109,8 @@ class ReferenceStatistics:
         return np.concatenate(list(self._extracted(split, indices)))
 
     def _cached(self, part: str, split: str, compute: cache.Make) -> cache.Arrays:
+        return cache.arrays(self._folder, self._key(part, split), compute)
+
+    def _key(self, part: str, split: str) -> Mapping[str, Any]:
         key = {"recipe": _RECIPE, "part": part, "data": self._dataset.digest, "split": split}
-        return cache.arrays(self._folder, {**key, **self._extractor.identity}, compute)
+        return {**key, **self._extractor.identity}

@@ -56,11 +56,9 @@ class Stacked(Evaluator):
                 counts += np.bincount(modes_of_images, minlength=len(counts))
             return {"modes": modes.recovered(counts), "reverse_kl": modes.divergence(counts)}
 
-        def compute() -> cache.Arrays:
-            return {key: np.array(value) for key, value in of_held_out(dataset, self.samples, evaluate).items()}
-
         key = {"part": "modes of held-out images", "samples": self.samples, "data": dataset.digest}
-        real = cache.arrays(Path(self.cache), {**key, **extractor.identity}, compute)
-        held_out = {HELD_OUT: {**{name: float(value) for name, value in real.items()}, **extractor.facts}}
+        key |= extractor.identity
+        real = cache.metrics(Path(self.cache), key, lambda: of_held_out(dataset, self.samples, evaluate))
+        held_out = {HELD_OUT: {**real, **extractor.facts}}
         card = protocol(dataset, split="none", samples=self.samples, **extractor.identity, **held_out)
         return PreparedEvaluator("stacked", self.samples, self.seed, card, extractor.facts, evaluate)
