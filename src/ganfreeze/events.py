@@ -130,10 +130,14 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Saved:
-    """The weights of the networks after `step` steps were written to `folder`."""
+    """The weights of the networks after `step` steps were written to `folder`.
+
+    `name` says which: "weights" are the final ones, "best" those with the best value of a chosen metric so far.
+    """
 
     step: int
     folder: Path
+    name: str = "weights"
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,22 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from ganfreeze import events
+from ganfreeze import events, signals
 from ganfreeze.data.dataset.base import Examples
 from ganfreeze.data.streams import Streams
 from ganfreeze.errors import Diverged
 from ganfreeze.strategy.base import Strategy
 from ganfreeze.types import Metrics
+
+
+class Checkpoints(Protocol):
+    """Where the state of training is kept: `restore` returns the step to go on from, 0 if nothing was kept."""
+
+    def restore(self) -> int: ...
+
+    def save(self, step: int) -> None: ...
 
 
 def train(
@@ -20,57 +28,92 @@ def train(
     streams: Streams,  # the batches and the noise
     measures: Sequence[Callable[[], Metrics]],  # called at each evaluation
     pictures: Mapping[str, Callable[[], Examples]],  # by name: samples of the same latent vectors each time
+    checkpoints: Checkpoints,  # keeps the state of training
     save: Callable[[], Path],  # writes the weights, and returns their folder
-    cadence: "Cadence",  # how many steps, and when to log and evaluate
+    save_if_best: Callable[[int, Metrics], Path | None],  # does so if the metrics of a step are the best so far
+    cadence: "Cadence",  # how many steps, and when to log, to save and to evaluate
+    tolerant: bool = False,  # goes on where a metric is NaN or infinite
 ) -> Iterator[events.Event]:
     """Yield everything worth recording; record nothing.
 
-    `steps_per_second` is the mean over all training time so far. It leaves out the first span, which traces the graphs,
-    as soon as there is another.
+    It goes on from the latest checkpoint. An evaluation that was due at that step is made again: its events may have
+    been lost, and they are equal to those that were not. A checkpoint is saved when the events before it were taken.
+
+    Ctrl-C and SIGTERM wait for the end of a span and a checkpoint there; a second one does not.
+
+    `steps_per_second` is the mean over the training time of this process. It leaves out the first span, which traces
+    the graphs, as soon as there is another.
 
     Raises:
         Diverged: a metric of training became NaN or infinite. Everything measured until then was yielded.
+        KeyboardInterrupt: a signal came; it holds the signal's number.
     """
-    step, timed_steps, seconds = 0, 0, 0.0
+
+    def evaluate(step: int) -> Iterator[events.Event]:
+        measured: dict[str, float] = {}
+        for measure in measures if step else ():
+            metrics = measure()
+            measured |= metrics
+            yield events.Measured(step, metrics)
+        for name, samples in pictures.items():
+            yield events.Sampled(step, name, samples())
+        if folder := save_if_best(step, measured):
+            yield events.Saved(step, folder, "best")
+
+    step = checkpoints.restore()
+    timed_steps, seconds, is_first = 0, 0.0, True
     yield events.Started(step, cadence.steps)
-    for name, samples in pictures.items():
-        yield events.Sampled(step, name, samples())
+    if cadence.evaluates(step):
+        yield from evaluate(step)
     for span in cadence.spans(step):
-        began = perf_counter()
-        metrics = dict(strategy.advance(streams, step, span.steps))
-        elapsed = perf_counter() - began
-        timed_steps, seconds = (timed_steps + span.steps, seconds + elapsed) if step else (0, 0.0)
-        step += span.steps
-        rate = timed_steps / seconds if seconds else span.steps / elapsed
-        yield events.Measured(step, {**metrics, "steps_per_second": rate})
-        if diverged := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            raise Diverged(f"{', '.join(diverged)} not finite between steps {step - span.steps} and {step}")
+        with signals.held() as interruption:
+            began = perf_counter()
+            metrics = dict(strategy.advance(streams, step, span.steps))
+            elapsed = perf_counter() - began
+            step += span.steps
+            timed_steps, seconds = (0, 0.0) if is_first else (timed_steps + span.steps, seconds + elapsed)
+            is_first, rate = False, timed_steps / seconds if seconds else span.steps / elapsed
+            yield events.Measured(step, {**metrics, "steps_per_second": rate})
+            diverged = [name for name, value in metrics.items() if not math.isfinite(value)]
+            if diverged and not tolerant:
+                raise Diverged(f"{', '.join(diverged)} not finite between steps {step - span.steps} and {step}")
+            if span.save or interruption:
+                checkpoints.save(step)
+        if interruption:
+            raise KeyboardInterrupt(interruption.number)
         if span.evaluate:
-            for measure in measures:
-                yield events.Measured(step, measure())
-            for name, samples in pictures.items():
-                yield events.Sampled(step, name, samples())
+            yield from evaluate(step)
     yield events.Saved(step, save())
     yield events.Ended(step)
 
 
 class Span(NamedTuple):
-    """A number of steps in one go; `evaluate` says whether the networks are evaluated after them."""
+    """A number of steps in one go, and what comes after them: a checkpoint, and an evaluation of the networks."""
 
     steps: int
+    save: bool
     evaluate: bool
 
 
 class Cadence(NamedTuple):
-    """Train `steps` steps; log every `log` steps; evaluate every `evaluate` steps and after the last step."""
+    """Train `steps` steps; log, evaluate and save every so many steps; evaluate and save after the last step.
+
+    Before each evaluation a checkpoint is saved too.
+    """
 
     steps: int
     log: int
     evaluate: int
+    save: int
 
     def spans(self, step: int) -> Iterator[Span]:
-        """Yield the spans from `step` to the last step. Each ends at the next log or evaluation."""
+        """Yield the spans from `step` to the last step. Each ends at the next log, evaluation or checkpoint."""
         while step < self.steps:
-            end = min(self.steps, *((step // every + 1) * every for every in (self.log, self.evaluate)))
-            yield Span(end - step, end % self.evaluate == 0 or end == self.steps)
+            end = min(self.steps, *((step // every + 1) * every for every in (self.log, self.evaluate, self.save)))
+            evaluate = self.evaluates(end)
+            yield Span(end - step, evaluate or end % self.save == 0, evaluate)
             step = end
+
+    def evaluates(self, step: int) -> bool:
+        """Return whether the networks are evaluated after this step. Before the first one, there are only pictures."""
+        return step % self.evaluate == 0 or step == self.steps

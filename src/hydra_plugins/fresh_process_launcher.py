@@ -5,7 +5,8 @@ threads, memory, seeds and traced functions from the variant before it. This lau
 
 - `n_jobs` processes run at a time. Each has its share of the cores, and of a GPU where there is one.
 - They are forked from a process that has imported everything and computed nothing, so no job waits for imports.
-- All configs are checked before the first job starts. A job that fails or is killed stops no other job.
+- All configs are checked before the first job starts. A job that fails or is killed stops no other job, and is tried
+  again. The same command again goes on with the sweep: finished jobs are not run again.
 - A table of all runs closes the sweep.
 
 What XLA compiles is not shared. TensorFlow could keep it in a folder (TF_XLA_FLAGS=--tf_xla_persistent_cache_directory)
@@ -20,14 +21,14 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from uuid import uuid4
 
 import cloudpickle
 from hydra.core.singleton import Singleton
@@ -36,8 +37,10 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict
 
+from ganfreeze import signals
 from ganfreeze.app import exits
 from ganfreeze.app.parse_config import Variant, parse
+from ganfreeze.app.sweep import Sweep
 from ganfreeze.app.validation import parse_options
 from ganfreeze.backend import job_shares
 from ganfreeze.errors import BadInput
@@ -56,7 +59,7 @@ class FreshProcessLauncher(Launcher):
         except BadInput as error:
             raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
         self._n_jobs = n_jobs
-        self._sweep = f"{datetime.now():%Y-%m-%d_%H-%M-%S}_{uuid4().hex[:6]}"
+        self._sweep: Sweep | None = None
         self._processes: set[BaseProcess] = set()
         self._stopping = False
         self._lock = threading.Lock()
@@ -72,34 +75,60 @@ class FreshProcessLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         setup_globals()
-        jobs = [self._job(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
-        tracker = _parse(jobs)[0].tracker
-        exits.catch_signals()  # also because a shell lets what a script starts with & ignore SIGINT
+        composed = [
+            self._context.config_loader.load_sweep_config(self._config, list(overrides)) for overrides in job_overrides
+        ]
+        variants = _parse(composed)
+        sweep = self._begin(variants, [_name(job) for job in composed], initial_job_idx)
+        jobs = [_numbered(job, sweep, number) for number, job in enumerate(composed, initial_job_idx)]
+        signals.catch()  # also because a shell lets what a script starts with & ignore SIGINT
         os.environ |= job_shares.core_shares(self._n_jobs)
         if self._shares.empty():  # Hydra may launch a sweep in several batches, and each batch returns its shares
             for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
                 self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
-            returns = list(pool.map(self._run, jobs))
+            returns = list(pool.map(partial(self._run, sweep), jobs))
         except KeyboardInterrupt as error:
             self._stop()
             pool.shutdown(cancel_futures=True)
-            print(f"\n{tracker.close_sweep(self._sweep)}", flush=True)
-            raise exits.interrupted(error, "ganfreeze: sweep interrupted") from None
-        print(f"\n{tracker.close_sweep(self._sweep)}", flush=True)
+            print(f"\n{variants[0].tracker.close_sweep(sweep.name)}", flush=True)
+            raise exits.interrupted(error, "ganfreeze: sweep interrupted; the same command goes on with it") from None
+        print(f"\n{variants[0].tracker.close_sweep(sweep.name)}", flush=True)
+        for line in sweep.unfinished():
+            print(line, file=sys.stderr, flush=True)
         if failed := sum(returned.status == JobStatus.FAILED for returned in returns):
             raise SystemExit(f"ganfreeze: {failed} of {len(returns)} runs failed")
         return returns
 
-    def _job(self, number: int, overrides: list[str]) -> DictConfig:
-        config = self._context.config_loader.load_sweep_config(self._config, overrides)
-        with open_dict(config):
-            config.hydra.job.id, config.hydra.job.num = f"{self._sweep}/{number}", number
-        return config
+    def _begin(self, variants: Sequence[Variant], names: Sequence[str], first: int) -> Sweep:
+        """Add these jobs to the sweep; Hydra may launch a sweep in several batches."""
+        try:
+            self._sweep = self._sweep or Sweep(self._config.hydra.overrides.task, variants)
+            self._sweep.add(first, names, variants)
+        except BadInput as error:
+            raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
+        return self._sweep
 
-    def _run(self, job: DictConfig) -> JobReturn:
-        """Run a job in a new process and wait for it. If it fails, the other jobs go on."""
+    def _run(self, sweep: Sweep, job: DictConfig) -> JobReturn:
+        """Run a job unless it is finished, and again if it fails. The other jobs go on whatever happens to it."""
+        number, name = job.hydra.job.num, _name(job)
+        returned = JobReturn(status=JobStatus.FAILED)
+        for attempt in range(sweep.attempts):
+            while sweep.is_running(number) and not self._stopping:  # another launcher's process trains it
+                time.sleep(1)
+            if sweep.is_finished(number):
+                print(f"{name} is finished already", flush=True)
+                return JobReturn(status=JobStatus.COMPLETED)
+            if attempt:
+                print(f"{name} is tried again", file=sys.stderr, flush=True)
+            returned = self._attempt(job)
+            if returned.status == JobStatus.COMPLETED or self._stopping or sweep.is_hopeless(number):
+                break
+        return returned
+
+    def _attempt(self, job: DictConfig) -> JobReturn:
+        """Run a job in a new process and wait for it."""
         folder = Path(job.hydra.sweep.dir, job.hydra.sweep.subdir)
         name = _name(job)
         try:
@@ -140,7 +169,7 @@ class FreshProcessLauncher(Launcher):
             self._shares.put(share)
 
     def _stop(self) -> None:
-        exits.ignore_signals()  # one is enough: the jobs end in order now
+        signals.ignore()  # one is enough: the jobs end in order now
         with self._lock:
             self._stopping = True
             for process in self._processes:
@@ -152,6 +181,12 @@ class FreshProcessLauncher(Launcher):
 
 def _name(job: DictConfig) -> str:
     return " ".join(filter_overrides(job.hydra.overrides.task))
+
+
+def _numbered(job: DictConfig, sweep: Sweep, number: int) -> DictConfig:
+    with open_dict(job):
+        job.hydra.job.id, job.hydra.job.num = f"{sweep.name}/{number}", number
+    return job
 
 
 def _parse(jobs: Sequence[DictConfig]) -> list[Variant]:
@@ -168,13 +203,22 @@ def _parse(jobs: Sequence[DictConfig]) -> list[Variant]:
     return variants
 
 
+def _end_with_the_launcher() -> None:
+    """Interrupt this process when its launcher is gone, so that nobody else trains what it trains."""
+    launcher = multiprocessing.parent_process()
+    assert launcher is not None
+    wait([launcher.sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _in_the_new_process(exchange: Path, share: Mapping[str, str], log: Path | None) -> None:
     """Run a job and leave its result in `exchange`. Exit with 1 where the job failed."""
     if log:
-        with log.open("wb") as file:
+        with log.open("ab") as file:
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(file.fileno(), stream.fileno())
     os.environ |= share
+    threading.Thread(target=_end_with_the_launcher, daemon=True).start()
     context, task, job, singletons, command_line = cloudpickle.loads((exchange / "payload").read_bytes())
     sys.argv, sys.orig_argv = command_line  # the run records what the user typed
     setup_globals()

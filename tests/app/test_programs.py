@@ -203,7 +203,7 @@ def test_an_interrupted_certificate_ends_without_a_traceback(tmp_path):
 
 def test_an_interruption_inside_an_extension_module_is_an_interruption(monkeypatch, capsys):
     """CPython then raises a SystemError, "returned a result with an exception set", whose cause is the interruption."""
-    monkeypatch.setattr(exits, "_SIGNALS", ())  # leaves the handlers of this process alone
+    monkeypatch.setattr(signals, "_SIGNALS", ())  # leaves the handlers of this process alone
     with pytest.raises(SystemExit) as raised, exits.friendly_errors("tape"):
         raise SystemError("returned a result with an exception set") from KeyboardInterrupt(signal.SIGTERM)
     assert raised.value.code == 143

@@ -10,7 +10,7 @@ from ganfreeze.backend.keras import keras2
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.averaging import ExponentialAverage
 from ganfreeze.proof.audit import audit
-from ganfreeze.record import checkpoints
+from ganfreeze.record import final_weights
 
 DECAY = 0.3
 
@@ -131,16 +131,16 @@ def test_the_audit_does_not_change_the_average(build, keras):
 def test_a_checkpoint_holds_the_average(build, tmp_path, keras):
     game, strategy, streams = build(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
     strategy.advance(streams, 0, 2)
-    folder = checkpoints.save(game.networks, tmp_path / "weights", game.average.generator)
-    assert checkpoints.has_average(folder)
+    folder = final_weights.save(game.networks, tmp_path / "weights", game.average.generator)
+    assert final_weights.has_average(folder)
     new_game, _, _ = build(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
-    checkpoints.restore_average(new_game.average.generator, folder)
+    final_weights.restore_average(new_game.average.generator, folder)
     for a, b in zip(values(new_game.average.generator), values(game.average.generator), strict=True):
         np.testing.assert_array_equal(a, b)
-    checkpoints.save(game.networks, tmp_path / "plain")
-    assert not checkpoints.has_average(tmp_path / "plain")
+    final_weights.save(game.networks, tmp_path / "plain")
+    assert not final_weights.has_average(tmp_path / "plain")
     with pytest.raises(BadInput, match="does not hold the weights of this generator"):
-        checkpoints.restore_average(new_game.average.generator, tmp_path / "plain")
+        final_weights.restore_average(new_game.average.generator, tmp_path / "plain")
 
 
 def test_ema_is_the_word_none_or_a_decay_between_0_and_1(parse):

@@ -27,6 +27,7 @@ from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import certificate
 from ganfreeze.proof.certificate import Certificate, Difference
 from ganfreeze.proof.snapshot import values
+from ganfreeze.record import run_folder
 from ganfreeze.record.report import certificate_tables
 
 _OWN = ("a", "b", "precisions", "tolerance", "steps", "output")
@@ -126,7 +127,8 @@ def _certify(cfg: DictConfig, pair: Pair, folder: Path) -> list[Certificate]:
     dataset = first.source.load()
     evidence = folder / re.sub(r"[^\w.-]+", "_", str(pair))
     evidence.mkdir(exist_ok=True)
-    with first.tracker as tracker, without_warnings():
+    own = run_folder.create(Path(first.settings.paths.state), "equivalence", name=str(pair), owner="", identity={})
+    with own, first.tracker.recorder(own.path) as tracker, without_warnings():
         sides = {"a": pair.a.name, "b": pair.b.name}
         tags = {"ganfreeze.kind": "equivalence"}
         tracker.write(describe(first, dataset, str(pair), parameters=sides, tags=tags))

@@ -19,7 +19,7 @@ from ganfreeze.evaluation.evaluated_generator import EvaluatedGenerator, evaluat
 from ganfreeze.evaluation.protocol_card import HELD_OUT
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.events import Evaluated
-from ganfreeze.record import checkpoints, mlflow_client
+from ganfreeze.record import final_weights, mlflow_client
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import run_tables
 
@@ -42,14 +42,13 @@ def run(cfg: DictConfig) -> None:
         if variant.words["evaluator"] == "none":
             raise BadInput("evaluator=none measures nothing: choose another, such as evaluator=classifier")
         variant.evaluator.check(dataset)
-        with variant.tracker as tracker:
-            mlflow_client.require_over(uri, settings.run)
-            try:
-                for evaluated in _evaluate(variant, dataset, finished, settings.samples_seeds):
-                    tracker.amend(settings.run, evaluated)
-                    print(run_tables.evaluation_table(finished.run, evaluated), flush=True)
-            except Diverged as error:
-                raise BadInput(f"run={settings.run}: {error}") from error
+        mlflow_client.require_over(uri, settings.run)
+        try:
+            for evaluated in _evaluate(variant, dataset, finished, settings.samples_seeds):
+                variant.tracker.amend(settings.run, evaluated)
+                print(run_tables.evaluation_table(finished.run, evaluated), flush=True)
+        except Diverged as error:
+            raise BadInput(f"run={settings.run}: {error}") from error
 
 
 def require_data(dataset: Dataset, finished: FinishedRun) -> None:
@@ -87,9 +86,9 @@ def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: 
 def _samplers(variant: Variant, dataset: Dataset, finished: FinishedRun) -> Mapping[str, Sampler]:
     keras, networks = restored_networks(variant, finished)
     samplers = {"": Sampler(networks.generator)}
-    if checkpoints.has_average(finished.weights):
+    if final_weights.has_average(finished.weights):
         average = build_generator(variant, dataset.example_shape, keras)
-        checkpoints.restore_average(average, finished.weights)
+        final_weights.restore_average(average, finished.weights)
         samplers["_ema"] = Sampler(average)
     return samplers
 

@@ -10,7 +10,6 @@ from ganfreeze.app.validation import refusal
 from ganfreeze.backend import machine
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.data.streams import Streams
-from ganfreeze.proof import audit
 from ganfreeze.proof.snapshot import Snapshot
 from ganfreeze.record import provenance
 from ganfreeze.strategy.base import Execution, Strategy
@@ -25,11 +24,16 @@ _DECISIVE_SETTINGS = ["batch_size", "packing", "ema", "precision", "deterministi
 _DECISIVE = {*_DECISIVE_GROUPS, *_DECISIVE_SETTINGS}
 
 
-def build_fastest(variant: Variant, dataset: Dataset) -> tuple[TrainingSetup, tuning.Choice]:
+def build_fastest(
+    variant: Variant, dataset: Dataset, before: Execution | None = None
+) -> tuple[TrainingSetup, tuning.Choice]:
     """Build a variant, untrained, to run its steps in the fastest way; and say which way that is.
 
-    Each candidate trains its own copy. The initial state of the fastest one is then restored, bit for bit.
+    Each candidate trains its own copy. The initial state of the fastest one is then restored, bit for bit. A run that
+    goes on is run as it was `before`: another way would round differently.
     """
+    if before:
+        return build(variant, dataset, before), tuning.Choice(before, "as before the interruption")
     candidates = list(_candidates(variant))
     if len(candidates) == 1:
         why = "as configured, or the only way" if _is_worth_measuring(variant) else "too few steps to measure others"
@@ -38,8 +42,7 @@ def build_fastest(variant: Variant, dataset: Dataset) -> tuple[TrainingSetup, tu
 
     def make(execution: Execution) -> tuple[Strategy, Streams]:
         setup = build(variant, dataset, execution)
-        variables = [owned.variable for owned in audit.inventory(setup.strategy, setup.game)]
-        measured[execution] = setup, Snapshot([*variables, *setup.game.average.variables])
+        measured[execution] = setup, Snapshot(setup.variables)
         return setup.strategy, setup.streams
 
     folder = Path(variant.settings.paths.cache) / "execution"

@@ -4,11 +4,9 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
+from ganfreeze import signals
 from ganfreeze.errors import BadInput, interruption
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -17,7 +15,7 @@ def friendly_errors(name: str = "") -> Iterator[None]:
 
     The status is 1; after an interruption it is 130 for Ctrl-C and 143 for SIGTERM, as shells have it.
     """
-    catch_signals()
+    signals.catch()
     try:
         yield
     except (BadInput, OSError) as error:
@@ -26,27 +24,6 @@ def friendly_errors(name: str = "") -> Iterator[None]:
         if not (cause := interruption(error)):
             raise
         raise interrupted(cause, ": ".join(filter(None, ("ganfreeze", name, "interrupted")))) from None
-
-
-def catch_signals() -> None:
-    """Let Ctrl-C and SIGTERM raise a KeyboardInterrupt that holds the signal's number.
-
-    The handlers stay in place, but only the first signal counts: the process is about to end, and a second one must not
-    disturb that.
-    """
-
-    def interrupt(number: int, _: Any) -> None:
-        ignore_signals()
-        raise KeyboardInterrupt(number)
-
-    for number in _SIGNALS:
-        signal.signal(number, interrupt)
-
-
-def ignore_signals() -> None:
-    """Let Ctrl-C and SIGTERM do nothing."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def interrupted(cause: KeyboardInterrupt, sentence: str) -> SystemExit:

@@ -12,7 +12,7 @@ from ganfreeze.app.study import compose_config
 from ganfreeze.app.training_setup import build_networks
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.networks import Networks
-from ganfreeze.record import checkpoints
+from ganfreeze.record import final_weights
 from ganfreeze.record.mlflow_client import FinishedRun
 
 _FREE = ("evaluator", "tracker", "paths", "dataset.path")  # may be chosen anew; all else is the run's own
@@ -55,8 +55,8 @@ def restored_networks(variant: Variant, run: FinishedRun) -> tuple[Any, Networks
     """
     keras = variant.load_keras()
     prepare_process(variant.settings, keras)
-    networks = build_networks(variant, checkpoints.example_shape(run.weights), keras)
-    checkpoints.restore(networks, run.weights)
+    networks = build_networks(variant, final_weights.example_shape(run.weights), keras)
+    final_weights.restore(networks, run.weights)
     return keras, networks
 
 

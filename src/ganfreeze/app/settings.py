@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from ganfreeze.app.validation import require_values, validated
 from ganfreeze.errors import BadInput
+from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.types import Count, Index, Precision
 
 
@@ -28,23 +29,49 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class CadenceSettings(_Strict):
-    """How often something happens, in steps: metrics are logged, networks evaluated, frozen weights checked.
+def _metric(value: Any) -> str | None:
+    if value is None:
+        return None
+    prefix, _, metric = str(value).rpartition("/")
+    if not prefix or metric not in ranking.LARGER_IS_BETTER | ranking.SMALLER_IS_BETTER:
+        known = ", ".join(sorted(ranking.LARGER_IS_BETTER | ranking.SMALLER_IS_BETTER))
+        raise ValueError(f"null, or a metric with its evaluator such as classifier/fid; metrics are {known}")
+    return value
 
-    `audit` is None where frozen weights are not checked during training.
+
+class CadenceSettings(_Strict):
+    """How often something happens, in steps.
+
+    Metrics are logged, networks evaluated, checkpoints saved, and frozen weights checked; `audit` is None where they
+    are not checked during training.
     """
 
     log: Count
     evaluate: Count
+    save: Count
     audit: Count | None
 
 
+class KeepSettings(_Strict):
+    """Which checkpoints are kept: the `last` ones, and the one with the `best` value of a metric."""
+
+    last: Count
+    best: Annotated[Any, AfterValidator(_metric)]
+
+
+class SweepSettings(_Strict):
+    """What a sweep does: a job that fails is started again up to `retries` times."""
+
+    retries: Index
+
+
 class PathSettings(_Strict):
-    """Folders: the user's data, the cache, and the MLflow store."""
+    """Folders: the user's data, the cache, the MLflow store, and the state of runs."""
 
     data: str
     cache: str
     mlruns: str
+    state: str
 
 
 class Settings(_Strict):
@@ -62,7 +89,17 @@ class Settings(_Strict):
     fused_steps: Annotated[Any, AfterValidator(_fused_steps)]
     gpu_memory: Count | None
     audit: Literal["error", "record", "off"]
+    on_nan: Literal["stop", "skip", "continue"]
+    resume: Annotated[
+        str,
+        Field(
+            pattern=r"^(auto|never|[0-9a-f]{32}|[0-9a-f]{16}-\d+)$",
+            description="auto, never, an MLflow run id, or the name of a folder in paths.state",
+        ),
+    ]
     cadence: CadenceSettings
+    keep: KeepSettings
+    sweep: SweepSettings
     paths: PathSettings
 
 
@@ -85,6 +122,20 @@ class EvaluateSettings(_Strict):
 
     run: RunId
     samples_seeds: Count
+
+
+class SyncSettings(_Strict):
+    """The settings of `src/sync.py`."""
+
+    state: str
+    uri: str | None
+
+
+class SweepsSettings(_Strict):
+    """The settings of `src/sweeps.py`."""
+
+    state: str
+    sweep: str | None
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:
@@ -117,3 +168,15 @@ def parse_evaluate_settings(values: Mapping[str, Any]) -> EvaluateSettings:
     """Parse the settings of `src/evaluate.py`. Raises BadInput as `parse_settings` does."""
     require_values(values)
     return validated(EvaluateSettings, values)
+
+
+def parse_sync_settings(values: Mapping[str, Any]) -> SyncSettings:
+    """Parse the settings of `src/sync.py`. Raises BadInput as `parse_settings` does."""
+    require_values(values)
+    return validated(SyncSettings, values)
+
+
+def parse_sweeps_settings(values: Mapping[str, Any]) -> SweepsSettings:
+    """Parse the settings of `src/sweeps.py`. Raises BadInput as `parse_settings` does."""
+    require_values(values)
+    return validated(SweepsSettings, values)

@@ -1,7 +1,7 @@
 """Train a variant and record it: the program `src/train.py`, and the sweep that a run may belong to."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,28 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganfreeze import events
+from ganfreeze.app import resume
 from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import GROUPS, Variant, parse
 from ganfreeze.app.training_setup import TrainingSetup, require_seeded
 from ganfreeze.data.dataset.base import Dataset, Examples
+from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.evaluated_generator import evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.gan.inspection import has_batch_norm
 from ganfreeze.loop import Cadence, train
 from ganfreeze.proof import audit
+from ganfreeze.proof.ledger import Violation
 from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.proof.weight_change import weight_change
-from ganfreeze.record import checkpoints, mlflow_client
+from ganfreeze.record import checkpoints, final_weights, mlflow_client
+from ganfreeze.record.checkpoints import Checkpoints
+from ganfreeze.record.run_folder import RunFolder
 from ganfreeze.record.terminal import Terminal
-from ganfreeze.strategy.base import Strategy
+from ganfreeze.strategy.base import Execution, Strategy
+from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
 _IMAGES_IN_PICTURE, _POINTS_IN_PICTURE = 64, 2500
@@ -40,21 +46,27 @@ def run(cfg: DictConfig) -> None:
         dataset = variant.source.load()
         variant.architecture.check(dataset.example_shape)
         variant.evaluator.check(dataset)
-        with variant.tracker as tracker, Terminal(name) as terminal:
-            hydra = HydraConfig.get()
-            sweep = {mlflow_client.SWEEP_TAG: sweep_of(hydra)} if hydra.mode == RunMode.MULTIRUN else {}
-            for event in run_events(variant, dataset, name, folder=Path(hydra.runtime.output_dir), tags=sweep):
-                tracker.write(event)
-                terminal.write(event)
+        sweep = sweep_of(HydraConfig.get())
+        tags = {mlflow_client.SWEEP_TAG: sweep.rpartition("/")[0]} if sweep else {}
+        folder = resume.open_folder(variant, dataset, name, owner=sweep)
+        with folder, variant.tracker.recorder(folder.path) as tracker, Terminal(name) as terminal:
+            for event in run_events(variant, dataset, name, folder=folder, tags=tags):
+                for recorder in (folder, tracker, terminal):
+                    recorder.write(event)
 
 
 def run_events(
-    variant: Variant, dataset: Dataset, name: str, *, folder: Path, tags: Mapping[str, str]
+    variant: Variant, dataset: Dataset, name: str, *, folder: RunFolder, tags: Mapping[str, str]
 ) -> Iterator[events.Event]:
-    """Yield all events of a run called `name`, from its description to its end; its weights go to `folder`."""
+    """Yield all events of a run called `name`, from its description to its end.
+
+    If `folder` holds a checkpoint of the run, the run goes on from there.
+    """
     yield describe(variant, dataset, name, tags=tags)
 
-    setup, choice = build_fastest(variant, dataset)
+    latest = checkpoints.latest_facts(folder.checkpoints)
+    before = Execution(*latest["execution"]) if latest else None
+    setup, choice = build_fastest(variant, dataset, before)
     require_seeded(variant, dataset, setup.game.networks)
     _warn_of_batch_norm(setup)
     jit, fused_steps = choice.execution
@@ -64,33 +76,55 @@ def run_events(
 
     networks, average = setup.game.networks, setup.game.average.generator
     change = weight_change(networks, setup.strategy.phases)
-    yield from _audit(variant, setup)
+    verdict = yield from _audit(variant, setup)
+    if latest and latest["audit"] != verdict:
+        raise Violation(f"the audit says {verdict!r} now; before the interruption it said {latest['audit']!r}")
 
     evaluator = variant.evaluator.prepare(dataset)
     samplers = {"": Sampler(networks.generator)} | ({"_ema": Sampler(average)} if average else {})
     generators = list(evaluated_generators(evaluator, samplers, variant.settings.ema, [evaluator.seed]))
     yield events.Prepared(evaluator.facts, {generator.name: generator.card for generator in generators})
 
-    cadence = variant.settings.cadence
+    cadence, keep = variant.settings.cadence, variant.settings.keep
+    _require_measured(keep.best, [generator.name for generator in generators])
+    facts = {"execution": choice.execution, "audit": verdict}
+    kept = Checkpoints(folder.checkpoints, setup.variables, last=keep.last, best=keep.best, facts=facts)
+
+    def save_if_best(step: int, metrics: Metrics) -> Path | None:
+        return final_weights.save(networks, folder.path / "best", average) if kept.is_best(step, metrics) else None
+
     yield from train(
         strategy=_watched(variant, setup),
         streams=setup.streams,
         measures=[change, *(partial(generator.named_metrics, evaluator.seed) for generator in generators)],
         pictures={f"samples{suffix}": _picture(dataset, setup, sampler) for suffix, sampler in samplers.items()},
-        save=lambda: checkpoints.save(networks, folder / "weights", average),
-        cadence=Cadence(variant.settings.steps, cadence.log, cadence.evaluate),
+        checkpoints=kept,
+        save=lambda: final_weights.save(networks, folder.weights, average),
+        save_if_best=save_if_best,
+        cadence=Cadence(variant.settings.steps, cadence.log, cadence.evaluate, cadence.save),
     )
 
 
 def sweep_of(hydra: Any) -> str:
-    """Return the name of the sweep that a job belongs to: its launcher put it before the job's number."""
-    return str(hydra.job.id).rpartition("/")[0] or hydra.sweep.dir
+    """Return the job of a sweep that this run is, "SWEEP/NUMBER"; "" if it is none. Its launcher named the sweep."""
+    if hydra.mode != RunMode.MULTIRUN:
+        return ""
+    return f"{str(hydra.job.id).rpartition('/')[0] or hydra.sweep.dir}/{hydra.job.num}"
 
 
-def _audit(variant: Variant, setup: TrainingSetup) -> Iterator[events.Event]:
-    """Audit the strategy unless `audit=off`. After a violation the run ends here, unless `audit=record`."""
+def _require_measured(metric: str | None, evaluated: Sequence[str]) -> None:
+    if metric is not None and metric.rpartition("/")[0] not in evaluated:
+        measured = ", ".join(f"{name}/..." for name in evaluated) or "no metric"
+        raise BadInput(f"keep.best={metric}: is not measured; this run measures {measured}")
+
+
+def _audit(variant: Variant, setup: TrainingSetup) -> Generator[events.Event, None, str]:
+    """Audit the strategy unless `audit=off`; return the verdict.
+
+    After a violation the run ends here, unless `audit=record`.
+    """
     if variant.settings.audit == "off":
-        return
+        return "off"
     ledger = audit.audit(setup.strategy, setup.game, setup.streams)
     for phase, count in ledger.skipped.items():
         if count:
@@ -101,6 +135,7 @@ def _audit(variant: Variant, setup: TrainingSetup) -> Iterator[events.Event]:
         failure = setup.strategy.known_failure
         is_known = failure and all(variant.values[key] in choices for key, choices in failure.when.items())
         ledger.require(variant.words["strategy"], failure.diagnosis if failure and is_known else "")
+    return ledger.verdict
 
 
 def _warn_of_batch_norm(setup: TrainingSetup) -> None:

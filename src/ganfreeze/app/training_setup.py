@@ -1,5 +1,6 @@
 """Join the parts of a variant into something that trains."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ganfreeze.app.parse_config import Variant
@@ -11,8 +12,9 @@ from ganfreeze.errors import BadInput
 from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
 from ganfreeze.gan.inspection import unlike
 from ganfreeze.gan.networks import Networks
+from ganfreeze.proof import audit
 from ganfreeze.strategy.base import Execution, Game, Strategy
-from ganfreeze.types import Model
+from ganfreeze.types import Model, Variable
 
 
 class TrainingSetup(NamedTuple):
@@ -21,6 +23,18 @@ class TrainingSetup(NamedTuple):
     game: Game
     strategy: Strategy
     streams: Streams
+
+    @property
+    def variables(self) -> Sequence[Variable]:
+        """Everything that training changes, each variable once, in the same order in every process."""
+        networks = self.game.networks
+        found = [
+            *(owned.variable for owned in audit.inventory(self.strategy, self.game)),
+            *(variable for model in (networks.generator, networks.discriminator) for variable in model.variables),
+            *self.game.average.variables,
+            *([] if networks.seed is None else [networks.seed]),
+        ]
+        return list({id(variable): variable for variable in found}.values())
 
 
 def build(variant: Variant, dataset: Dataset, execution: Execution | None = None) -> TrainingSetup:

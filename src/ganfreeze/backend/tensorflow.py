@@ -4,6 +4,7 @@
 seconds that `import tensorflow` takes. The first access to an attribute imports TensorFlow. No other module imports it.
 """
 
+import logging
 import os
 import sys
 import tempfile
@@ -37,6 +38,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("absl").setLevel(logging.WARNING)  # TensorFlow logs each checkpoint that it writes
         with _stderr_held_back():
             import tensorflow
             import tf_keras  # noqa: F401  # TensorFlow Probability imports it, and it prints while it loads

@@ -1,57 +1,130 @@
-"""Save the weights of the networks to a folder, and load them."""
+"""Save the whole state of a training run every so often, and go on from there.
+
+A checkpoint is a folder: the variables, written by TensorFlow's checkpoint library, what else the run must know
+(`facts.json`), and the SHA-256 of each file. It appears under its name when it is complete, or not at all.
+"""
 
 import json
+import logging
+import math
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
-from ganfreeze.gan.networks import Networks
-from ganfreeze.types import Model
+from ganfreeze.evaluation import cache
+from ganfreeze.evaluation.metrics import ranking
+from ganfreeze.record import checksums
+from ganfreeze.types import Metrics, Variable
 
-_NAMES = ("generator", "discriminator")
-_AVERAGE = "generator_ema.weights.h5"
+_log = logging.getLogger(__name__)
+_STATE, _FACTS, _BEST = "state", "facts.json", "best.json"
 
 
-def save(networks: Networks, folder: Path, average: Model | None = None) -> Path:
-    """Write the weights of both networks, and the shape of their examples, to `folder`; return `folder`.
+class Checkpoints:
+    """The checkpoints in `folder`: the last `last`, and the one with the best value of the metric `best`.
 
-    `average` is a generator with averaged weights. Its weights are written too, if it is given.
+    `variables` is everything that training changes, in an order that does not depend on the process. `facts` goes into
+    every checkpoint.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "image_shape.json").write_text(json.dumps(networks.generator.output_shape[1:]))
-    for name in _NAMES:
-        getattr(networks, name).save_weights(folder / f"{name}.weights.h5")
-    if average:
-        average.save_weights(folder / _AVERAGE)
-    return folder
+
+    def __init__(
+        self, folder: Path, variables: Sequence[Variable], *, last: int, best: str | None, facts: Mapping[str, Any]
+    ) -> None:
+        self._folder, self._last, self._best, self._facts = folder, last, best, facts
+        # A variable of Keras 3 holds one of TensorFlow.
+        plain = [variable if isinstance(variable, tf.Variable) else variable.value for variable in variables]
+        self._checkpoint = tf.train.Checkpoint(**{f"variable_{number}": each for number, each in enumerate(plain)})
+        self._shapes = [[list(variable.shape), variable.dtype.name] for variable in plain]
+
+    def restore(self, before: int | None = None) -> int:
+        """Set all variables to those of the latest checkpoint, or of the latest one before a step. Return its step.
+
+        Without a checkpoint nothing changes, and the step is 0.
+
+        Raises:
+            BadInput: the checkpoint belongs to other networks or optimizers.
+        """
+        for path in intact(self._folder):
+            if before is not None and _step(path) >= before:
+                continue
+            if facts(path)["shapes"] != self._shapes:
+                raise BadInput(f"{path} does not hold the state of this run: it has other variables")
+            self._checkpoint.read(str(path / _STATE)).assert_consumed()
+            return _step(path)
+        return 0
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint, and delete those that are no longer kept. If the disk is full, log a warning."""
+        path = self._folder / f"step-{step:010}"
+        if path.exists():
+            return
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as unfinished:
+                folder = Path(unfinished) / path.name
+                folder.mkdir()
+                self._checkpoint.write(str(folder / _STATE))
+                (folder / _FACTS).write_text(json.dumps({**self._facts, "shapes": self._shapes}))
+                checksums.write(folder)
+                folder.replace(path)
+        except (OSError, tf.errors.OpError) as error:
+            _log.warning("no checkpoint could be written at step %d: %s", step, " ".join(str(error).split())[:300])
+            return
+        self._prune()
+
+    def is_best(self, step: int, metrics: Metrics) -> bool:
+        """Return whether these metrics of a step are the best so far, and keep the step's checkpoint if they are."""
+        if self._best is None or self._best not in metrics:
+            return False
+        value, file = metrics[self._best], self._folder / _BEST
+        known = _best(file).get("value")
+        if math.isnan(value) or (known is not None and not ranking.is_better(self._best, value, known)):
+            return False
+        cache.write(file, json.dumps({"metric": self._best, "value": value, "step": step}).encode())
+        self._prune()
+        return True
+
+    def _prune(self) -> None:
+        best = _best(self._folder / _BEST).get("step")
+        for path in list(_latest_first(self._folder))[self._last :]:
+            if _step(path) != best:
+                shutil.rmtree(path, ignore_errors=True)
 
 
-def example_shape(folder: Path) -> tuple[int, ...]:
-    """Return the shape of the images or points that the networks in `folder` are for."""
-    return tuple(json.loads((folder / "image_shape.json").read_text()))
+def facts(path: Path) -> Mapping[str, Any]:
+    """Return what a checkpoint says beside its variables."""
+    return json.loads((path / _FACTS).read_text())
 
 
-def restore(networks: Networks, folder: Path) -> None:
-    """Set the weights of both networks to those that `save` wrote.
-
-    Raises:
-        BadInput: a file is missing, or belongs to networks of another architecture.
-    """
-    for name in _NAMES:
-        _load(getattr(networks, name), folder / f"{name}.weights.h5")
+def latest_facts(folder: Path) -> Mapping[str, Any]:
+    """Return the facts of the latest checkpoint in `folder`; none if there is no checkpoint."""
+    path = next(intact(folder), None)
+    return facts(path) if path else {}
 
 
-def has_average(folder: Path) -> bool:
-    """Return whether `save` wrote averaged weights of the generator to `folder`."""
-    return (folder / _AVERAGE).is_file()
+def intact(folder: Path) -> Iterator[Path]:
+    """Yield the checkpoints whose checksums are right, the latest first. Log a warning for each of the others."""
+    for path in _latest_first(folder):
+        if problem := checksums.problem(path):
+            _log.warning("%s is damaged and is not used: %s", path, problem)
+        else:
+            yield path
 
 
-def restore_average(generator: Model, folder: Path) -> None:
-    """Set the weights of a generator to the averaged weights that `save` wrote. Raises BadInput as `restore` does."""
-    _load(generator, folder / _AVERAGE)
-
-
-def _load(network: Model, path: Path) -> None:
+def _best(file: Path) -> Mapping[str, Any]:
     try:
-        network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise BadInput(f"{path} does not hold the weights of this {network.name}: {error}") from error
+        return json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _latest_first(folder: Path) -> Iterator[Path]:
+    yield from sorted((path for path in folder.glob("step-*") if path.name[5:].isdigit()), reverse=True)
+
+
+def _step(path: Path) -> int:
+    return int(path.name[5:])

@@ -3,12 +3,13 @@
 import json
 import logging
 import os
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.protocol_card import Card
@@ -52,24 +53,26 @@ def tracking_uri(uri: str | None, store: str) -> str:
     """Return `uri`, or the address of the SQLite store in the folder `store` if `uri` is None.
 
     Raises:
-        BadInput: MLflow cannot keep runs at such an address, or the address holds a password.
+        BadInput: MLflow cannot keep runs at such an address, or the address holds a password. The message does not.
     """
     if uri is None:
-        return f"sqlite:///{(Path(store) / 'mlflow.db').resolve()}"
-    address = urlsplit(uri)
-    if address.scheme.partition("+")[0] not in _SCHEMES:
-        raise BadInput(f"tracker.uri={uri}: must be an address that begins with one of {', '.join(_SCHEMES)}")
-    if address.password and address.scheme in ("http", "https"):
+        return f"sqlite:///{quote(str((Path(store) / 'mlflow.db').resolve()))}"
+    address, secret = urlsplit(uri), re.search(r"pass|pwd|token|secret|key=", urlsplit(uri).query, re.IGNORECASE)
+    if ("@" in uri and ":" in uri.rpartition("@")[0].rpartition("//")[2]) or secret:
         raise BadInput(
-            "tracker.uri must hold no password, because the address is recorded. Set the environment variables "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead."
+            "tracker.uri must hold no password, because the address is recorded. For a server, set the environment "
+            "variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; for a database, use its own, such as "
+            "PGPASSWORD."
         )
+    if address.scheme.partition("+")[0] not in _SCHEMES:
+        shown = uri.rpartition("@")[2]
+        raise BadInput(f"tracker.uri={shown}: must be an address that begins with one of {', '.join(_SCHEMES)}")
     return uri
 
 
 def sqlite_file(uri: str) -> Path | None:
     """Return the file of a SQLite store, or None for another kind of store."""
-    return Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    return Path(unquote(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:///") else None
 
 
 def finished_run(uri: str, run: str) -> FinishedRun:
@@ -141,19 +144,26 @@ def client(uri: str) -> Any:
     Raises:
         BadInput: no server answers at that address. MLflow itself would keep trying for minutes.
     """
+    try:
+        require_server(uri)
+    except OSError as error:
+        raise BadInput(f"tracker.uri={uri}: no server answers there ({error})") from error
+    return library().MlflowClient(uri)
+
+
+def require_server(uri: str) -> None:
+    """Raise OSError if `uri` is the address of a server, and nobody answers there."""
     address = urlsplit(uri)
     if address.scheme in ("http", "https"):
-        try:
-            socket.create_connection((address.hostname or "", address.port or address.scheme), timeout=5).close()
-        except OSError as error:
-            raise BadInput(f"tracker.uri={uri}: no server answers there ({error})") from error
-    return library().MlflowClient(uri)
+        socket.create_connection((address.hostname or "", address.port or address.scheme), timeout=5).close()
 
 
 def library() -> Any:
     """Return the module `mlflow`, imported at the first call, without telemetry and with little log output."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # else a call may take many minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
 

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from ganfreeze.data.dataset.base import Examples, Images
 
+_THUMBNAIL = 256  # pixels of a side, as MLflow makes them
+
 
 def write(examples: Examples, path: Path) -> None:
     """Draw the examples, and write the picture to `path`, whose suffix says the format."""
@@ -14,6 +16,15 @@ def write(examples: Examples, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(picture(examples)).save(path)
+
+
+def write_thumbnail(path: Path, thumbnail: Path) -> None:
+    """Write a small copy of the picture at `path` to `thumbnail`, whose suffix says the format."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.thumbnail((_THUMBNAIL, _THUMBNAIL))
+        image.save(thumbnail)
 
 
 def picture(examples: Examples) -> Images:

@@ -42,6 +42,8 @@ class Terminal(Recorder):
     def write(self, event: Any) -> None:
         match event:
             case events.Started(step, steps):
+                if step:
+                    self._print(f"{self._name}: goes on at step {step} of {steps}")
                 self._steps = steps
                 self._bar.update(self._task, completed=step, total=steps, state=f"{step}/{steps}")
             case events.Chosen(parameters, why):

@@ -1,12 +1,13 @@
-"""The base class of the options of `tracker`, and of everything else that events are written to."""
+"""The base class of the options of `tracker`, and of everything that events are written to."""
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 
 class Recorder(ABC):
-    """Something that the events of a run are written to, such as a tracker or the terminal.
+    """Something that the events of a run are written to, such as the terminal.
 
     It is a context manager. Its exit ends the run: as finished, or as failed or interrupted if an exception passes.
     """
@@ -24,8 +25,15 @@ class Recorder(ABC):
     ) -> None: ...
 
 
-class Tracker(Recorder):
+class Tracker(ABC):
     """A place where runs are kept: the base class of every file in `tracker/`."""
+
+    @abstractmethod
+    def recorder(self, folder: Path) -> Recorder:
+        """Return what records a run, for which it may use this folder of the run.
+
+        If the folder holds records of the run already, the run goes on: nothing is recorded twice.
+        """
 
     @abstractmethod
     def amend(self, run: str, evaluated: Any) -> None:

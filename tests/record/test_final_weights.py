@@ -8,28 +8,28 @@ from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.dcgan import Dcgan
 from ganfreeze.gan.architecture.dirac import Dirac
 from ganfreeze.gan.architecture.mlp import Mlp
-from ganfreeze.record import checkpoints
+from ganfreeze.record import final_weights
 
 
 def test_weights_of_a_network_of_points_are_read_back(tmp_path, keras):
     saved, fresh = build_networks(Dirac(theta=0.1, psi=0.2), keras, (1,)), build_networks(Dirac(), keras, (1,))
-    folder = checkpoints.save(saved, tmp_path / "weights")
-    assert checkpoints.example_shape(folder) == (1,)
-    checkpoints.restore(fresh, folder)
+    folder = final_weights.save(saved, tmp_path / "weights")
+    assert final_weights.example_shape(folder) == (1,)
+    final_weights.restore(fresh, folder)
     assert values(fresh.generator) == [np.float32(0.1)]
     assert values(fresh.discriminator) == [np.float32(0.2)]
 
 
 def test_weights_are_read_back(tmp_path, keras):
     saved, fresh = build_networks(Dcgan(), keras, seed=1), build_networks(Dcgan(), keras, seed=2)
-    folder = checkpoints.save(saved, tmp_path / "weights")
-    assert checkpoints.example_shape(folder) == (8, 8, 1)
-    checkpoints.restore(fresh, folder)
+    folder = final_weights.save(saved, tmp_path / "weights")
+    assert final_weights.example_shape(folder) == (8, 8, 1)
+    final_weights.restore(fresh, folder)
     for network in ("generator", "discriminator"):
         pairs = zip(values(getattr(saved, network)), values(getattr(fresh, network)), strict=True)
         for written, restored in pairs:
             np.testing.assert_array_equal(written, restored)
     with pytest.raises(BadInput, match="does not hold the weights of this generator"):
-        checkpoints.restore(build_networks(Mlp(), keras), folder)
+        final_weights.restore(build_networks(Mlp(), keras), folder)
     with pytest.raises(BadInput, match="does not hold the weights"):
-        checkpoints.restore(fresh, tmp_path)
+        final_weights.restore(fresh, tmp_path)

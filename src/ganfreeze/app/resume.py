@@ -1,0 +1,99 @@
+"""Find the run that a command continues, or make a new one."""
+
+import json
+import logging
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ganfreeze.app.parse_config import Variant
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.errors import BadInput
+from ganfreeze.record import mlflow_delivery, provenance, run_folder
+from ganfreeze.record.run_folder import RunFolder
+
+_log = logging.getLogger(__name__)
+# What may differ between the parts of one run: it says where things lie, and changes no result.
+_FREE = ("paths", "tracker", "resume", "keep", "gpu_memory", "sweep")
+
+
+def open_folder(variant: Variant, dataset: Dataset, name: str, *, owner: str = "") -> RunFolder:
+    """Return the folder of the run that this variant continues, or that of a new run. It is held.
+
+    With `resume=auto` a variant continues the latest run of the same variant, data and versions that was interrupted,
+    and belongs to the same `owner`, a job of a sweep. With a run's id it continues this run, and may have more steps.
+
+    Raises:
+        BadInput: the chosen run is not here, is held by another process, or is a run of something else.
+    """
+    state, resume = Path(variant.settings.paths.state), variant.settings.resume
+    identity = _identity(variant, dataset)
+    if resume not in ("auto", "never"):
+        return _chosen(state, resume, identity)
+    if resume == "auto" and (folder := _interrupted(variant, owner, identity)):
+        return folder
+    return run_folder.create(
+        state, key(variant, owner), name=name, owner=owner, identity=identity, config=variant.yaml, words=variant.words
+    )
+
+
+def key(variant: Variant, owner: str = "") -> str:
+    """Return the first part of the name of a variant's run folders: the same for the same config and owner."""
+    return sha256(json.dumps([_values(variant), owner], sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _values(variant: Variant) -> dict[str, Any]:
+    return {key: value for key, value in variant.values.items() if key.partition(".")[0] not in _FREE}
+
+
+def _identity(variant: Variant, dataset: Dataset) -> dict[str, Any]:
+    """Return everything that the bits of a run depend on, but the machine and the source."""
+    versions = {f"version.{package}": version for package, version in provenance.versions().items()}
+    identity = {**_values(variant), "data": dataset.digest, **versions}
+    return json.loads(json.dumps(identity, default=str))  # as it is read back
+
+
+def _interrupted(variant: Variant, owner: str, identity: Mapping[str, Any]) -> RunFolder | None:
+    for path in run_folder.folders(Path(variant.settings.paths.state), key(variant, owner)):
+        progress = run_folder.progress(path)
+        if progress.status == "RUNNING" and owner:  # of two launchers, only one may train a job
+            raise BadInput(f"{path}: another process trains this run of the sweep now")
+        if progress.status in ("FINISHED", "RUNNING") or progress.hopeless:
+            continue
+        folder = RunFolder(path)
+        if differing := _differing(folder.description["identity"], identity):
+            _log.info("%s: an interrupted run of this config cannot go on: %s", path, differing)
+        elif folder.acquire():
+            return folder
+    return None
+
+
+def _chosen(state: Path, word: str, identity: Mapping[str, Any]) -> RunFolder:
+    paths = (path for path in run_folder.folders(state) if word in (path.name, *mlflow_delivery.run_ids(path)))
+    if not (path := next(paths, None)):
+        raise BadInput(f"resume={word}: there is no such run in {state}. Set paths.state=FOLDER, or resume=never")
+    folder, before = RunFolder(path), RunFolder(path).description["identity"]
+    if differing := _differing({**before, "steps": identity["steps"]}, identity):
+        raise BadInput(f"resume={word}: this is another run: {differing}")
+    if identity["steps"] < before["steps"]:
+        raise BadInput(f"resume={word}: the run has steps={before['steps']}; steps={identity['steps']} are fewer")
+    if identity["steps"] > before["steps"] and identity["schedule"] != "constant":
+        raise BadInput(
+            f"resume={word}: schedule={identity['schedule']} depends on the number of steps, so "
+            f"steps={before['steps']} cannot become more"
+        )
+    if not folder.acquire():
+        raise BadInput(f"resume={word}: another process trains this run now")
+    folder.describe(identity=identity)
+    return folder
+
+
+def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return "; ".join(f"{key} was {_short(before.get(key))}, and is {_short(now.get(key))}" for key in keys)
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) < 48 else f"{text[:16]}..."

@@ -1,0 +1,48 @@
+"""Bring to MLflow what did not reach it while runs trained: the program `src/sync.py`."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import resolved
+from ganfreeze.app.settings import parse_sync_settings
+from ganfreeze.errors import BadInput
+from ganfreeze.record import journal, mlflow_client, mlflow_delivery, run_folder
+from ganfreeze.record.mlflow_delivery import Delivery, Target
+from ganfreeze.record.run_folder import RunFolder
+
+
+def run(cfg: DictConfig) -> None:
+    """Deliver the journals of all runs that no process trains now, and print a line for each that was not complete."""
+    with friendly_errors():
+        settings = parse_sync_settings(resolved(cfg))
+        state = Path(settings.state)
+        if not state.is_dir():
+            raise BadInput(f"state={state}: there is no such folder. Give the one that was paths.state in training.")
+        lines = [_sync(folder, settings.uri) for folder in run_folder.folders(state) if (folder / "journal").exists()]
+        print("\n".join(filter(None, lines)) or f"{state}: everything has reached MLflow")
+        if any("not delivered" in line for line in lines):
+            raise SystemExit(1)
+
+
+def _sync(path: Path, uri: str | None) -> str:
+    """Deliver the journal of one run; say what came of it, "" if there was nothing to deliver."""
+    folder = RunFolder(path)
+    if not folder.acquire():
+        return f"{path}: a process trains this run now, and delivers its records"
+    try:
+        target = mlflow_delivery.target(path)
+        if uri:
+            target = Target(mlflow_client.tracking_uri(uri, ""), target.experiment, target.store)
+        delivery = Delivery(path, target)
+        records = [record for record in journal.read(path / "journal") if record["n"] > delivery.delivered.n]
+        if not records:
+            return ""
+        refused = len(list(delivery.send(records)))
+    except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: the other runs are tried too
+        return f"{path}: not delivered: {' '.join(str(error).split())[:300]}"
+    finally:
+        folder.release()
+    delivery.end_dead_runs()  # this one too, if nobody ended it
+    return f"{path}: {len(records)} records delivered" + (f", {refused} of them refused" if refused else "")

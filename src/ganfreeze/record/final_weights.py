@@ -1,0 +1,61 @@
+"""Save the final weights of the networks to a folder, and load them."""
+
+import json
+from pathlib import Path
+
+from ganfreeze.errors import BadInput
+from ganfreeze.gan.networks import Networks
+from ganfreeze.record import checksums
+from ganfreeze.types import Model
+
+_NAMES = ("generator", "discriminator")
+_AVERAGE = "generator_ema.weights.h5"
+
+
+def save(networks: Networks, folder: Path, average: Model | None = None) -> Path:
+    """Write the weights of both networks, the shape of their examples, and checksums to `folder`; return `folder`.
+
+    `average` is a generator with averaged weights. Its weights are written too, if it is given.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "image_shape.json").write_text(json.dumps(networks.generator.output_shape[1:]))
+    for name in _NAMES:
+        getattr(networks, name).save_weights(folder / f"{name}.weights.h5")
+    if average:
+        average.save_weights(folder / _AVERAGE)
+    checksums.write(folder)
+    return folder
+
+
+def example_shape(folder: Path) -> tuple[int, ...]:
+    """Return the shape of the images or points that the networks in `folder` are for."""
+    return tuple(json.loads((folder / "image_shape.json").read_text()))
+
+
+def restore(networks: Networks, folder: Path) -> None:
+    """Set the weights of both networks to those that `save` wrote.
+
+    Raises:
+        BadInput: a file is missing or damaged, or belongs to networks of another architecture.
+    """
+    for name in _NAMES:
+        _load(getattr(networks, name), folder / f"{name}.weights.h5")
+
+
+def has_average(folder: Path) -> bool:
+    """Return whether `save` wrote averaged weights of the generator to `folder`."""
+    return (folder / _AVERAGE).is_file()
+
+
+def restore_average(generator: Model, folder: Path) -> None:
+    """Set the weights of a generator to the averaged weights that `save` wrote. Raises BadInput as `restore` does."""
+    _load(generator, folder / _AVERAGE)
+
+
+def _load(network: Model, path: Path) -> None:
+    if checksums.exist(path.parent) and (problem := checksums.problem(path.parent)):
+        raise BadInput(f"{path.parent}: {problem}")
+    try:
+        network.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise BadInput(f"{path} does not hold the weights of this {network.name}: {error}") from error

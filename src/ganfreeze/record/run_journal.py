@@ -1,0 +1,81 @@
+"""The journal of one run: its records are numbered, timed, and written once, also by several processes in turn."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ganfreeze.record import journal
+from ganfreeze.record.journal import Journal, Record
+
+_VALUES_IN_A_RECORD = 100  # a server accepts no more parameters in one call
+
+
+class RunJournal:
+    """The records of the run in `folder`. Each new one is handed to `deliver` too. It may be used by several threads.
+
+    `earlier` are the records of the processes that trained the run before. What they wrote is not written again: a
+    metric of a step, a file of a name and a step, a parameter.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._path = folder, folder / "journal"
+        self.earlier = list(journal.read(self._path)) if self._path.exists() else []
+        self._known = {identity for record in self.earlier for identity in _identities(record)}
+        self._n = max((record["n"] for record in self.earlier), default=0)
+        self._journal, self._lock = Journal(self._path), threading.Lock()
+        self._deliver: Callable[[Record], None] | None = None
+
+    def deliver_to(self, deliver: Callable[[Record], None]) -> None:
+        """Hand each new record to `deliver`."""
+        self._deliver = deliver
+
+    @property
+    def problem(self) -> str:
+        """How many records could not be written, and why; "" if all were."""
+        count = self._journal.unwritten
+        return f"{count} records could not be written to {self._path}: {self._journal.problem}" if count else ""
+
+    def add(self, kind: str, **content: Any) -> None:
+        """Write a record, unless an earlier process wrote it."""
+        record = {"kind": kind, "time": int(time.time() * 1000), **content}
+        if self._known.isdisjoint(_identities(record)):
+            self._append(record)
+
+    def add_values(self, kind: str, values: Mapping[str, Any], **content: Any) -> None:
+        """Write records with those of these values that no earlier process wrote."""
+        step = content.get("step")
+        new = [(key, value) for key, value in values.items() if (kind, key, step) not in self._known]
+        now = int(time.time() * 1000)
+        for start in range(0, len(new), _VALUES_IN_A_RECORD):
+            values_of_record = dict(new[start : start + _VALUES_IN_A_RECORD])
+            self._append({"kind": kind, "time": now, **content, "values": values_of_record})
+
+    def add_text(self, text: str, name: str) -> None:
+        """Write a text to a file of the run's folder, and a record of it. Raises OSError."""
+        path = self.folder / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        self.add_file(path, "")
+
+    def add_file(self, path: Path, to: str, **content: Any) -> None:
+        """Write a record of a file in the run's folder, which is to become an artifact in the folder `to`."""
+        self.add("file", path=str(path.relative_to(self.folder)), to=to, **content)
+
+    def _append(self, record: dict[str, Any]) -> None:
+        with self._lock:
+            self._n += 1
+            record["n"] = self._n
+            self._journal.append(record)
+            if self._deliver:
+                self._deliver(record)
+
+
+def _identities(record: Record) -> Iterator[tuple[str, str, int | None]]:
+    """Yield what must not be written a second time. Tags and nameless files may change, so they may be."""
+    kind, step = record["kind"], record.get("step")
+    if kind in ("metrics", "parameters"):
+        yield from ((kind, key, step) for key in record["values"])
+    elif kind == "file" and "name" in record:
+        yield kind, record["name"], step
