@@ -6,7 +6,14 @@ class BadInput(ValueError):
 
 
 class Diverged(FloatingPointError):
-    """A loss or a sample is NaN or infinite, so the results that follow would be meaningless."""
+    """A loss or a sample is NaN or infinite, so the results that follow would be meaningless.
+
+    `steps` are the numbers of the first and the last step in which it became so, None if it was no step.
+    """
+
+    def __init__(self, message: str, steps: tuple[int, int] | None = None) -> None:
+        super().__init__(message)
+        self.steps = steps
 
 
 class Refused(BadInput):

@@ -141,10 +141,44 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """A step made a metric or a variable NaN or infinite, and it is known how.
+
+    `sentence` says it in a line, `report` in full, as text; `record` holds the same, ready for JSON.
+    """
+
+    step: int
+    sentence: str
+    report: str
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """A sign of collapse was seen after `step` steps for the first time; `tags` says which, by its name."""
+
+    step: int
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Ended:
     """Training took its last step, which was number `step`."""
 
     step: int
 
 
-Event = Described | Chosen | Prepared | Audited | Certified | Started | Measured | Sampled | Saved | Ended
+Event = (
+    Described
+    | Chosen
+    | Prepared
+    | Audited
+    | Certified
+    | Started
+    | Measured
+    | Sampled
+    | Saved
+    | Explained
+    | Noticed
+    | Ended
+)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ganfreeze import events, signals
 from ganfreeze.data.dataset.base import Examples
@@ -32,12 +32,13 @@ def train(
     save: Callable[[], Path],  # writes the weights, and returns their folder
     save_if_best: Callable[[int, Metrics], Path | None],  # does so if the metrics of a step are the best so far
     cadence: "Cadence",  # how many steps, and when to log, to save and to evaluate
-    tolerant: bool = False,  # goes on where a metric is NaN or infinite
+    tolerant: bool = False,  # goes on where a metric is NaN or infinite, and leaves out what cannot be measured then
 ) -> Iterator[events.Event]:
     """Yield everything worth recording; record nothing.
 
-    It goes on from the latest checkpoint. An evaluation that was due at that step is made again: its events may have
-    been lost, and they are equal to those that were not. A checkpoint is saved when the events before it were taken.
+    It goes on from the latest checkpoint. The first is saved before the first step, each other one when the events
+    before it were taken. An evaluation that was due at the step of the checkpoint is made again: its events may have
+    been lost, and they are equal to those that were not.
 
     Ctrl-C and SIGTERM wait for the end of a span and a checkpoint there; a second one does not.
 
@@ -49,18 +50,29 @@ def train(
         KeyboardInterrupt: a signal came; it holds the signal's number.
     """
 
+    def unless_diverged(function: Callable[[], Any]) -> Any:
+        try:
+            return function()
+        except Diverged:  # the samples are not finite
+            if not tolerant:
+                raise
+            return None
+
     def evaluate(step: int) -> Iterator[events.Event]:
         measured: dict[str, float] = {}
         for measure in measures if step else ():
-            metrics = measure()
-            measured |= metrics
-            yield events.Measured(step, metrics)
+            if metrics := unless_diverged(measure):
+                measured |= metrics
+                yield events.Measured(step, metrics)
         for name, samples in pictures.items():
-            yield events.Sampled(step, name, samples())
+            if (examples := unless_diverged(samples)) is not None:
+                yield events.Sampled(step, name, examples)
         if folder := save_if_best(step, measured):
             yield events.Saved(step, folder, "best")
 
     step = checkpoints.restore()
+    if not step:
+        checkpoints.save(step)
     timed_steps, seconds, is_first = 0, 0.0, True
     yield events.Started(step, cadence.steps)
     if cadence.evaluates(step):
@@ -76,7 +88,8 @@ def train(
             yield events.Measured(step, {**metrics, "steps_per_second": rate})
             diverged = [name for name, value in metrics.items() if not math.isfinite(value)]
             if diverged and not tolerant:
-                raise Diverged(f"{', '.join(diverged)} not finite between steps {step - span.steps} and {step}")
+                first = step - span.steps
+                raise Diverged(f"{', '.join(diverged)} not finite between steps {first} and {step}", (first + 1, step))
             if span.save or interruption:
                 checkpoints.save(step)
         if interruption:

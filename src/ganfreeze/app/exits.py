@@ -6,19 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ganfreeze import signals
-from ganfreeze.errors import BadInput, interruption
+from ganfreeze.errors import BadInput, Diverged, interruption
 
 
 @contextmanager
 def friendly_errors(name: str = "") -> Iterator[None]:
-    """Turn a BadInput, an OSError or an interruption into one sentence on stderr and an exit status.
+    """Turn a BadInput, a Diverged, an OSError or an interruption into one sentence on stderr and an exit status.
 
     The status is 1; after an interruption it is 130 for Ctrl-C and 143 for SIGTERM, as shells have it.
     """
     signals.catch()
     try:
         yield
-    except (BadInput, OSError) as error:
+    except (BadInput, Diverged, OSError) as error:
         raise SystemExit(f"ganfreeze: {error}") from None
     except (KeyboardInterrupt, SystemError) as error:
         if not (cause := interruption(error)):

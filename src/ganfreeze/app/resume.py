@@ -70,8 +70,7 @@ def _interrupted(variant: Variant, owner: str, identity: Mapping[str, Any]) -> R
 
 
 def _chosen(state: Path, word: str, identity: Mapping[str, Any]) -> RunFolder:
-    paths = (path for path in run_folder.folders(state) if word in (path.name, *mlflow_delivery.run_ids(path)))
-    if not (path := next(paths, None)):
+    if not (path := mlflow_delivery.folder_of(state, word)):
         raise BadInput(f"resume={word}: there is no such run in {state}. Set paths.state=FOLDER, or resume=never")
     folder, before = RunFolder(path), RunFolder(path).description["identity"]
     if differing := _differing({**before, "steps": identity["steps"]}, identity):

@@ -124,6 +124,20 @@ class EvaluateSettings(_Strict):
     samples_seeds: Count
 
 
+class ReplaySettings(_Strict):
+    """The settings of `src/replay.py`."""
+
+    run: Annotated[
+        str,
+        Field(
+            pattern=r"^([0-9a-f]{32}|[0-9a-f]{16}-\d+)$",
+            description="an MLflow run id, or the name of a folder in `state`",
+        ),
+    ]
+    step: Count
+    state: str
+
+
 class SyncSettings(_Strict):
     """The settings of `src/sync.py`."""
 
@@ -180,3 +194,9 @@ def parse_sweeps_settings(values: Mapping[str, Any]) -> SweepsSettings:
     """Parse the settings of `src/sweeps.py`. Raises BadInput as `parse_settings` does."""
     require_values(values)
     return validated(SweepsSettings, values)
+
+
+def parse_replay_settings(values: Mapping[str, Any]) -> ReplaySettings:
+    """Parse the settings of `src/replay.py`. Raises BadInput as `parse_settings` does."""
+    require_values(values)
+    return validated(ReplaySettings, values)

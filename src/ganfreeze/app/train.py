@@ -11,31 +11,32 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganfreeze import events
-from ganfreeze.app import resume
+from ganfreeze.app import divergence, resume
 from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import GROUPS, Variant, parse
-from ganfreeze.app.training_setup import TrainingSetup, require_seeded
+from ganfreeze.app.training_setup import TrainingSetup, guarded, require_seeded
 from ganfreeze.data.dataset.base import Dataset, Examples
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.evaluation.evaluated_generator import evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.gan.inspection import has_batch_norm
 from ganfreeze.loop import Cadence, train
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation
-from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.proof.weight_change import weight_change
 from ganfreeze.record import checkpoints, final_weights, mlflow_client
 from ganfreeze.record.checkpoints import Checkpoints
+from ganfreeze.record.collapse import CollapseDetector
 from ganfreeze.record.run_folder import RunFolder
 from ganfreeze.record.terminal import Terminal
-from ganfreeze.strategy.base import Execution, Strategy
+from ganfreeze.strategy.base import Execution
 from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
 _IMAGES_IN_PICTURE, _POINTS_IN_PICTURE = 64, 2500
+_EXAMPLES_OF_VARIANCE = 1000
 
 
 def run(cfg: DictConfig) -> None:
@@ -93,16 +94,29 @@ def run_events(
     def save_if_best(step: int, metrics: Metrics) -> Path | None:
         return final_weights.save(networks, folder.path / "best", average) if kept.is_best(step, metrics) else None
 
-    yield from train(
-        strategy=_watched(variant, setup),
-        streams=setup.streams,
-        measures=[change, *(partial(generator.named_metrics, evaluator.seed) for generator in generators)],
-        pictures={f"samples{suffix}": _picture(dataset, setup, sampler) for suffix, sampler in samplers.items()},
-        checkpoints=kept,
-        save=lambda: final_weights.save(networks, folder.weights, average),
-        save_if_best=save_if_best,
-        cadence=Cadence(variant.settings.steps, cadence.log, cadence.evaluate, cadence.save),
-    )
+    collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
+    strategy = guarded(variant, setup)
+    spans = Cadence(variant.settings.steps, cadence.log, cadence.evaluate, cadence.save)
+    try:
+        for event in train(
+            strategy=strategy,
+            streams=setup.streams,
+            measures=[change, *(partial(generator.named_metrics, evaluator.seed) for generator in generators)],
+            pictures={f"samples{suffix}": _picture(dataset, setup, sampler) for suffix, sampler in samplers.items()},
+            checkpoints=kept,
+            save=lambda: final_weights.save(networks, folder.weights, average),
+            save_if_best=save_if_best,
+            cadence=spans,
+            tolerant=variant.settings.on_nan == "continue",
+        ):
+            yield event
+            yield from collapse.notice(event)
+    except Diverged as error:
+        if error.steps:
+            for explained in divergence.explain(setup, strategy, kept, spans, error.steps, folder.path):
+                yield explained
+                raise Diverged(explained.sentence) from error
+        raise
 
 
 def sweep_of(hydra: Any) -> str:
@@ -142,11 +156,6 @@ def _warn_of_batch_norm(setup: TrainingSetup) -> None:
     game = setup.game
     if game.regularizer.batch_norm_warning and has_batch_norm(game.keras, game.networks.discriminator):
         _log.warning("warning: %s", game.regularizer.batch_norm_warning)
-
-
-def _watched(variant: Variant, setup: TrainingSetup) -> Strategy:
-    every, tolerated = variant.settings.cadence.audit, variant.settings.audit != "error"
-    return WatchedStrategy(setup.strategy, setup.game, every, tolerated=tolerated) if every else setup.strategy
 
 
 def _picture(dataset: Dataset, setup: TrainingSetup, sampler: Sampler) -> Callable[[], Examples]:

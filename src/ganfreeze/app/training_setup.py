@@ -13,7 +13,9 @@ from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
 from ganfreeze.gan.inspection import unlike
 from ganfreeze.gan.networks import Networks
 from ganfreeze.proof import audit
+from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.strategy.base import Execution, Game, Strategy
+from ganfreeze.strategy.engine.skipping import SkippingStrategy
 from ganfreeze.types import Model, Variable
 
 
@@ -96,6 +98,13 @@ def join(
         dtype=weights_dtype(settings.precision),
     )
     return TrainingSetup(game, variant.strategy.build(game), streams)
+
+
+def guarded(variant: Variant, setup: TrainingSetup) -> Strategy:
+    """Return the strategy with the checks during training that the config asks for."""
+    every, tolerated = variant.settings.cadence.audit, variant.settings.audit != "error"
+    strategy = WatchedStrategy(setup.strategy, setup.game, every, tolerated=tolerated) if every else setup.strategy
+    return SkippingStrategy(strategy, setup.variables) if variant.settings.on_nan == "skip" else strategy
 
 
 def build_networks(variant: Variant, example_shape: tuple[int, ...], keras: Any) -> Networks:

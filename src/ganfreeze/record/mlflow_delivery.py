@@ -160,8 +160,12 @@ def delivered(folder: Path, uri: str) -> Delivered:
     return Delivered(*_all_delivered(folder).get(uri, ()))
 
 
-def run_ids(folder: Path) -> Sequence[str]:
-    """Return the ids that the run in `folder` has in the stores that it was delivered to."""
+def folder_of(state: Path, run: str) -> Path | None:
+    """Return the folder of a run, by the folder's name or by the run's id in a store; None if it is not in `state`."""
+    return next((path for path in run_folder.folders(state) if run in (path.name, *_run_ids(path))), None)
+
+
+def _run_ids(folder: Path) -> Sequence[str]:
     return [run for run, _ in _all_delivered(folder).values()]
 
 

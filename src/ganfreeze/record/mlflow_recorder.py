@@ -88,6 +88,12 @@ class MlflowRecorder(Recorder):
                 add_values("metrics", {key: float(value) for key, value in metrics.items()}, step=step)
             case events.Sampled(step, name, examples):
                 self._add_picture(step, name, examples)
+            case events.Explained(step, sentence, report, record):
+                add_values("tags", {"diverged": f"step {step}", "mlflow.note.content": sentence})
+                self._journal.add_text(report, "diverged.txt")
+                self._journal.add_text(json.dumps(record, indent=2), "diverged.json")
+            case events.Noticed(_, tags):
+                add_values("tags", tags)
             case events.Saved(_, folder, name):
                 self._add_folder(folder, name)
 

@@ -54,6 +54,9 @@ class Terminal(Recorder):
             case events.Measured(step, metrics):
                 self._metrics |= metrics
                 self._bar.update(self._task, completed=step, state=f"{step}/{self._steps}  {self._bar_metrics()}")
+            case events.Noticed(_, tags):
+                for tag, text in tags.items():
+                    self._print(f"{self._name}: {tag}: {text}")
             case events.Ended(step):
                 self._bar.stop()
                 self._print(self._closing_line(step))

@@ -115,12 +115,12 @@ def run_step(phases: Mapping[PhaseName, Phase], update: Update, inputs: StepInpu
     if update.order != "simultaneous":
         return [phases[call.phase].run(*batch) for call, batch in zip(update.calls(), inputs, strict=True)]
     weights = phases["discriminator"].trains
-    initial = _copies(weights)
+    initial = copies(weights)
     discriminator_metrics = phases["discriminator"].run(*inputs[0])
-    trained = _copies(weights)
-    _assign(weights, initial)
+    trained = copies(weights)
+    assign(weights, initial)
     generator_metrics = phases["generator"].run(*inputs[1])
-    _assign(weights, [own + (now - was) for own, now, was in zip(trained, _copies(weights), initial, strict=True)])
+    assign(weights, [own + (now - was) for own, now, was in zip(trained, copies(weights), initial, strict=True)])
     return [discriminator_metrics, generator_metrics]
 
 
@@ -147,10 +147,12 @@ class PhaseByPhase(Strategy, ABC):
         return mean(metrics)
 
 
-def _copies(variables: Sequence[Variable]) -> list[Tensor]:
+def copies(variables: Sequence[Variable]) -> list[Tensor]:
+    """Return copies of the variables' values, on their device."""
     return [tf.identity(tf.convert_to_tensor(variable)) for variable in variables]
 
 
-def _assign(variables: Sequence[Variable], values: Sequence[Tensor]) -> None:
+def assign(variables: Sequence[Variable], values: Sequence[Tensor]) -> None:
+    """Set variables to values."""
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
