@@ -28,11 +28,12 @@ class Ended(NamedTuple):
 
 
 class Program:
-    """A running `python src/PROGRAM.py ARGUMENTS`, started in `folder`."""
+    """A running `python src/PROGRAM.py ARGUMENTS`, started in `folder`. `program` may be the path of another script."""
 
     def __init__(self, folder, program, *arguments, **environment):
         self._output = tempfile.TemporaryDirectory()
-        self._command = [str(ROOT / "src" / f"{program}.py"), *arguments]
+        script = program if isinstance(program, Path) else ROOT / "src" / f"{program}.py"
+        self._command = [str(script), *arguments]
         call = (str(folder), self._command, {**os.environ, **environment}, self._output.name)
         self._process = _FORKS.Process(target=_run, args=call)
         self._process.start()

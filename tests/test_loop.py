@@ -1,11 +1,13 @@
 """The loop yields an exact sequence of events. Its parts only count here."""
 
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ganfreeze import events
+from ganfreeze import events, signals
 from ganfreeze.loop import Cadence, Diverged, Span, train
 from ganfreeze.strategy.base import Strategy
 
@@ -23,15 +25,31 @@ class CountingStrategy(Strategy):
         return {"loss": float("nan") if step + steps > self.diverges_at else float(step)}
 
 
-def train_counting(strategy, cadence):
+class CountingCheckpoints:
+    """Checkpoints that are only noted: the steps at which they were saved."""
+
+    def __init__(self, step=0):
+        self.step, self.saved = step, []
+
+    def restore(self):
+        return self.step
+
+    def save(self, step):
+        self.saved.append(step)
+
+
+def train_counting(strategy, cadence, checkpoints=None, **options):
     images = np.zeros((4, 2, 2, 1), np.uint8)
     return train(
         strategy=strategy,
         streams=None,  # pyright: ignore[reportArgumentType]
         measures=[lambda: {"a": 1.0}, lambda: {"b": 2.0}],
         pictures={"samples": lambda: images, "samples_ema": lambda: images},
+        checkpoints=checkpoints or CountingCheckpoints(),
         save=lambda: Path("weights"),
+        save_if_best=lambda step, metrics: Path("best") if step == 15 and metrics == {"a": 1.0, "b": 2.0} else None,
         cadence=cadence,
+        **options,
     )
 
 
@@ -47,8 +65,9 @@ def brief(event):
 
 
 def test_the_sequence_of_events():
-    strategy = CountingStrategy()
-    assert [brief(event) for event in train_counting(strategy, Cadence(steps=25, log=10, evaluate=15))] == [
+    strategy, checkpoints = CountingStrategy(), CountingCheckpoints()
+    cadence = Cadence(steps=25, log=10, evaluate=15, save=10)
+    assert [brief(event) for event in train_counting(strategy, cadence, checkpoints)] == [
         events.Started(0, 25),
         (0, "samples"),
         (0, "samples_ema"),
@@ -58,6 +77,7 @@ def test_the_sequence_of_events():
         (15, ["b"]),
         (15, "samples"),
         (15, "samples_ema"),
+        events.Saved(15, Path("best"), "best"),
         (20, ["loss"]),
         (25, ["loss"]),
         (25, ["a"]),
@@ -68,12 +88,108 @@ def test_the_sequence_of_events():
         events.Ended(25),
     ]
     assert strategy.calls == [(0, 10), (10, 5), (15, 5), (20, 5)]
+    assert checkpoints.saved == [0, 10, 15, 20, 25], "before the first step, at its cadence, and before each evaluation"
+
+
+def test_a_run_goes_on_from_its_checkpoint_and_makes_the_evaluation_that_was_due_again():
+    strategy, checkpoints = CountingStrategy(), CountingCheckpoints(15)
+    cadence = Cadence(steps=25, log=10, evaluate=15, save=10)
+    assert [brief(event) for event in train_counting(strategy, cadence, checkpoints)][:6] == [
+        events.Started(15, 25),
+        (15, ["a"]),
+        (15, ["b"]),
+        (15, "samples"),
+        (15, "samples_ema"),
+        events.Saved(15, Path("best"), "best"),
+    ]
+    assert strategy.calls == [(15, 5), (20, 5)]
+    assert checkpoints.saved == [20, 25]
+
+
+def test_where_no_evaluation_was_due_none_is_made_again():
+    events_after_resume = list(train_counting(CountingStrategy(), Cadence(25, 10, 15, 10), CountingCheckpoints(20)))
+    assert [brief(event) for event in events_after_resume][:2] == [events.Started(20, 25), (25, ["loss"])]
+
+
+@pytest.fixture
+def signals_caught():
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signals.catch()
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_a_span_and_a_checkpoint(signals_caught, number):
+    class Interrupted(CountingStrategy):
+        def advance(self, streams, step, steps):
+            if step == 10:
+                os.kill(os.getpid(), number)
+            return super().advance(streams, step, steps)
+
+    strategy, checkpoints, seen = Interrupted(), CountingCheckpoints(), []
+    with pytest.raises(KeyboardInterrupt) as raised:
+        seen += map(brief, train_counting(strategy, Cadence(100, 10, 100, 100), checkpoints))
+    assert raised.value.args == (number,)
+    assert strategy.calls == [(0, 10), (10, 10)], "the span was trained to its end"
+    assert checkpoints.saved == [0, 20]
+
+
+def test_a_second_signal_does_not_wait(signals_caught, monkeypatch):
+    monkeypatch.setattr(signals, "_ONE", 0.0)
+
+    class Interrupted(CountingStrategy):
+        def advance(self, streams, step, steps):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().advance(streams, step, steps)
+
+    strategy, checkpoints = Interrupted(), CountingCheckpoints()
+    with pytest.raises(KeyboardInterrupt):
+        list(train_counting(strategy, Cadence(100, 10, 100, 100), checkpoints))
+    assert (strategy.calls, checkpoints.saved) == ([], [0])
+
+
+def test_two_signals_at_once_are_one(signals_caught):
+    """Ctrl-C reaches all processes of a terminal, and a launcher then ends its jobs by SIGTERM."""
+    with signals.held() as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert interruption.number == signal.SIGINT
+
+
+def test_a_tolerant_run_goes_on_and_leaves_out_what_cannot_be_measured():
+    def diverge():
+        raise Diverged("the samples are not finite")
+
+    images = np.zeros((4, 2, 2, 1), np.uint8)
+    recorded = train(
+        strategy=CountingStrategy(diverges_at=5),
+        streams=None,  # pyright: ignore[reportArgumentType]
+        measures=[diverge, lambda: {"b": 2.0}],
+        pictures={"samples": lambda: images, "samples_ema": diverge},
+        checkpoints=CountingCheckpoints(20),
+        save=lambda: Path("weights"),
+        save_if_best=lambda step, metrics: None,
+        cadence=Cadence(30, 10, 30, 30),
+        tolerant=True,
+    )
+    expected = [
+        events.Started(20, 30),
+        (30, ["loss"]),
+        (30, ["b"]),
+        (30, "samples"),
+        events.Saved(30, Path("weights")),
+        events.Ended(30),
+    ]
+    assert [brief(event) for event in recorded] == expected
 
 
 def test_the_rate_is_measured_with_the_losses():
     measured = [
         event.metrics
-        for event in train_counting(CountingStrategy(), Cadence(20, 5, 100))
+        for event in train_counting(CountingStrategy(), Cadence(20, 5, 100, 100))
         if isinstance(event, events.Measured)
     ]
     rates = [metrics["steps_per_second"] for metrics in measured if "loss" in metrics]
@@ -83,26 +199,31 @@ def test_the_rate_is_measured_with_the_losses():
 
 def test_a_loss_that_is_not_a_number_is_recorded_and_ends_the_run():
     recorded = []
-    with pytest.raises(Diverged, match="loss not finite between steps 10 and 20"):
-        for event in train_counting(CountingStrategy(diverges_at=15), Cadence(40, 10, 40)):
+    with pytest.raises(Diverged, match="loss not finite between steps 10 and 20") as raised:
+        for event in train_counting(CountingStrategy(diverges_at=15), Cadence(40, 10, 40, 40)):
             recorded.append(event)
     assert isinstance(recorded[-1], events.Measured)
     assert np.isnan(recorded[-1].metrics["loss"])
+    assert raised.value.steps == (11, 20)
 
 
-@pytest.mark.parametrize("cadence", [Cadence(1, 10, 10), Cadence(100, 7, 30), Cadence(60, 20, 20), Cadence(9, 1, 4)])
+@pytest.mark.parametrize(
+    "cadence", [Cadence(1, 10, 10, 10), Cadence(100, 7, 30, 9), Cadence(60, 20, 20, 20), Cadence(9, 1, 4, 3)]
+)
 @pytest.mark.parametrize("begin", [0, 5, 60])
-def test_spans_end_at_every_log_and_evaluation(cadence, begin):
+def test_spans_end_at_every_log_evaluation_and_checkpoint(cadence, begin):
     ends, step = {}, begin
     for span in cadence.spans(begin):
         step += span.steps
-        ends[step] = span.evaluate
+        ends[step] = span
     inner = range(begin + 1, cadence.steps)
-    due = {end for end in inner if end % cadence.log == 0 or end % cadence.evaluate == 0} | {cadence.steps}
-    assert set(ends) == (due if begin < cadence.steps else set())
-    assert all(ends[end] == (end % cadence.evaluate == 0 or end == cadence.steps) for end in ends)
+    due = {end for end in inner if not all((end % cadence.log, end % cadence.evaluate, end % cadence.save))}
+    assert set(ends) == (due | {cadence.steps} if begin < cadence.steps else set())
+    for end, span in ends.items():
+        assert span.evaluate == (end % cadence.evaluate == 0 or end == cadence.steps)
+        assert span.save == (span.evaluate or end % cadence.save == 0)
 
 
 def test_no_span_follows_the_last_step():
-    assert list(Cadence(50, 10, 10).spans(50)) == []
-    assert list(Cadence(50, 100, 100).spans(0)) == [Span(50, True)]
+    assert list(Cadence(50, 10, 10, 10).spans(50)) == []
+    assert list(Cadence(50, 100, 100, 100).spans(0)) == [Span(50, True, True)]

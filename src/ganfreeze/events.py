@@ -19,7 +19,8 @@ class Described:
     """A run is about to begin.
 
     `parameters` holds the chosen words and the flattened config; `config` the config as YAML; `tags` the run's name and
-    where the run comes from; `versions` the version of each package; `dataset` the data.
+    where the run comes from; `changes` the changes of the source since its commit, as a diff; `versions` the version of
+    each package; `dataset` the data.
     """
 
     parameters: Mapping[str, Any]
@@ -27,6 +28,7 @@ class Described:
     tags: Mapping[str, str]
     versions: Mapping[str, str]
     dataset: Dataset
+    changes: str = ""
 
 
 @dataclass(frozen=True)

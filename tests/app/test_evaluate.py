@@ -142,10 +142,10 @@ def test_an_evaluation_is_not_written_twice(trained, evaluated_again):
     _, _, client, recorded = evaluated_again
     name = evaluation_name(recorded, "classifier-150x3-")
     card = json.loads(recorded.data.tags[f"card.{name}"])
-    with Mlflow(store=str(folder / "mlruns")) as tracker:
-        tracker.amend(recorded.info.run_id, events.Evaluated(20, "classifier", name, card, {0: {"fid": 5.0}}))
-        new = events.Evaluated(20, "classifier", "fresh", card, {0: {"fid": float("nan")}, 1: {"fid": 5.0}})
-        tracker.amend(recorded.info.run_id, new)
+    tracker = Mlflow(store=str(folder / "mlruns"))
+    tracker.amend(recorded.info.run_id, events.Evaluated(20, "classifier", name, card, {0: {"fid": 5.0}}))
+    new = events.Evaluated(20, "classifier", "fresh", card, {0: {"fid": float("nan")}, 1: {"fid": 5.0}})
+    tracker.amend(recorded.info.run_id, new)
     assert [path.name for path in folder.glob("mlruns/artifacts/*/artifacts/evaluations/fresh.json")] == ["fresh.json"]
     metrics = client.get_run(recorded.info.run_id).data.metrics
     assert metrics[f"{name}/fid"] == recorded.data.metrics[f"{name}/fid"]

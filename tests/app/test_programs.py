@@ -15,7 +15,7 @@ from mlflow import MlflowClient
 from PIL import Image
 from programs import Program, run
 
-from ganfreeze import events
+from ganfreeze import events, signals
 from ganfreeze.app import exits
 from ganfreeze.data.dataset.digits import Digits
 from ganfreeze.record.tracker.mlflow import Mlflow
@@ -216,8 +216,9 @@ def test_an_interruption_inside_an_extension_module_is_an_interruption(monkeypat
 def test_a_run_that_was_interrupted_inside_an_extension_module_is_killed(tmp_path, cause, status):
     digits = Digits().load()
     described = events.Described({}, "", {"mlflow.runName": "interrupted"}, {}, digits)
-    with pytest.raises(SystemError), Mlflow(store=str(tmp_path / "mlruns")) as tracker:
-        tracker.write(described)
+    tracker = Mlflow(store=str(tmp_path / "mlruns"))
+    with pytest.raises(SystemError), tracker.recorder(tmp_path) as recorder:
+        recorder.write(described)
         raise SystemError("returned a result with an exception set") from cause
     _, (recorded,) = client_and_runs(tmp_path)
     assert recorded.info.status == status

@@ -25,4 +25,5 @@ def describe(
         tags={"mlflow.runName": name, **provenance.tags(), **tags},
         versions=provenance.versions(),
         dataset=dataset,
+        changes=provenance.changes(),
     )

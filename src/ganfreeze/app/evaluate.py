@@ -34,7 +34,7 @@ def run(cfg: DictConfig) -> None:
     with friendly_errors():
         values = resolved(cfg)
         settings = parse_evaluate_settings({key: values[key] for key in _OWN})
-        uri = _tracking_uri(values)
+        uri = tracking_uri_of(values)
         finished = mlflow_client.finished_run(uri, settings.run)
         variant = variant_of(finished, command_line_overrides(_OWN))
         dataset = variant.source.load()
@@ -61,7 +61,8 @@ def require_data(dataset: Dataset, finished: FinishedRun) -> None:
         )
 
 
-def _tracking_uri(values: Mapping[str, Any]) -> str:
+def tracking_uri_of(values: Mapping[str, Any]) -> str:
+    """Return the address of the store that a program's config names. Raises BadInput if it names none."""
     if "store" not in values.get("tracker", {}):
         raise BadInput("tracker: the run is read from MLflow, so tracker=mlflow is needed")
     return mlflow_client.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])

@@ -33,7 +33,7 @@ def build_fastest(
     goes on is run as it was `before`: another way would round differently.
     """
     if before:
-        return build(variant, dataset, before), tuning.Choice(before, "as before the interruption")
+        return build(variant, dataset, before), tuning.Choice(before, "as before")
     candidates = list(_candidates(variant))
     if len(candidates) == 1:
         why = "as configured, or the only way" if _is_worth_measuring(variant) else "too few steps to measure others"

@@ -124,6 +124,12 @@ class EvaluateSettings(_Strict):
     samples_seeds: Count
 
 
+class ReproduceSettings(_Strict):
+    """The settings of `src/reproduce.py`."""
+
+    run: RunId
+
+
 class ReplaySettings(_Strict):
     """The settings of `src/replay.py`."""
 
@@ -200,3 +206,9 @@ def parse_replay_settings(values: Mapping[str, Any]) -> ReplaySettings:
     """Parse the settings of `src/replay.py`. Raises BadInput as `parse_settings` does."""
     require_values(values)
     return validated(ReplaySettings, values)
+
+
+def parse_reproduce_settings(values: Mapping[str, Any]) -> ReproduceSettings:
+    """Parse the settings of `src/reproduce.py`. Raises BadInput as `parse_settings` does."""
+    require_values(values)
+    return validated(ReproduceSettings, values)

@@ -57,16 +57,23 @@ def run(cfg: DictConfig) -> None:
 
 
 def run_events(
-    variant: Variant, dataset: Dataset, name: str, *, folder: RunFolder, tags: Mapping[str, str]
+    variant: Variant,
+    dataset: Dataset,
+    name: str,
+    *,
+    folder: RunFolder,
+    tags: Mapping[str, str],
+    execution: Execution | None = None,
 ) -> Iterator[events.Event]:
     """Yield all events of a run called `name`, from its description to its end.
 
-    If `folder` holds a checkpoint of the run, the run goes on from there.
+    If `folder` holds a checkpoint of the run, the run goes on from there. Steps are run as the checkpoint says, as
+    `execution` says, or in the fastest way.
     """
     yield describe(variant, dataset, name, tags=tags)
 
     latest = checkpoints.latest_facts(folder.checkpoints)
-    before = Execution(*latest["execution"]) if latest else None
+    before = Execution(*latest["execution"]) if latest else execution
     setup, choice = build_fastest(variant, dataset, before)
     require_seeded(variant, dataset, setup.game.networks)
     _warn_of_batch_norm(setup)

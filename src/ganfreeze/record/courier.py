@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from ganfreeze.errors import BadInput
 from ganfreeze.record.journal import Record
 from ganfreeze.record.mlflow_delivery import Delivery
 
@@ -24,11 +25,19 @@ class Courier:
         self._changed = threading.Condition()
         self._closing, self._deadline = False, 0.0
         self.problem, self.refused = "", 0
+        self._tried, self._mistake = threading.Event(), None
         self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
 
-    def start(self) -> None:
-        """Begin to deliver."""
+    def start(self, patience: float) -> None:
+        """Begin to deliver. Wait until the store is open, for at most `patience` seconds.
+
+        Raises:
+            BadInput: there can be no such store.
+        """
         self._thread.start()
+        self._tried.wait(patience)
+        if self._mistake:
+            raise self._mistake
 
     def put(self, record: Record) -> None:
         """Take a record."""
@@ -46,6 +55,16 @@ class Courier:
         return len(self._records)
 
     def _work(self) -> None:
+        try:
+            self._delivery.connect()
+        except BadInput as error:
+            self._mistake, self.problem = error, str(error)
+        except Exception as error:  # as below
+            self.problem = _sentence(error)
+        self._tried.set()
+        self._deliver()
+
+    def _deliver(self) -> None:
         wait, beaten = _RETRY[0], time.monotonic()
         while not (self._closing and not self._records):
             batch = self._next(seconds=_GATHER)
@@ -56,7 +75,7 @@ class Courier:
                     self._delivery.beat()
                     beaten = time.monotonic()
             except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: in all cases, later again
-                self.problem = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                self.problem = _sentence(error)
                 self._forget_delivered()
                 if self._closing and time.monotonic() > self._deadline:
                     return
@@ -85,3 +104,7 @@ class Courier:
         with self._changed:
             last = self._delivery.delivered.n
             self._records = [record for record in self._records if record["n"] > last]
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

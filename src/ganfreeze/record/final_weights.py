@@ -1,7 +1,12 @@
 """Save the final weights of the networks to a folder, and load them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+import h5py
+from numpy.typing import NDArray
 
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.networks import Networks
@@ -50,6 +55,20 @@ def has_average(folder: Path) -> bool:
 def restore_average(generator: Model, folder: Path) -> None:
     """Set the weights of a generator to the averaged weights that `save` wrote. Raises BadInput as `restore` does."""
     _load(generator, folder / _AVERAGE)
+
+
+def arrays(folder: Path) -> Mapping[str, NDArray[Any]]:
+    """Return all weights that `save` wrote to `folder`, by file and place in it. Raises OSError."""
+    found: dict[str, NDArray[Any]] = {}
+    for path in sorted(folder.glob("*.weights.h5")):
+        with h5py.File(path) as file:
+            file.visititems(lambda name, item, path=path: _collect(found, f"{path.name}/{name}", item))
+    return found
+
+
+def _collect(found: dict[str, NDArray[Any]], name: str, item: Any) -> None:
+    if isinstance(item, h5py.Dataset):
+        found[name] = item[()]
 
 
 def _load(network: Model, path: Path) -> None:

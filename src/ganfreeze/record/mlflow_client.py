@@ -38,12 +38,13 @@ class Run(NamedTuple):
 class FinishedRun(NamedTuple):
     """A run that saved its weights.
 
-    `parameters` are those that it recorded; `config` is its config as YAML, `weights` the folder with its weights, and
-    `digest` the SHA-256 of its data.
+    `parameters` and `tags` are those that it recorded; `config` is its config as YAML, `weights` the folder with its
+    weights, and `digest` the SHA-256 of its data.
     """
 
     run: Run
     parameters: Mapping[str, str]
+    tags: Mapping[str, str]
     config: str
     weights: Path
     digest: str
@@ -89,10 +90,18 @@ def finished_run(uri: str, run: str) -> FinishedRun:
     return FinishedRun(
         run=_run(recorded),
         parameters=recorded.data.params,
+        tags=recorded.data.tags,
         config=config,
         weights=artifacts(uri, run, "weights"),
         digest=json.loads(datasets[0].dataset.profile)["sha256"],
     )
+
+
+def histories(uri: str, run: str) -> Mapping[str, list[tuple[int, float]]]:
+    """Return all values of each metric of the run with the id `run`, with their steps."""
+    reader = client(uri)
+    names = reader.get_run(run).data.metrics
+    return {name: [(each.step, each.value) for each in reader.get_metric_history(run, name)] for name in names}
 
 
 def require_over(uri: str, run: str) -> None:

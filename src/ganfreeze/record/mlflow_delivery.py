@@ -190,7 +190,7 @@ def open_experiment(target: Target) -> tuple[Any, str]:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"paths.mlruns={target.store}: {file.parent} cannot be written ({error})") from error
-    with FileLock(file.parent / ".lock", timeout=10):
+    with FileLock(file.parent / ".lock", timeout=60):
         return _open_experiment(target, artifacts=(file.parent.resolve() / "artifacts").as_uri())
 
 

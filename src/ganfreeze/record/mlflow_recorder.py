@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Examples
-from ganfreeze.errors import BadInput
 from ganfreeze.record import mlflow_client, mlflow_delivery, pictures, run_folder
 from ganfreeze.record.courier import Courier
 from ganfreeze.record.mlflow_delivery import Delivery, Target
@@ -25,6 +24,7 @@ from ganfreeze.record.tracker.base import Recorder
 from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
+_FIRST = 10.0  # seconds for the store to open before training begins
 _HASTE = 5.0  # seconds for what did not arrive, after an interruption
 
 
@@ -44,17 +44,12 @@ class MlflowRecorder(Recorder):
         self._samples = sum(record["kind"] == "metrics" and _is_of_system(record["values"]) for record in earlier)
         with contextlib.suppress(OSError):
             mlflow_delivery.note_target(self._folder, self._target)
-        try:
-            delivery.connect()
-        except BadInput:
-            raise
-        except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: it may work later
-            reason = " ".join(str(error).split())[:300]
-            _log.warning("warning: MLflow takes no records now; they are kept in %s: %s", self._folder, reason)
         last = delivery.delivered.n
         self._courier = Courier(delivery, [record for record in earlier if record["n"] > last])
         self._journal.deliver_to(self._courier.put)
-        self._courier.start()
+        self._courier.start(_FIRST)
+        if problem := self._courier.problem:
+            _log.warning("warning: MLflow takes no records now; they are kept in %s: %s", self._folder, problem)
         self._system_metrics = SystemMetrics(self._write_system_metrics)
         return self
 
@@ -134,6 +129,8 @@ class MlflowRecorder(Recorder):
         self._journal.add_values("tags", {**tags, **versions})
         self._journal.add_values("parameters", _texts(described.parameters))
         self._journal.add_text(described.config, "config.yaml")
+        if described.changes:
+            self._journal.add_text(described.changes, "changes.diff")
         self._system_metrics.start()
 
     def _write_system_metrics(self, metrics: Metrics) -> None:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ganfreeze.backend import machine
+
 _PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-gan", "hydra-core", "mlflow", "numpy")
 
 
@@ -19,17 +21,23 @@ def versions() -> Mapping[str, str]:
 
 
 def tags() -> Mapping[str, str]:
-    """Return MLflow tags: the command, the user, the commit of this source, and whether the source has changes since.
+    """Return MLflow tags: the command, the user, the machine, the commit of this source, and whether it has changes.
 
     The commit is left out if the source is no git checkout, or if git is missing.
     """
     commit = _git("rev-parse", "HEAD")
     values = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", "mlflow.source.name": sys.argv[0]}
     values["ganfreeze.command"] = shlex.join(sys.orig_argv)
+    values |= {f"machine.{key}": value for key, value in machine.description().items()}
     if commit:
         values["mlflow.source.git.commit"] = commit
         values["ganfreeze.git.dirty"] = str(bool(_git("status", "--porcelain"))).lower()
     return values
+
+
+def changes() -> str:
+    """Return the changes of this source since its commit, as a diff; "" if there are none, or no git checkout."""
+    return _git("diff", "HEAD")
 
 
 def _user() -> str:

@@ -1,0 +1,129 @@
+"""Checkpoints hold everything that training changes, and damaged ones are not used."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ganfreeze.errors import BadInput
+from ganfreeze.record import checkpoints
+from ganfreeze.record.checkpoints import Checkpoints
+
+SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8", "steps=100", "audit=off")
+
+
+@pytest.fixture(scope="module")
+def setup(build):
+    return build(*SMALL, "ema=0.9")
+
+
+def kept_in(folder, setup, *, last=3, best=None):
+    return Checkpoints(folder, setup.variables, last=last, best=best, facts={"audit": "clean"})
+
+
+def values(setup):
+    return [variable.numpy().tobytes() for variable in setup.variables]
+
+
+def steps(folder):
+    return sorted(int(path.name[5:]) for path in folder.glob("step-*"))
+
+
+def test_a_checkpoint_brings_everything_back(tmp_path, setup):
+    kept = kept_in(tmp_path, setup)
+    kept.save(10)
+    saved = values(setup)
+    setup.strategy.advance(setup.streams, 0, 2)
+    assert values(setup) != saved
+    assert kept.restore() == 10
+    assert values(setup) == saved
+    assert checkpoints.latest_facts(tmp_path)["audit"] == "clean"
+
+
+def test_without_a_checkpoint_nothing_changes(tmp_path, setup):
+    before = values(setup)
+    assert kept_in(tmp_path / "none", setup).restore() == 0
+    assert values(setup) == before
+    assert checkpoints.latest_facts(tmp_path / "none") == {}
+
+
+def test_the_last_ones_and_the_best_one_are_kept(tmp_path, setup):
+    kept = kept_in(tmp_path, setup, last=2, best="classifier/fid")
+    for step, fid in ((10, 5.0), (20, 3.0), (30, 4.0), (40, 3.0), (50, float("nan")), (60, 9.0)):
+        kept.save(step)
+        assert kept.is_best(step, {"classifier/fid": fid, "other": 0.0}) == (step in (10, 20))
+    assert steps(tmp_path) == [20, 50, 60]
+    assert not kept.is_best(70, {"other": 0.0})
+    assert kept_in(tmp_path, setup, best="classifier/fid").restore(before=50) == 20
+
+
+def test_a_larger_inception_score_is_better(tmp_path, setup):
+    kept = kept_in(tmp_path, setup, best="classifier/inception_score")
+    assert kept.is_best(10, {"classifier/inception_score": 2.0})
+    assert not kept.is_best(20, {"classifier/inception_score": 1.0})
+    assert kept.is_best(30, {"classifier/inception_score": 3.0})
+
+
+def test_a_damaged_checkpoint_is_not_used(tmp_path, setup, caplog):
+    """Each byte of the small files, and many of the large one, is changed; then each file is cut or removed."""
+    kept = kept_in(tmp_path, setup)
+    kept.save(10)
+    saved = values(setup)
+    setup.strategy.advance(setup.streams, 0, 1)
+    kept.save(20)
+    latest = tmp_path / "step-0000000020"
+    for path in sorted(latest.iterdir()):
+        content = path.read_bytes()
+        places = range(0, len(content), max(1, len(content) // 40))
+        mutants = [content[:at] + bytes([content[at] ^ 0x41]) + content[at + 1 :] for at in places]
+        for mutant in (*mutants, content[: len(content) // 2], b"", content + b"x"):
+            path.write_bytes(mutant)
+            caplog.clear()
+            with caplog.at_level(logging.WARNING):
+                found = [each.name for each in checkpoints.intact(tmp_path)]
+            if mutant.rstrip() != content.rstrip():
+                assert found == ["step-0000000010"], path
+                assert "is damaged and is not used" in caplog.text
+        path.unlink()
+        assert [each.name for each in checkpoints.intact(tmp_path)] == ["step-0000000010"]
+        path.write_bytes(content)
+    (latest / "state.index").write_bytes(b"")
+    assert kept.restore() == 10
+    assert values(setup) == saved
+
+
+def test_an_unfinished_checkpoint_is_not_seen(tmp_path, setup):
+    kept = kept_in(tmp_path, setup)
+    kept.save(10)
+    unfinished = tmp_path / ".abc" / "step-0000000020"
+    unfinished.mkdir(parents=True)
+    (unfinished / "state.index").write_bytes(b"half")
+    assert kept.restore() == 10
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, setup, build):
+    kept_in(tmp_path, setup).save(10)
+    other = build("architecture=dcgan", "architecture.filters=8", "batch_size=8", "steps=100")
+    with pytest.raises(BadInput, match="does not hold the state of this run"):
+        kept_in(tmp_path, other).restore()
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_stop_the_run(setup, caplog):
+    kept_in(Path("/proc/none"), setup).save(10)
+    assert "no checkpoint could be written at step 10" in caplog.text
+
+
+def test_all_variables_of_the_networks_and_optimizers_are_in_it(setup):
+    game = setup.game
+    found = {id(variable) for variable in setup.variables}
+    expected = [
+        *game.networks.generator.weights,
+        *game.networks.discriminator.weights,
+        *game.optimizers.variables("generator"),
+        *game.optimizers.variables("discriminator"),
+        *game.average.variables,
+    ]
+    assert found >= {id(variable) for variable in expected}
+    assert len(found) == len(setup.variables)
+    assert any(np.issubdtype(variable.numpy().dtype, np.integer) for variable in setup.variables), "the iterations"
