@@ -15,6 +15,7 @@ from ganfreeze.record import checksums, final_weights
 from ganfreeze.record.checkpoints import Checkpoints
 from ganfreeze.record.journal import Journal
 from ganfreeze.record.mlflow_delivery import Delivery
+from ganfreeze.strategy.engine.fused import Fused
 
 SOURCE = Path(__file__).parent.parent.parent / "src"
 
@@ -37,7 +38,7 @@ def terminate(*_, **__):
 # By its name: the owner of the function that is called at a place, the function's name, and what happens before it.
 PLACES = {
     "log": (Journal, "_write", die_in_a_line),
-    "signal": (Journal, "_write", terminate),
+    "signal": (Fused, "advance", terminate),
     "save": (checksums, "write", die),  # the variables of a checkpoint are written, but not yet their checksums
     "saved": (Checkpoints, "_prune", die),
     "evaluation": (Sampler, "__call__", die),

@@ -99,7 +99,11 @@ def run_events(
     kept = Checkpoints(folder.checkpoints, setup.variables, last=keep.last, best=keep.best, facts=facts)
 
     def save_if_best(step: int, metrics: Metrics) -> Path | None:
-        return final_weights.save(networks, folder.path / "best", average) if kept.is_best(step, metrics) else None
+        try:
+            return final_weights.save(networks, folder.path / "best", average) if kept.is_best(step, metrics) else None
+        except OSError as error:
+            _log.warning("warning: the best weights so far could not be written: %s", error)
+            return None
 
     collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
     strategy = guarded(variant, setup)

@@ -58,23 +58,31 @@ class Checkpoints:
         return 0
 
     def save(self, step: int) -> None:
-        """Write a checkpoint, and delete those that are no longer kept. If the disk is full, log a warning."""
+        """Write a checkpoint, and delete those that are not kept any more. If that is impossible, log a warning."""
         path = self._folder / f"step-{step:010}"
         if path.exists():
             return
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as unfinished:
-                folder = Path(unfinished) / path.name
-                folder.mkdir()
-                self._checkpoint.write(str(folder / _STATE))
-                (folder / _FACTS).write_text(json.dumps({**self._facts, "shapes": self._shapes}))
-                checksums.write(folder)
-                folder.replace(path)
+            try:
+                self._write(path)
+            except (OSError, tf.errors.OpError):  # the disk may be full: older checkpoints make room
+                self._prune(last=1)
+                self._write(path)
         except (OSError, tf.errors.OpError) as error:
-            _log.warning("no checkpoint could be written at step %d: %s", step, " ".join(str(error).split())[:300])
-            return
-        self._prune()
+            reason = " ".join(str(error).split())[:300]
+            _log.warning("warning: no checkpoint could be written at step %d: %s", step, reason)
+        else:
+            self._prune(self._last)
+
+    def _write(self, path: Path) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=".") as unfinished:
+            folder = Path(unfinished) / path.name
+            folder.mkdir()
+            self._checkpoint.write(str(folder / _STATE))
+            (folder / _FACTS).write_text(json.dumps({**self._facts, "shapes": self._shapes}))
+            checksums.write(folder)
+            folder.replace(path)
 
     def is_best(self, step: int, metrics: Metrics) -> bool:
         """Return whether these metrics of a step are the best so far, and keep the step's checkpoint if they are."""
@@ -85,12 +93,12 @@ class Checkpoints:
         if math.isnan(value) or (known is not None and not ranking.is_better(self._best, value, known)):
             return False
         cache.write(file, json.dumps({"metric": self._best, "value": value, "step": step}).encode())
-        self._prune()
+        self._prune(self._last)
         return True
 
-    def _prune(self) -> None:
+    def _prune(self, last: int) -> None:
         best = _best(self._folder / _BEST).get("step")
-        for path in list(_latest_first(self._folder))[self._last :]:
+        for path in list(_latest_first(self._folder))[last:]:
             if _step(path) != best:
                 shutil.rmtree(path, ignore_errors=True)
 

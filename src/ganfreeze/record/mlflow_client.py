@@ -57,7 +57,9 @@ def tracking_uri(uri: str | None, store: str) -> str:
         BadInput: MLflow cannot keep runs at such an address, or the address holds a password. The message does not.
     """
     if uri is None:
-        return f"sqlite:///{quote(str((Path(store) / 'mlflow.db').resolve()))}"
+        path = str((Path(store) / "mlflow.db").resolve())
+        # With the first scheme MLflow would make a folder that is called as the quoted path.
+        return f"sqlite:///{path}" if quote(path) == path else f"sqlite+pysqlite:///{quote(path)}"
     address, secret = urlsplit(uri), re.search(r"pass|pwd|token|secret|key=", urlsplit(uri).query, re.IGNORECASE)
     if ("@" in uri and ":" in uri.rpartition("@")[0].rpartition("//")[2]) or secret:
         raise BadInput(
@@ -72,8 +74,9 @@ def tracking_uri(uri: str | None, store: str) -> str:
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """Return the file of a SQLite store, or None for another kind of store."""
-    return Path(unquote(uri.removeprefix("sqlite:///"))) if uri.startswith("sqlite:///") else None
+    """Return the file of a SQLite store, or None for another kind of store, or for a file with options of SQLite."""
+    scheme, _, path = uri.partition(":///")
+    return Path(unquote(path)) if scheme in ("sqlite", "sqlite+pysqlite") and not path.startswith("file:") else None
 
 
 def finished_run(uri: str, run: str) -> FinishedRun:
@@ -174,6 +177,7 @@ def library() -> Any:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # else a call may take many minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each attempt
     import mlflow
 
     return mlflow

@@ -71,10 +71,11 @@ class Delivery:
         Raises:
             Exception: the store cannot be reached, or does not work. The records that came before are delivered.
         """
-        from mlflow.exceptions import MlflowException
-
+        mlflow_client.require_server(self._target.uri)  # this fails sooner, and says more, than a call of MLflow
         if self._client is None:
             self.connect()
+        from mlflow.exceptions import MlflowException
+
         for group in _groups(records):
             try:
                 self._send(group)
