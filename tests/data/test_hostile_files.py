@@ -51,7 +51,7 @@ from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.data.dataset.cifar10 import Cifar10
 from ganfreeze.data.dataset.image_folder import ImageFolder
 from ganfreeze.data.dataset.npz import Npz
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.evaluation import cache
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Pillow and NumPy, about odd headers
@@ -471,6 +471,13 @@ def test_these_files_are_read_and_do_no_harm(name, place):
     reader_class, content = READ[name]
     assert isinstance(reader_class(place).read(content), Dataset)
     nothing_else_was_written(place)
+
+
+def test_what_a_file_chose_is_said_in_one_short_line():
+    assert one_line(ValueError("a\n\tb \x1b[31m\u2028c\0")) == "a b [31m c"
+    assert one_line(MemoryError()) == "MemoryError"
+    assert one_line("x" * 200) == "x" * 200
+    assert one_line("x" * 201) == "x" * 197 + "..."
 
 
 def test_the_pickle_would_write_a_file_if_it_were_loaded(place):
