@@ -414,7 +414,11 @@ REFUSED = {
         "Decompressed data too large",
     ),
     "GIF called PNG": (Picture, b"GIF89a\1\0\1\0\0\0\0;", "cannot be read as an image of PNG or JPEG"),
-    "EPS called PNG": (Picture, b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "cannot identify"),
+    "EPS called PNG": (
+        Picture,
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",
+        "its header is not theirs",
+    ),
     "tar with a negative size": (Cifar, tar_gz(tar_member(b"a", b"", size=b"\xff" * 12)), "too large to be of CIFAR"),
     "tar with a link to itself": (
         Cifar,
@@ -463,6 +467,7 @@ READ = {
         zip_file([zip_entry(b"data.pkl", PICKLES[1]), zip_entry(b"images.npy", GOOD_NPY)]),
     ),
     "tar with paths": (Cifar, tar_gz(tar_member(b"../../evil", b"1"), tar_member(ELSEWHERE.encode(), b"1"), *MEMBERS)),
+    "PNG with pixels of 4 GB": (Picture, png(8, 8).replace(b"\0\0\0\x0cIDAT", b"\xff\0\0\x0cIDAT")),
     "JPEG with an absurd orientation": (Photograph, jpeg_with_exif((0x0112, 3, 1, 999 << 16))),
     "JPEG with absurd tags": (
         Photograph,

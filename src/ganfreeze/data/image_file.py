@@ -1,11 +1,12 @@
 """PNG and JPEG files from anywhere: what is too large, or announces more than it holds, is refused undecoded."""
 
+import io
 import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ganfreeze.errors import BadInput, one_line
 
@@ -24,13 +25,18 @@ def read(file: Path, *, size: int, grayscale: bool) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=("PNG", "JPEG")) as original:
+            content = io.BytesIO(file.read_bytes())  # reads of a file take as much memory as a chunk says that it has
+            with Image.open(content, formats=("PNG", "JPEG")) as original:
                 _check(original, file)
                 image = ImageOps.exif_transpose(original).convert("L" if grayscale else "RGB")
     except BadInput:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
         raise BadInput(f"{file} is too large ({one_line(error)}). Scale it down or remove it.") from error
+    except UnidentifiedImageError as error:
+        raise BadInput(
+            f"{file} cannot be read as an image of PNG or JPEG (its header is not theirs). Repair it or remove it."
+        ) from error
     except Exception as error:  # Pillow raises many kinds, for example a struct.error or a TypeError for EXIF data
         raise BadInput(
             f"{file} cannot be read as an image of PNG or JPEG ({one_line(error)}). Repair it or remove it."
