@@ -20,6 +20,16 @@ class Refused(BadInput):
     """Two choices that do not go together. The message lists what the refusing part goes with."""
 
 
+def one_line(text: object, most: int = 200) -> str:
+    """Return the text of an error, or another text that a file may have chosen, in one line of `most` characters.
+
+    What cannot be printed becomes a space. An error without a text has the name of its class.
+    """
+    printable = "".join(character if character.isprintable() else " " for character in str(text))
+    line = " ".join(printable.split()) or type(text).__name__
+    return line if len(line) <= most else f"{line[: most - 3]}..."
+
+
 def interruption(error: BaseException | None) -> KeyboardInterrupt | None:
     """Return what Ctrl-C or SIGTERM raised: this error or the cause of it; None if there was no interruption.
 

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
 from ganfreeze.app.settings import parse_sync_settings
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import journal, mlflow_client, mlflow_delivery, run_folder
 from ganfreeze.record.mlflow_delivery import Delivery, Target
 from ganfreeze.record.run_folder import RunFolder
@@ -41,7 +41,7 @@ def _sync(path: Path, uri: str | None) -> str:
             return ""
         refused = len(list(delivery.send(records)))
     except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: the other runs are tried too
-        return f"{path}: not delivered: {' '.join(str(error).split())[:300]}"
+        return f"{path}: not delivered: {one_line(error, 300)}"
     finally:
         folder.release()
     delivery.end_dead_runs()  # this one too, if nobody ended it

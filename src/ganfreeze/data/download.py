@@ -5,7 +5,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 
 
 def find(name: str, *, folders: list[Path]) -> Path | None:
@@ -32,5 +32,4 @@ def fetch(name: str, *, url: str, md5: str, folder: Path, advice: str) -> Path:
         with FileLock(folder / f".{name}.lock"):  # if several jobs start at once, one downloads it
             return Path(pooch.retrieve(f"{url}/{name}", f"md5:{md5}", fname=name, path=folder, downloader=downloader))
     except Exception as error:  # of requests or urllib3, OSError, ValueError: in all cases there is no usable file
-        reason = " ".join(str(error).split())
-        raise BadInput(f"{name} could not be downloaded from {url} ({reason:.300}).\n{advice}") from error
+        raise BadInput(f"{name} could not be downloaded from {url} ({one_line(error, 300)}).\n{advice}") from error

@@ -52,7 +52,10 @@ def _read(stream: BufferedIOBase, path: Path) -> NDArray[np.uint8]:
     if len(content) != expected:
         size = f"{len(content):,}" if len(content) < expected else "more"
         raise BadInput(f"{path} holds {size} bytes of data; its header says {shape}, which is {expected:,}.")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    try:
+        return np.frombuffer(content, np.uint8).reshape(shape)
+    except ValueError as error:  # an empty array has a greatest shape, too
+        raise BadInput(f"{path} has the shape {shape}, which no array can have ({error}).") from error
 
 
 def _at_most(stream: BufferedIOBase, count: int) -> bytearray:

@@ -15,6 +15,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
+from ganfreeze.data import numpy_files
 from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
@@ -78,5 +79,4 @@ def _read(path: Path) -> Arrays:
     checksum, archive = content[:_CHECKSUM], content[_CHECKSUM:]
     if sha256(archive).hexdigest().encode() != checksum:
         raise ValueError("the checksum is wrong")
-    with np.load(io.BytesIO(archive)) as loaded:
-        return dict(loaded)
+    return numpy_files.read_archive(io.BytesIO(archive))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.evaluation import cache
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.record import checksums
@@ -69,8 +69,7 @@ class Checkpoints:
                 self._prune(last=1)
                 self._write(path)
         except (OSError, tf.errors.OpError) as error:
-            reason = " ".join(str(error).split())[:300]
-            _log.warning("warning: no checkpoint could be written at step %d: %s", step, reason)
+            _log.warning("warning: no checkpoint could be written at step %d: %s", step, one_line(error, 300))
         else:
             self._prune(self._last)
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record.journal import Record
 from ganfreeze.record.mlflow_delivery import Delivery
 
@@ -60,7 +60,7 @@ class Courier:
         except BadInput as error:
             self._mistake, self.problem = error, str(error)
         except Exception as error:  # as below
-            self.problem = _sentence(error)
+            self.problem = one_line(f"{type(error).__name__}: {error}", 300)
         self._tried.set()
         self._deliver()
 
@@ -75,7 +75,7 @@ class Courier:
                     self._delivery.beat()
                     beaten = time.monotonic()
             except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: in all cases, later again
-                self.problem = _sentence(error)
+                self.problem = one_line(f"{type(error).__name__}: {error}", 300)
                 self._forget_delivered()
                 if self._closing and time.monotonic() > self._deadline:
                     return
@@ -104,7 +104,3 @@ class Courier:
         with self._changed:
             last = self._delivery.delivered.n
             self._records = [record for record in self._records if record["n"] > last]
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300]

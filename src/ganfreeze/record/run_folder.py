@@ -12,7 +12,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from ganfreeze import events
-from ganfreeze.errors import BadInput, Diverged, interruption
+from ganfreeze.errors import BadInput, Diverged, interruption, one_line
 from ganfreeze.evaluation.cache import write
 from ganfreeze.record.tracker.base import Recorder
 
@@ -100,7 +100,7 @@ class RunFolder(Recorder):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         hopeless = isinstance(error, BadInput | Diverged)
-        why = "" if error is None else " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        why = "" if error is None else one_line(f"{type(error).__name__}: {error}", 500)
         self._progress = self._progress._replace(status=status_of(error), why=why, hopeless=hopeless)
         self._note()
         self.release()

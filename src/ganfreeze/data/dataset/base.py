@@ -59,19 +59,20 @@ class Dataset:
     channels: "Dataset | None" = None
 
     def __post_init__(self) -> None:
+        origin = f", in {self.source}" if self.source else ""
         for name, (examples, labels) in (("training", self.train), ("test", self.test)):
             if not examples.size:
-                raise BadInput(f"dataset={self.name}: the {name} split is empty, of shape {examples.shape}.")
+                raise BadInput(f"dataset={self.name}: the {name} split is empty, of shape {examples.shape}{origin}.")
             if labels is not None and not 0 <= labels.min() <= labels.max() < max(len(self.train.examples), 2):
                 raise BadInput(
                     f"dataset={self.name}: the {name} labels go from {labels.min()} to {labels.max()}; they number the "
-                    "classes from 0 on, and there cannot be more classes than examples."
+                    f"classes from 0 on, and there cannot be more classes than examples{origin}."
                 )
         if self.train.examples.shape[1:] != self.test.examples.shape[1:]:
             shapes = f"{self.train.examples.shape[1:]} and {self.test.examples.shape[1:]}"
-            raise BadInput(f"dataset={self.name}: training and test examples have different shapes, {shapes}.")
+            raise BadInput(f"dataset={self.name}: training and test examples have different shapes, {shapes}{origin}.")
         if (self.train.labels is None) != (self.test.labels is None):
-            raise BadInput(f"dataset={self.name}: one split has labels and the other has none.")
+            raise BadInput(f"dataset={self.name}: one split has labels and the other has none{origin}.")
 
     @classmethod
     def of(cls, name: str, train: Split, test: Split, *, source: str, **truth: Any) -> Self:

@@ -14,7 +14,8 @@ import numpy as np
 from filelock import FileLock
 from pydantic import Field
 
-from ganfreeze.data.dataset.base import Dataset, Images, Source, Split
+from ganfreeze.data import numpy_files
+from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.errors import BadInput
 from ganfreeze.types import Fraction
 
@@ -29,7 +30,7 @@ class ImageFolder(Source):
     The folders `path`/train/CLASS and `path`/test/CLASS, if they exist, are the splits. Else the fraction `held_out` of
     each class becomes the test split, drawn with a fixed seed. The images are written once to a memory-mapped uint8
     array under `cache`, so they may be larger than memory. They are written again only if the name, size or time of a
-    file, or an option here, has changed.
+    file, or an option here, has changed, or if what was written does not match its digest.
     """
 
     path: str
@@ -55,18 +56,28 @@ class ImageFolder(Source):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # if several jobs start at once, one prepares it
             try:
-                return self._read(folder, len(train))
+                return self._read(folder, len(train), len(test))
             except FileNotFoundError:
                 pass
             except (OSError, ValueError) as error:
                 _log.warning("the images in %s are broken (%s) and are prepared again", folder, error)
             self._prepare(train + test, classes, len(train), folder)
-            return self._read(folder, len(train))
+            return self._read(folder, len(train), len(test))
 
-    def _read(self, folder: Path, cut: int) -> Dataset:
-        images, labels = np.load(folder / "images.npy", mmap_mode="r"), np.load(folder / "labels.npy")
-        splits = [Split(images[part], labels[part]) for part in (slice(cut), slice(cut, None))]
-        return Dataset("image_folder", *splits, digest=(folder / "digest").read_text(), source=self.path)
+    def _read(self, folder: Path, train: int, test: int) -> Dataset:
+        images = numpy_files.memory_map(folder / "images.npy")
+        labels = np.array(numpy_files.memory_map(folder / "labels.npy"))
+        if images.shape != (train + test, *self._shape) or labels.shape != (train + test,):
+            raise ValueError(f"the shapes are {images.shape} and {labels.shape}")
+        splits = [Split(images[part], labels[part]) for part in (slice(train), slice(train, None))]
+        dataset = Dataset.of("image_folder", *splits, source=self.path)
+        if dataset.digest != (folder / "digest").read_text():
+            raise ValueError("they do not match their digest")
+        return dataset
+
+    @property
+    def _shape(self) -> tuple[int, int, int]:
+        return self.size, self.size, 1 if self.grayscale else 3
 
     def _files(self, root: Path) -> tuple[list[Path], list[Path]]:
         if (root / "train").is_dir() and (root / "test").is_dir():
@@ -95,7 +106,9 @@ class ImageFolder(Source):
         return [files for files in classes if files]
 
     def _prepare(self, files: list[Path], classes: list[str], cut: int, folder: Path) -> None:
-        shape = (len(files), self.size, self.size, 1 if self.grayscale else 3)
+        from ganfreeze.data import image_file  # imports Pillow, which prepared images do without
+
+        shape = (len(files), *self._shape)
         if (free := shutil.disk_usage(folder.parent).free) < 1.01 * np.prod(shape):
             raise BadInput(
                 f"{folder.parent} has {free / 1e9:.1f} GB free; these images need {np.prod(shape) / 1e9:.1f} GB at "
@@ -106,7 +119,7 @@ class ImageFolder(Source):
             unfinished.mkdir()
             images = np.lib.format.open_memmap(unfinished / "images.npy", "w+", np.uint8, shape)
             for number, file in enumerate(files):
-                images[number] = self._image(file)
+                images[number] = image_file.read(file, size=self.size, grayscale=self.grayscale)
             images.flush()
             labels = np.array([classes.index(file.parent.name) for file in files], np.int64)
             np.save(unfinished / "labels.npy", labels)
@@ -115,26 +128,3 @@ class ImageFolder(Source):
             (unfinished / "digest").write_text(digest)
             shutil.rmtree(folder, ignore_errors=True)
             unfinished.replace(folder)
-
-    def _image(self, file: Path) -> Images:
-        """Read an image, crop it to its largest centred square, and resize this.
-
-        It is cropped first, so that resampling uses no pixels outside the square.
-        """
-        from PIL import Image, ImageOps
-
-        try:
-            with Image.open(file) as original:
-                if original.mode.startswith(("I", "F")):
-                    raise BadInput(
-                        f"{file} has more than 8 bits a channel (mode {original.mode}): convert it to 8 bits."
-                    )
-                image = ImageOps.exif_transpose(original).convert("L" if self.grayscale else "RGB")
-        except BadInput:
-            raise
-        except Exception as error:  # Pillow raises many kinds, for example a struct.error or a TypeError for EXIF data
-            raise BadInput(f"{file} cannot be read as an image ({error}). Repair it or remove it.") from error
-        side = min(image.size)
-        left, top = (image.width - side) // 2, (image.height - side) // 2
-        square = image.crop((left, top, left + side, top + side)).resize((self.size, self.size))
-        return np.asarray(square).reshape(self.size, self.size, -1)

@@ -1,15 +1,15 @@
 """Images from a NumPy archive."""
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ganfreeze.data import numpy_files
 from ganfreeze.data.dataset.base import Dataset, Source, Split
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.types import Fraction
 
 
@@ -30,9 +30,9 @@ class Npz(Source):
         if not path.is_file():
             raise BadInput(f"dataset.path={path}: there is no such file. Give an .npz archive.")
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays: dict[str, Any] = {name: archive[name] for name in archive.files}
-        except (ValueError, TypeError, OSError, EOFError, zlib.error, zipfile.BadZipFile, AttributeError) as error:
+            with path.open("rb") as file:
+                arrays = numpy_files.read_archive(file)
+        except (ValueError, OSError) as error:
             raise BadInput(f"dataset.path={path} cannot be read as an .npz archive of plain arrays: {error}") from error
         if "x_train" in arrays and "x_test" in arrays:
             train, test = (self._split(arrays, f"x_{part}", f"y_{part}") for part in ("train", "test"))
@@ -40,7 +40,7 @@ class Npz(Source):
             train, test = _hold_out(self._split(arrays, "images", "labels"), self.held_out)
         else:
             raise BadInput(
-                f"dataset.path={path} holds {', '.join(arrays) or 'no arrays'}; "
+                f"dataset.path={path} holds {one_line(', '.join(arrays) or 'no arrays', 100)}; "
                 "it must hold x_train and x_test (with y_train, y_test), or images (with labels)."
             )
         return Dataset.of("npz", train, test, source=str(path))
@@ -51,17 +51,23 @@ class Npz(Source):
             images = images[..., np.newaxis]
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in (1, 3):
             raise BadInput(
-                f"dataset.path={self.path}: {images_key} is {images.dtype} of shape {arrays[images_key].shape}; images "
+                f"dataset.path={self.path}: {images_key} is {_described(arrays[images_key])}; images "
                 "are uint8 from 0 to 255, (n, height, width) or (n, height, width, channels) with 1 or 3 channels."
             )
+        if not images.size:
+            raise BadInput(f"dataset.path={self.path}: {images_key} is empty, of shape {arrays[images_key].shape}.")
         if labels is None:
             return Split(images, None)
         if not np.issubdtype(labels.dtype, np.integer) or labels.size != len(images):
             raise BadInput(
-                f"dataset.path={self.path}: {labels_key} is {labels.dtype} of shape {labels.shape}; labels are "
+                f"dataset.path={self.path}: {labels_key} is {_described(labels)}; labels are "
                 f"integers, one for each of the {len(images):,} images."
             )
         return Split(images, labels.reshape(-1).astype(np.int64))
+
+
+def _described(array: NDArray[Any]) -> str:
+    return one_line(f"{array.dtype} of shape {array.shape}", 100)  # types may have many fields, shapes 64 dimensions
 
 
 def _hold_out(split: Split, fraction: float) -> tuple[Split, Split]:

@@ -14,7 +14,7 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend import tfgan
 from ganfreeze.data.dataset.base import Images
 from ganfreeze.data.streams import scale
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.evaluation.extractor.base import Extractor, Features
 
 _SIDE = 299
@@ -40,7 +40,7 @@ def extractor(weights: str | None, resize: str) -> Extractor:
     try:
         module = tf.saved_model.load(str(folder))
     except Exception as error:  # OSError, ValueError, or any error of the graph's reader
-        raise BadInput(f"{folder} cannot be read as a SavedModel ({' '.join(str(error).split()):.300}).") from error
+        raise BadInput(f"{folder} cannot be read as a SavedModel ({one_line(error, 300)}).") from error
     identity = {"extractor": "inception", "weights": _hash(folder), "resize": resize}
     resized = {"tfgan": _bilinear, "clean": _clean}[resize]
     infer = tf.function(_outputs(module, folder), reduce_retracing=True)
@@ -64,8 +64,8 @@ def _from_hub() -> Path:
     try:
         return Path(tfgan.hub.resolve(handle))
     except Exception as error:  # of urllib or tarfile, OSError, RuntimeError: each means that there is no graph
-        reason = " ".join(str(error).split())
-        raise BadInput(f"TF-Hub could not be reached ({reason:.300}). {_ADVICE.format(handle=handle)}") from error
+        reason = one_line(error, 300)
+        raise BadInput(f"TF-Hub could not be reached ({reason}). {_ADVICE.format(handle=handle)}") from error
     finally:
         socket.setdefaulttimeout(patience)
 
@@ -86,7 +86,7 @@ def _outputs(module: Any, folder: Path) -> Callable[[Any], tuple[Any, Any]]:
     except Exception as error:  # it is not callable, or takes or returns something else
         raise BadInput(
             f"{folder} is a SavedModel, but not a function from images (n, {_SIDE}, {_SIDE}, 3) to a dict with "
-            f"{' and '.join(names)}: {' '.join(str(error).split()):.300}"
+            f"{' and '.join(names)}: {one_line(error, 300)}"
         ) from error
     return outputs
 

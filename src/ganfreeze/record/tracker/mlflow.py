@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 from ganfreeze import events
+from ganfreeze.errors import one_line
 from ganfreeze.record import mlflow_client, mlflow_delivery
 from ganfreeze.record.mlflow_delivery import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
@@ -55,7 +56,7 @@ class Mlflow(Tracker):
             for run in runs:
                 client.set_tag(run.id, "mlflow.note.content", run_tables.links(run, runs))
         except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: there is no table, and no more
-            return f"The runs cannot be read from MLflow: {' '.join(str(error).split())[:300]}"
+            return f"The runs cannot be read from MLflow: {one_line(error, 300)}"
         if not runs:
             return ""
         uri = self._target.uri
