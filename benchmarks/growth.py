@@ -75,7 +75,7 @@ def sweep() -> Iterator[str]:
         with tempfile.TemporaryDirectory() as folder:
             command = [sys.executable, str(ROOT / "src" / "train.py"), "-m", "steps=300", f"seed=range({count})"]
             command += ["evaluator=none", f"hydra.launcher.n_jobs={at_once}", f"paths.mlruns={folder}/mlruns"]
-            command += [f"hydra.sweep.dir={folder}/sweep", f"paths.cache={folder}/cache"]
+            command += [f"hydra.sweep.dir={folder}/sweep", f"paths.cache={folder}/cache", f"paths.state={folder}/state"]
             began = perf_counter()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             seconds = perf_counter() - began

@@ -1,9 +1,9 @@
 """Measure the cost of everything beside training: python benchmarks/harness.py [options of train.py]
 
 Take the same steps in two ways, in turns: as a bare loop, and as a run that does all that train.py does at its
-cadences: metrics, pictures, MLflow, and the weights at the end. Print the best of several rounds of each, and the share
-of each part. The median would not do: the difference is a few hundredths, and a machine that does other work too has
-more noise than that. MLflow's store and the weights go to a temporary folder.
+cadences: metrics, pictures, checkpoints, MLflow, and the weights at the end. Print the best of several rounds of each,
+and the share of each part. The median would not do: the difference is a few hundredths, and a machine that does other
+work too has more noise than that. MLflow's store and the runs' folders are in a temporary folder.
 """
 
 import sys
@@ -11,16 +11,19 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 from time import perf_counter
+from unittest import mock
 
 from hydra import initialize_config_dir
 
 from ganfreeze import events
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.parse_config import Variant
+from ganfreeze.app.settings import cadence_of
 from ganfreeze.app.study import compose_variant
 from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.loop import Cadence
+from ganfreeze.record import run_folder
+from ganfreeze.record.checkpoints import Checkpoints
 from ganfreeze.record.terminal import Terminal
 
 ROUNDS = 5
@@ -30,9 +33,10 @@ def main(overrides: list[str]) -> None:
     """Print two lines: the total times, and the share of each part."""
     conf = Path(__file__).parent.parent.resolve() / "conf"
     with tempfile.TemporaryDirectory() as folder, initialize_config_dir(str(conf), version_base="1.3"):
-        variant = compose_variant("steps=5000", f"paths.mlruns={folder}/mlruns", *overrides)
+        paths = f"paths.mlruns={folder}/mlruns", f"paths.state={folder}/state"
+        variant = compose_variant("steps=5000", *paths, *overrides)
         dataset = variant.source.load()
-        rounds = [(_bare(variant, dataset), _full(variant, dataset, Path(folder))) for _ in range(ROUNDS)]
+        rounds = [(_bare(variant, dataset), _full(variant, dataset)) for _ in range(ROUNDS)]
     bare, parts = min(seconds for seconds, _ in rounds), min((parts for _, parts in rounds), key=Counter.total)
     full = parts.total()
     words = " ".join(overrides) or "tape mlp digits"
@@ -48,28 +52,41 @@ def _bare(variant: Variant, dataset: Dataset) -> float:
     (_, strategy, streams), _ = build_fastest(variant, dataset)
     settings, step = variant.settings, 0
     began = perf_counter()
-    for span in Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate).spans(0):
+    for span in cadence_of(settings).spans(0):
         strategy.advance(streams, step, span.steps)
         began = began if step else perf_counter()
         step += span.steps
     return perf_counter() - began
 
 
-def _full(variant: Variant, dataset: Dataset, folder: Path) -> Counter[str]:
+def _full(variant: Variant, dataset: Dataset) -> Counter[str]:
     """Return the seconds of each part of a run, from its second span to its end."""
     seconds: Counter[str] = Counter()
-    with variant.tracker as tracker, Terminal("benchmark") as terminal:
+    saved: list[float] = []  # the seconds of each checkpoint since the last event
+    state = Path(variant.settings.paths.state)
+    folder = run_folder.create(state, "benchmark", name="benchmark", owner="", identity={})
+    recorder, save = variant.tracker.recorder(folder.path), Checkpoints.save
+
+    def timed_save(checkpoints: Checkpoints, step: int) -> None:
+        began = perf_counter()
+        save(checkpoints, step)
+        saved.append(perf_counter() - began)
+
+    with mock.patch.object(Checkpoints, "save", timed_save), folder, recorder, Terminal("benchmark") as terminal:
         began, counting = perf_counter(), False
         for event in run_events(variant, dataset, "benchmark", folder=folder, tags={}):
             received = perf_counter()
-            tracker.write(event)
-            terminal.write(event)
+            for each in (folder, recorder, terminal):
+                each.write(event)
             written = perf_counter()
             if counting:
-                seconds[_part(event)] += received - began
-                seconds["tracker and terminal"] += written - received
+                seconds["checkpoints"] += sum(saved)
+                seconds[_part(event)] += received - began - sum(saved)
+                seconds["recorders"] += written - received
+            saved.clear()
             counting = counting or isinstance(event, events.Measured)
             began = written
+    seconds["delivery after the end"] += perf_counter() - began
     return seconds
 
 

@@ -70,6 +70,7 @@ def _run(folder, command, environment, output):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    tempfile.tempdir = output  # TensorFlow leaves files there
     sys.argv, sys.orig_argv = list(command), [sys.executable, *command]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     runpy.run_path(command[0], run_name="__main__")

@@ -112,19 +112,20 @@ class FreshProcessLauncher(Launcher):
 
     def _run(self, sweep: Sweep, job: DictConfig) -> JobReturn:
         """Run a job unless it is finished, and again if it fails. The other jobs go on whatever happens to it."""
-        number, name = job.hydra.job.num, _name(job)
+        number, name, attempts = job.hydra.job.num, _name(job), 0
         returned = JobReturn(status=JobStatus.FAILED)
-        for attempt in range(sweep.attempts):
+        while returned.status != JobStatus.COMPLETED:
             while sweep.is_running(number) and not self._stopping:  # another launcher's process trains it
                 time.sleep(1)
             if sweep.is_finished(number):
                 print(f"{name} is finished already", flush=True)
                 return JobReturn(status=JobStatus.COMPLETED)
-            if attempt:
+            if attempts and (attempts == sweep.attempts or self._stopping or sweep.is_hopeless(number)):
+                break
+            if attempts:
                 print(f"{name} is tried again", file=sys.stderr, flush=True)
             returned = self._attempt(job)
-            if returned.status == JobStatus.COMPLETED or self._stopping or sweep.is_hopeless(number):
-                break
+            attempts += not sweep.is_running(number)
         return returned
 
     def _attempt(self, job: DictConfig) -> JobReturn:
@@ -218,6 +219,7 @@ def _in_the_new_process(exchange: Path, share: Mapping[str, str], log: Path | No
             for stream in (sys.stdout, sys.stderr):
                 os.dup2(file.fileno(), stream.fileno())
     os.environ |= share
+    tempfile.tempdir = str(exchange)  # TensorFlow leaves files there, which go when the job has ended
     threading.Thread(target=_end_with_the_launcher, daemon=True).start()
     context, task, job, singletons, command_line = cloudpickle.loads((exchange / "payload").read_bytes())
     sys.argv, sys.orig_argv = command_line  # the run records what the user typed

@@ -111,10 +111,15 @@ def kill_at_random(folder, chance, *arguments):
 
 def kill_again_and_again(folder, chance, *arguments):
     """Run train.py until it is finished, killed on its way in each of several places; return how often it was."""
-    kills = sum(die(folder, place, passes, *arguments) for place, passes in _places(chance))
+    kills = 0
+    for place, passes in _places(chance):
+        if not die(folder, place, passes, *arguments):
+            return kills
+        kills += 1
     kills += kill_at_random(folder, chance, *arguments)
-    ended = programs.run(folder, "train", *arguments)
-    assert ended.returncode == 0, ended.stderr
+    if run_folder.progress(next(run_folder.folders(folder / "outputs" / "state"))).status != "FINISHED":
+        ended = programs.run(folder, "train", *arguments)
+        assert ended.returncode == 0, ended.stderr
     return kills
 
 

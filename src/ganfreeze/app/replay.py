@@ -7,10 +7,9 @@ from omegaconf import DictConfig, OmegaConf
 from ganfreeze.app import divergence
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import parse, resolved
-from ganfreeze.app.settings import parse_replay_settings
+from ganfreeze.app.settings import cadence_of, parse_replay_settings
 from ganfreeze.app.training_setup import build, guarded
 from ganfreeze.errors import BadInput
-from ganfreeze.loop import Cadence
 from ganfreeze.record import checkpoints, mlflow_delivery
 from ganfreeze.record.checkpoints import Checkpoints
 from ganfreeze.record.run_folder import RunFolder
@@ -31,6 +30,5 @@ def run(cfg: DictConfig) -> None:
         variant = parse(OmegaConf.create(description["config"]), description["words"])  # pyright: ignore[reportArgumentType]
         setup = build(variant, variant.source.load(), Execution(*facts["execution"]))
         kept = Checkpoints(folder.checkpoints, setup.variables, last=1, best=None, facts=facts)
-        cadence = variant.settings.cadence
-        spans = Cadence(variant.settings.steps, cadence.log, cadence.evaluate, cadence.save)
-        print(divergence.replay(setup, guarded(variant, setup), kept, spans, settings.step).text(), end="")
+        strategy, cadence = guarded(variant, setup), cadence_of(variant.settings)
+        print(divergence.replay(setup, strategy, kept, cadence, settings.step).text(), end="")

@@ -31,11 +31,13 @@ def open_folder(variant: Variant, dataset: Dataset, name: str, *, owner: str = "
     identity = _identity(variant, dataset)
     if resume not in ("auto", "never"):
         return _chosen(state, resume, identity)
-    if resume == "auto" and (folder := _interrupted(variant, owner, identity)):
-        return folder
-    return run_folder.create(
-        state, key(variant, owner), name=name, owner=owner, identity=identity, config=variant.yaml, words=variant.words
-    )
+    own = key(variant, owner)
+    with run_folder.lock(state, own):  # of two processes, only one finds the run or makes it
+        if resume == "auto" and (folder := _interrupted(state, own, identity, only_one=bool(owner))):
+            return folder
+        return run_folder.create(
+            state, own, name=name, owner=owner, identity=identity, config=variant.yaml, words=variant.words
+        )
 
 
 def key(variant: Variant, owner: str = "") -> str:
@@ -54,11 +56,12 @@ def _identity(variant: Variant, dataset: Dataset) -> dict[str, Any]:
     return json.loads(json.dumps(identity, default=str))  # as it is read back
 
 
-def _interrupted(variant: Variant, owner: str, identity: Mapping[str, Any]) -> RunFolder | None:
-    for path in run_folder.folders(Path(variant.settings.paths.state), key(variant, owner)):
+def _interrupted(state: Path, key: str, identity: Mapping[str, Any], *, only_one: bool) -> RunFolder | None:
+    """Return the folder of the latest interrupted run. Where there can be only one run, refuse to make another."""
+    for path in run_folder.folders(state, key):
         progress = run_folder.progress(path)
-        if progress.status == "RUNNING" and owner:  # of two launchers, only one may train a job
-            raise BadInput(f"{path}: another process trains this run of the sweep now")
+        if only_one and progress.status in ("FINISHED", "RUNNING"):
+            raise BadInput(f"{path}: this run of the sweep is {progress.status} already, by another process")
         if progress.status in ("FINISHED", "RUNNING") or progress.hopeless:
             continue
         folder = RunFolder(path)

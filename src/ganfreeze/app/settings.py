@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from ganfreeze.app.validation import require_values, validated
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.metrics import ranking
+from ganfreeze.loop import Cadence
 from ganfreeze.types import Count, Index, Precision
 
 
@@ -101,6 +102,11 @@ class Settings(_Strict):
     keep: KeepSettings
     sweep: SweepSettings
     paths: PathSettings
+
+
+def cadence_of(settings: Settings) -> Cadence:
+    """Return when a run with these settings logs, evaluates and saves."""
+    return Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate, settings.cadence.save)
 
 
 RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="an MLflow run id, 32 hexadecimal digits")]

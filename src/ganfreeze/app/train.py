@@ -16,13 +16,14 @@ from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import GROUPS, Variant, parse
+from ganfreeze.app.settings import cadence_of
 from ganfreeze.app.training_setup import TrainingSetup, guarded, require_seeded
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.evaluation.evaluated_generator import evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.gan.inspection import has_batch_norm
-from ganfreeze.loop import Cadence, train
+from ganfreeze.loop import train
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.proof.weight_change import weight_change
@@ -93,7 +94,7 @@ def run_events(
     generators = list(evaluated_generators(evaluator, samplers, variant.settings.ema, [evaluator.seed]))
     yield events.Prepared(evaluator.facts, {generator.name: generator.card for generator in generators})
 
-    cadence, keep = variant.settings.cadence, variant.settings.keep
+    keep = variant.settings.keep
     _require_measured(keep.best, [generator.name for generator in generators])
     facts = {"execution": choice.execution, "audit": verdict}
     kept = Checkpoints(folder.checkpoints, setup.variables, last=keep.last, best=keep.best, facts=facts)
@@ -107,7 +108,7 @@ def run_events(
 
     collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
     strategy = guarded(variant, setup)
-    spans = Cadence(variant.settings.steps, cadence.log, cadence.evaluate, cadence.save)
+    cadence = cadence_of(variant.settings)
     try:
         for event in train(
             strategy=strategy,
@@ -117,14 +118,14 @@ def run_events(
             checkpoints=kept,
             save=lambda: final_weights.save(networks, folder.weights, average),
             save_if_best=save_if_best,
-            cadence=spans,
+            cadence=cadence,
             tolerant=variant.settings.on_nan == "continue",
         ):
             yield event
             yield from collapse.notice(event)
     except Diverged as error:
         if error.steps:
-            for explained in divergence.explain(setup, strategy, kept, spans, error.steps, folder.path):
+            for explained in divergence.explain(setup, strategy, kept, cadence, error.steps, folder.path):
                 yield explained
                 raise Diverged(explained.sentence) from error
         raise

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -131,6 +132,19 @@ def create(state: Path, key: str, **description: Any) -> RunFolder:
     except OSError as error:
         raise BadInput(f"paths.state={state}: a folder for the run cannot be made ({error})") from error
     return folder
+
+
+@contextmanager
+def lock(state: Path, key: str) -> Iterator[None]:
+    """Let one process at a time find or make a folder with this key. Raises BadInput where that is impossible."""
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        held = FileLock(state / f".{key}.lock")
+        held.acquire()
+    except OSError as error:
+        raise BadInput(f"paths.state={state}: a folder for the run cannot be made ({error})") from error
+    with held:
+        yield
 
 
 def folders(state: Path, key: str = "*") -> Iterator[Path]:

@@ -24,7 +24,8 @@ class Time(NamedTuple):
 
 def sweeps_table(sweeps: Sequence[tuple[Ledger, Sequence[Progress | None]]]) -> str:
     """Return a table with one line for each sweep; a job that was not started has no progress."""
-    table = Table("sweep", "runs", *(state.lower() for state in _STATES), "cost", "left", "command", box=None)
+    table = Table("sweep", "runs", *(state.lower() for state in _STATES), "cost", "left", box=None)
+    table.add_column("command", no_wrap=True, overflow="ellipsis")
     for ledger, progress in sweeps:
         counts = Counter(_state(each) for each in progress)
         time = time_of(progress)

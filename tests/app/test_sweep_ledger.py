@@ -1,0 +1,221 @@
+"""The same sweep command goes on with its sweep: finished runs are skipped, others go on, and none is there twice."""
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import ROOT
+from mlflow import MlflowClient
+
+from ganfreeze.record import run_folder, sweep_ledger
+from ganfreeze.record.report import sweep_list
+from ganfreeze.record.run_folder import Progress
+from ganfreeze.record.sweep_ledger import Job, Ledger
+
+SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8", "evaluator=none", "cadence.log=10")
+
+
+def start(folder, *arguments, program="train", **environment):
+    command = [sys.executable, str(ROOT / "src" / f"{program}.py"), *arguments]
+    options = {"cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, env=os.environ | environment, **options)
+
+
+def run(folder, *arguments, **options):
+    process = start(folder, *arguments, **options)
+    output, errors = process.communicate(timeout=300)
+    return process.returncode, output, errors
+
+
+def folders(folder):
+    return list(run_folder.folders(folder / "outputs" / "state"))
+
+
+def statuses(folder):
+    """Return the status of each recorded run by its seed; check that no seed and no step is there twice."""
+    client = MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("ganfreeze")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    for each in runs:
+        steps = [metric.step for metric in client.get_metric_history(each.info.run_id, "generator_loss")]
+        assert len(steps) == len(set(steps))
+        if each.info.status == "FINISHED":
+            assert sorted(steps) == list(range(10, int(each.data.params["steps"]) + 1, 10))
+    seeds = [each.data.params["seed"] for each in runs]
+    assert len(seeds) == len(set(seeds)), "a run is there twice"
+    return {each.data.params["seed"]: each.info.status for each in runs}
+
+
+def wait_for_step(folder, process, step, count=1):
+    """Wait until as many runs as `count` have saved a checkpoint of the step `step`, or of a later one."""
+    deadline = time.monotonic() + 120
+    while sum(max([0, *_saved(path)]) >= step for path in folders(folder)) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _saved(path):
+    return [int(each.name[5:]) for each in (path / "checkpoints").glob("step-*")]
+
+
+def jobs_of(process):
+    """Return the processes that train now, whose launcher this is."""
+    servers = psutil.Process(process.pid).children()
+    return [job for server in servers for job in server.children() if job.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_the_same_command_skips_what_is_finished_and_leaves_no_file_behind(tmp_path):
+    """A longer sweep is another one, and so is a new one on request."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    sweep = ("-m", "seed=0,1", "steps=20", *SMALL)
+    code, output, errors = run(tmp_path, *sweep, TMPDIR=str(temporary))
+    assert code == 0, errors
+    assert list(temporary.iterdir()) == [], "such as __autograph_generated_file*.py"
+    first = {path.name for path in folders(tmp_path)}
+    code, again, errors = run(tmp_path, *sweep, TMPDIR=str(temporary))
+    assert (code, errors) == (0, "")
+    assert [line for line in again.splitlines() if "finished already" in line] == [
+        f"seed={seed} {' '.join(['steps=20', *SMALL])} is finished already" for seed in (0, 1)
+    ]
+    assert again[again.index("variant") :] == output[output.index("variant") :], "the table is the same"
+    assert {path.name for path in folders(tmp_path)} == first
+    assert statuses(tmp_path) == {"0": "FINISHED", "1": "FINISHED"}
+    code, output, _ = run(tmp_path, *sweep[:1], "seed=0,1,2", *sweep[2:], "resume=never")
+    assert (code, "finished already" in output) == (0, False)
+    assert len(folders(tmp_path)) == 5
+    code, output, _ = run(tmp_path, program="sweeps")
+    assert code == 0
+    rows = [line.split() for line in output.splitlines() if line.strip()][1:]
+    assert [row[1:3] for row in rows] == [["2", "2"], ["3", "3"]]
+    code, output, _ = run(tmp_path, f"sweep={rows[0][0]}", program="sweeps")
+    assert (code, output.count("finished  20 of 20")) == (0, 2)
+
+
+def test_a_sweep_whose_launcher_was_killed_goes_on(tmp_path):
+    """Two jobs run at a time; both end when their launcher is gone, and the same command finishes all three."""
+    sweep = ("-m", "seed=0,1,2", "steps=1000", "cadence.save=50", "hydra.launcher.n_jobs=2", *SMALL)
+    process = start(tmp_path, *sweep)
+    wait_for_step(tmp_path, process, 50, count=2)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 60
+    while any(run_folder.is_held(path) for path in folders(tmp_path)):
+        assert time.monotonic() < deadline, "a job goes on without its launcher"
+        time.sleep(0.1)
+    code, output, _ = run(tmp_path, program="sweeps")
+    assert code == 0
+    assert "killed" in output
+    code, output, errors = run(tmp_path, *sweep)
+    assert code == 0, errors
+    assert statuses(tmp_path) == dict.fromkeys(("0", "1", "2"), "FINISHED")
+    assert len(folders(tmp_path)) == 3
+
+
+def test_a_job_that_was_killed_is_tried_again_and_goes_on(tmp_path):
+    process = start(tmp_path, "-m", "seed=0,1", "steps=1000", "cadence.save=50", *SMALL)
+    wait_for_step(tmp_path, process, 50)
+    (job,) = jobs_of(process)
+    job.kill()
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "was ended by SIGKILL" in errors
+    assert "is tried again" in errors
+    assert "goes on at step" in output
+    assert statuses(tmp_path) == {"0": "FINISHED", "1": "FINISHED"}
+
+
+FAULTY = """
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganfreeze.gan.architecture.mlp import Mlp
+
+
+@dataclass(frozen=True, kw_only=True)
+class Faulty(Mlp):
+    fails: int
+
+    def build(self, **options):
+        with Path("builds").open("a") as file:
+            file.write("x")
+        if len(Path("builds").read_text()) <= self.fails:
+            raise RuntimeError("a fault that may pass")
+        return super().build(**options)
+"""
+
+
+@pytest.mark.parametrize(("fails", "retries", "ends_well"), [(1, 1, True), (1, 0, False)])
+def test_a_job_that_fails_is_tried_again_as_often_as_allowed(tmp_path, fails, retries, ends_well):
+    """The other job goes on, and the exit status and the lines at the end tell the truth."""
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    own = ("architecture._target_=faulty.Faulty", f"+architecture.fails={fails}", f"sweep.retries={retries}")
+    sweep = ("-m", "seed=0,1", "steps=20", "evaluator=none", "tracker=none", "audit=off", *own)
+    code, _, errors = run(tmp_path, *sweep, PYTHONPATH=str(tmp_path))
+    assert (code == 0) == ends_well, errors
+    ends = sorted(run_folder.progress(path).status for path in folders(tmp_path))
+    assert ends == ["FINISHED" if ends_well else "FAILED", "FINISHED"]
+    assert errors.count("is tried again") == min(fails, retries)
+    if not ends_well:
+        assert "seed=0 steps=20" in errors
+        assert "FAILED: RuntimeError: a fault that may pass" in errors
+        assert "1 of 2 runs failed" in errors
+        assert run(tmp_path, *sweep, PYTHONPATH=str(tmp_path))[0] == 0, "the fault has passed"
+        assert [run_folder.progress(path).status for path in folders(tmp_path)] == ["FINISHED", "FINISHED"]
+
+
+def test_two_launchers_of_one_sweep_share_the_work(tmp_path):
+    sweep = ("-m", "seed=0,1", "steps=200", *SMALL)
+    processes = [start(tmp_path, *sweep) for _ in range(2)]
+    ended = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], ended
+    assert statuses(tmp_path) == {"0": "FINISHED", "1": "FINISHED"}
+
+
+def test_a_run_id_is_no_sweep(tmp_path):
+    code, _, errors = run(tmp_path, "-m", "seed=0,1", f"resume={'0' * 32}")
+    assert code == 1
+    assert "nothing was started; resume: a sweep goes on with resume=auto" in errors
+
+
+# ----------------------------------------------------------------------------------------------------- the pieces
+
+DONE, HALF, DEAD = (
+    Progress("FINISHED", 100, 100, 50.0),
+    Progress("RUNNING", 50, 100, 30.0),
+    Progress("KILLED", 10, 100, 6.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("progress", "cost", "left"),
+    [
+        ([DONE], 50.0, 0.0),
+        ([DONE, HALF], 80.0, 30.0),
+        ([DONE, HALF, HALF], 110.0, 30.0),  # two run at a time
+        ([DEAD], 6.0, 54.0),
+        ([DONE, None], 50.0, 50.0),
+        ([DONE, HALF, None], 80.0, 30.0 + 55.0),  # a run costs 50 or 60 seconds
+        ([None, None], 0.0, None),
+        ([Progress("FAILED", 10, 100, 6.0), DONE], 56.0, 0.0),
+    ],
+)
+def test_cost_and_time_left(progress, cost, left):
+    assert sweep_list.time_of(progress) == (cost, left)
+
+
+def test_a_ledger_is_read_as_it_was_written_and_a_damaged_one_is_left_out(tmp_path):
+    name = sweep_ledger.name(tmp_path, "ab12", anew=False)
+    sweep_ledger.write_jobs(tmp_path, name, "train.py -m", [Job("seed=0", "key0")])
+    sweep_ledger.write_jobs(tmp_path, name, "train.py -m", [Job("seed=0", "key0"), Job("seed=1", "key1")])
+    (tmp_path / "sweeps" / "damaged_ff.json").write_text("{")
+    (ledger,) = sweep_ledger.ledgers(tmp_path)
+    assert ledger == Ledger(name, "train.py -m", ledger.begun, [Job("seed=0", "key0"), Job("seed=1", "key1")])
+    assert sweep_ledger.name(tmp_path, "ab12", anew=False) == name
+    assert sweep_ledger.name(tmp_path, "ab12", anew=True) != name
+    assert sweep_ledger.name(tmp_path, "cd34", anew=False) != name
