@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ganfreeze.errors import one_line
 from ganfreeze.record.run_folder import Progress
 from ganfreeze.record.sweep_ledger import Ledger
 
+_COMMAND = 100  # characters of a command that are shown
 _STATES = ("FINISHED", "RUNNING", "KILLED", "FAILED", "waiting")
 
 
@@ -24,21 +26,25 @@ class Time(NamedTuple):
 
 def sweeps_table(sweeps: Sequence[tuple[Ledger, Sequence[Progress | None]]]) -> str:
     """Return a table with one line for each sweep; a job that was not started has no progress."""
-    table = Table("sweep", "runs", *(state.lower() for state in _STATES), "cost", "left", box=None)
-    table.add_column("command", no_wrap=True, overflow="ellipsis")
+    table = _table("sweep", "runs", *(state.lower() for state in _STATES), "cost", "left", "command")
     for ledger, progress in sweeps:
         counts = Counter(_state(each) for each in progress)
         time = time_of(progress)
         cells = [str(counts[state]) if counts[state] else "-" for state in _STATES]
         table.add_row(
-            ledger.name, str(len(progress)), *cells, _shown(time.cost), _shown(time.left), escape(ledger.command)
+            ledger.name,
+            str(len(progress)),
+            *cells,
+            _shown(time.cost),
+            _shown(time.left),
+            escape(one_line(ledger.command, _COMMAND)),
         )
     return _text(table)
 
 
 def jobs_table(ledger: Ledger, progress: Sequence[Progress | None]) -> str:
     """Return a table with one line for each run of a sweep."""
-    table = Table("run", "state", "step", "cost", "left", "why", box=None)
+    table = _table("run", "state", "step", "cost", "left", "why")
     for job, each in zip(ledger.jobs, progress, strict=True):
         step = f"{each.step} of {each.steps}" if each and each.steps else "-"
         time = time_of([each])
@@ -86,7 +92,14 @@ def _shown(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
+def _table(*headings: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, no_wrap=True)
+    return table
+
+
 def _text(table: Table) -> str:
     text = io.StringIO()
-    Console(file=text, width=200, highlight=False).print(table)
+    Console(file=text, width=1000, highlight=False).print(table)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
