@@ -6,7 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from ganfreeze.app import train
-from ganfreeze.app.command_line import current_words
+from ganfreeze.app.command_line import checked
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -15,5 +15,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv = current_words(sys.argv)
+    sys.argv = checked(sys.argv)
     main()

@@ -1,6 +1,7 @@
 """Checkpoints hold everything that training changes, and damaged ones are not used."""
 
 import logging
+import random
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,46 @@ def test_all_variables_of_the_networks_and_optimizers_are_in_it(setup):
     assert found >= {id(variable) for variable in expected}
     assert len(found) == len(setup.variables)
     assert any(np.issubdtype(variable.numpy().dtype, np.integer) for variable in setup.variables), "the iterations"
+
+
+def _fuzz(folder, setup, files, seed):
+    """Damage a file of the latest checkpoint again and again: the one before it is used, and gives its values."""
+    kept, chance = kept_in(folder, setup), random.Random(seed)
+    kept.save(10)
+    expected = values(setup)
+    kept.save(20)
+    latest = folder / "step-0000000020"
+    contents = {path: path.read_bytes() for path in latest.iterdir()}
+    for number in range(files):
+        path = chance.choice(list(contents))
+        damaged = bytearray(contents[path])
+        for _ in range(chance.randint(1, 4)):
+            at, length = chance.randrange(len(damaged) + 1), chance.randrange(1, 200)
+            match chance.randrange(4):
+                case 0:
+                    del damaged[at : at + length]
+                case 1:
+                    damaged[at:at] = chance.randbytes(length)
+                case 2:
+                    damaged[at : at + length] = bytes(length)
+                case 3:
+                    damaged = damaged[:at]
+        path.write_bytes(damaged)
+        names = [each.name for each in checkpoints.intact(folder)]
+        assert names[-1] == "step-0000000010"
+        if len(names) == 1 and number % 100 == 0:
+            assert kept.restore() == 10
+            assert values(setup) == expected
+        elif len(names) == 2:  # nothing that was written was changed, or nothing but spaces in the checksums
+            assert checkpoints.facts(latest)["audit"] == "clean"
+        path.write_bytes(contents[path])
+
+
+def test_damaged_checkpoints_are_not_used(tmp_path, setup):
+    _fuzz(tmp_path, setup, 200, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(10))
+def test_ten_thousand_damaged_checkpoints(tmp_path, setup, seed):
+    _fuzz(tmp_path, setup, 1000, seed)

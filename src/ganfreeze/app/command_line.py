@@ -1,12 +1,42 @@
 """The command line, before Hydra parses it."""
 
 import re
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from ganfreeze.app.parse_config import GROUPS
+from ganfreeze.errors import BadInput
+from ganfreeze.record import mlflow_client
 
 # Words that were renamed, and the words that mean the same today. Old commands and recorded runs keep working.
 RENAMED = {("update", "seed"): "keras_gan", ("tracker", "null"): "none"}
+
+
+def checked(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a program with `current_words`, after two checks that Hydra would make too late.
+
+    Hydra writes the arguments to a file before it calls the program, so an address with a password ends it here. So
+    does a working folder that cannot be written, if Hydra is to write there.
+
+    Raises:
+        SystemExit: with a sentence.
+    """
+    addresses = [
+        value for key, _, value in (each.partition("=") for each in arguments) if key in ("tracker.uri", "uri")
+    ]
+    try:
+        for address in addresses:
+            mlflow_client.require_no_secret(address)
+    except BadInput as error:
+        raise SystemExit(f"ganfreeze: {error}") from None
+    if not any(argument.startswith(("hydra.", "--")) for argument in arguments):
+        try:
+            with tempfile.TemporaryDirectory(dir="."):
+                pass
+        except OSError as error:
+            raise SystemExit(f"ganfreeze: the working folder {Path.cwd()} cannot be written ({error})") from None
+    return current_words(arguments)
 
 
 def current_words(arguments: Sequence[str]) -> list[str]:

@@ -44,7 +44,7 @@ class Journal:
         try:
             size = os.fstat(file).st_size
             if size and os.pread(file, 1, size - 1) != b"\n":  # a process died while it wrote a line
-                os.write(file, b"\n")
+                os.write(file, b"~\n")  # spoils it, for it may be whole but for its end, and will be written again
             while self._waiting:
                 written = os.write(file, self._waiting)
                 whole = self._waiting.rfind(b"\n", 0, written) + 1

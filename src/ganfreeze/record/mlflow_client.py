@@ -60,17 +60,22 @@ def tracking_uri(uri: str | None, store: str) -> str:
         path = str((Path(store) / "mlflow.db").resolve())
         # With the first scheme MLflow would make a folder that is called as the quoted path.
         return f"sqlite:///{path}" if quote(path) == path else f"sqlite+pysqlite:///{quote(path)}"
-    address, secret = urlsplit(uri), re.search(r"pass|pwd|token|secret|key=", urlsplit(uri).query, re.IGNORECASE)
-    if ("@" in uri and ":" in uri.rpartition("@")[0].rpartition("//")[2]) or secret:
+    require_no_secret(uri)
+    if urlsplit(uri).scheme.partition("+")[0] not in _SCHEMES:
+        shown = uri.rpartition("@")[2]
+        raise BadInput(f"tracker.uri={shown}: must be an address that begins with one of {', '.join(_SCHEMES)}")
+    return uri
+
+
+def require_no_secret(uri: str) -> None:
+    """Raise BadInput if an address holds a password. The message does not."""
+    secret = re.search(r"pass|pwd|token|secret|key=", urlsplit(uri.strip("'\"")).query, re.IGNORECASE)
+    if secret or ("@" in uri and ":" in uri.rpartition("@")[0].rpartition("//")[2]):
         raise BadInput(
             "tracker.uri must hold no password, because the address is recorded. For a server, set the environment "
             "variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; for a database, use its own, such as "
             "PGPASSWORD."
         )
-    if address.scheme.partition("+")[0] not in _SCHEMES:
-        shown = uri.rpartition("@")[2]
-        raise BadInput(f"tracker.uri={shown}: must be an address that begins with one of {', '.join(_SCHEMES)}")
-    return uri
 
 
 def sqlite_file(uri: str) -> Path | None:
