@@ -73,7 +73,7 @@ def sweep(runs: int = 30, *options: str) -> Iterator[Sample]:
 def _start(folder: str, *arguments: str) -> subprocess.Popen[bytes]:
     paths = [f"paths.{name}={folder}/{name}" for name in ("state", "mlruns", "cache")]
     hydra = [f"hydra.run.dir={folder}/run", f"hydra.sweep.dir={folder}/sweep"]
-    command = [sys.executable, str(ROOT / "src" / "train.py"), *arguments, *paths, *hydra]
+    command = [sys.executable, str(ROOT / "src" / "train.py"), *paths, *hydra, *arguments]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -403,6 +403,31 @@ def _status(uri, name):
     return client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")[0].info.status
 
 
+def test_a_run_beats_and_runs_again_if_it_was_taken_for_dead(tmp_path, monkeypatch):
+    """Another start may have marked it KILLED, because the store got no heartbeat for long."""
+    monkeypatch.setattr("ganfreeze.record.courier._BEAT", 0.2)
+    monkeypatch.setattr("ganfreeze.record.courier._GATHER", 0.1)
+    client, seen = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), []
+
+    def look(step):
+        experiment = client.get_experiment_by_name("fire")
+        assert experiment is not None
+        (run,) = client.search_runs([experiment.experiment_id])
+        seen.append((run.info.status, float(run.data.tags.get("ganfreeze.heartbeat", 0))))
+        if step == 20:
+            client.set_terminated(run.info.run_id, "KILLED")
+
+    record(
+        tmp_path, f"sqlite:///{tmp_path}/mlflow.db", "alive", pause=0.1, during=lambda s: look(s) if s > 15 else None
+    )
+    beats = [beat for _, beat in seen if beat]
+    assert beats == sorted(beats)
+    assert beats[-1] > beats[0]
+    assert abs(beats[-1] - time.time()) < 30
+    assert seen[-1][0] == "RUNNING"
+    assert _status(f"sqlite:///{tmp_path}/mlflow.db", "alive") == "FINISHED"
+
+
 @pytest.mark.parametrize("moved", [False, True])
 def test_the_next_start_marks_a_dead_run_as_killed(tmp_path, moved, monkeypatch):
     """Its folder tells that it is dead; or, if it is on another machine, that its heart has not beaten for long."""
