@@ -6,7 +6,7 @@ import hydra
 from omegaconf import DictConfig
 
 from ganfreeze.app import train
-from ganfreeze.app.command_line import checked
+from ganfreeze.app.command_line import checked, require_writable_folder
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -16,4 +16,5 @@ def main(cfg: DictConfig) -> None:
 
 if __name__ == "__main__":
     sys.argv = checked(sys.argv)
+    require_writable_folder(sys.argv)
     main()

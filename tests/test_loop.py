@@ -28,14 +28,17 @@ class CountingStrategy(Strategy):
 class CountingCheckpoints:
     """Checkpoints that are only noted: the steps at which they were saved."""
 
-    def __init__(self, step=0):
-        self.step, self.saved = step, []
+    def __init__(self, step=0, finite_saves=10**9):
+        self.step, self.saved, self.finite_saves = step, [], finite_saves
 
     def restore(self):
         return self.step
 
     def save(self, step):
         self.saved.append(step)
+
+    def is_finite(self):
+        return self.step not in self.saved or len(self.saved) < self.finite_saves
 
 
 def train_counting(strategy, cadence, checkpoints=None, **options):
@@ -109,6 +112,15 @@ def test_a_run_goes_on_from_its_checkpoint_and_makes_the_evaluation_that_was_due
 def test_where_no_evaluation_was_due_none_is_made_again():
     events_after_resume = list(train_counting(CountingStrategy(), Cadence(25, 10, 15, 10), CountingCheckpoints(20)))
     assert [brief(event) for event in events_after_resume][:2] == [events.Started(20, 25), (25, ["loss"])]
+
+
+def test_a_variable_that_is_not_finite_is_never_saved():
+    """All metrics are finite: the last step of a span made it so, after it computed its loss."""
+    checkpoints = CountingCheckpoints(finite_saves=3)
+    with pytest.raises(Diverged, match="a variable is not finite after step 30") as raised:
+        list(train_counting(CountingStrategy(), Cadence(100, 5, 100, 10), checkpoints))
+    assert raised.value.steps == (21, 30)
+    assert checkpoints.saved == [0, 10, 20]
 
 
 @pytest.fixture

@@ -15,11 +15,16 @@ from ganfreeze.types import Metrics
 
 
 class Checkpoints(Protocol):
-    """Where the state of training is kept: `restore` returns the step to go on from, 0 if nothing was kept."""
+    """Where the state of training is kept: `restore` returns the step to go on from, 0 if nothing was kept.
+
+    `is_finite` says whether no variable of the state is NaN or infinite.
+    """
 
     def restore(self) -> int: ...
 
     def save(self, step: int) -> None: ...
+
+    def is_finite(self) -> bool: ...
 
 
 def train(
@@ -46,7 +51,8 @@ def train(
     the graphs, as soon as there is another.
 
     Raises:
-        Diverged: a metric of training became NaN or infinite. Everything measured until then was yielded.
+        Diverged: a metric became NaN or infinite, or a variable was so when a checkpoint was due. Everything measured
+            until then was yielded.
         KeyboardInterrupt: a signal came; it holds the signal's number.
     """
 
@@ -73,7 +79,7 @@ def train(
     step = checkpoints.restore()
     if not step:
         checkpoints.save(step)
-    timed_steps, seconds, is_first = 0, 0.0, True
+    saved, timed_steps, seconds, is_first = step, 0, 0.0, True
     yield events.Started(step, cadence.steps)
     if cadence.evaluates(step):
         yield from evaluate(step)
@@ -91,7 +97,10 @@ def train(
                 first = step - span.steps
                 raise Diverged(f"{', '.join(diverged)} not finite between steps {first} and {step}", (first + 1, step))
             if span.save or interruption:
+                if not (tolerant or checkpoints.is_finite()):
+                    raise Diverged(f"a variable is not finite after step {step}", (saved + 1, step))
                 checkpoints.save(step)
+                saved = step
         if interruption:
             raise KeyboardInterrupt(interruption.number)
         if span.evaluate:

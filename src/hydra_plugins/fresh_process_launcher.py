@@ -104,7 +104,7 @@ class FreshProcessLauncher(Launcher):
     def _begin(self, variants: Sequence[Variant], names: Sequence[str], first: int) -> Sweep:
         """Add these jobs to the sweep; Hydra may launch a sweep in several batches."""
         try:
-            self._sweep = self._sweep or Sweep(self._config.hydra.overrides.task, variants)
+            self._sweep = self._sweep or Sweep(variants)
             self._sweep.add(first, names, variants)
         except BadInput as error:
             raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
@@ -120,7 +120,7 @@ class FreshProcessLauncher(Launcher):
             if sweep.is_finished(number):
                 print(f"{name} is finished already", flush=True)
                 return JobReturn(status=JobStatus.COMPLETED)
-            if attempts and (attempts == sweep.attempts or self._stopping or sweep.is_hopeless(number)):
+            if attempts == sweep.attempts or self._stopping or sweep.is_hopeless(number):
                 break
             if attempts:
                 print(f"{name} is tried again", file=sys.stderr, flush=True)
@@ -133,7 +133,8 @@ class FreshProcessLauncher(Launcher):
         folder = Path(job.hydra.sweep.dir, job.hydra.sweep.subdir)
         name = _name(job)
         try:
-            with tempfile.TemporaryDirectory() as exchange:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as exchange:
                 code = self._process(job, Path(exchange), folder)
                 result = Path(exchange) / "result"
                 if code == 0 and result.exists():
@@ -151,7 +152,6 @@ class FreshProcessLauncher(Launcher):
         command_line = sys.argv, sys.orig_argv
         payload = self._context, self._task, job, Singleton.get_state(), command_line
         (exchange / "payload").write_bytes(cloudpickle.dumps(payload))
-        folder.mkdir(parents=True, exist_ok=True)
         log = None if self._n_jobs == 1 else folder / "output.log"
         share = self._shares.get()
         try:

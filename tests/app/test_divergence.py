@@ -41,7 +41,8 @@ def test_the_sentence_names_the_step_the_variable_the_checkpoint_and_a_command(d
     sentence = (
         r"ganfreeze: step (\d+): in the discriminator phase the generator's batch_normalization_1/moving_variance "
         r"becomes NaN or infinite\. The last checkpoint before it is that of step 0 in "
-        r"outputs/state/([0-9a-f]{16}-1)\. To run this step again: python src/replay\.py run=\2 step=\1"
+        r"outputs/state/([0-9a-f]{16}-1)\. To run this step again: "
+        r"python src/replay\.py run=\2 step=\1 state=outputs/state"
     )
     assert re.search(sentence, ended.stderr), ended.stderr
     client, recorded = only_run(folder)
@@ -61,7 +62,7 @@ def test_the_sentence_names_the_step_the_variable_the_checkpoint_and_a_command(d
 
 def test_the_command_runs_exactly_that_step_again(diverged):
     folder, ended = diverged
-    arguments = re.search(r"python src/replay\.py (run=\S+) (step=\d+)", ended.stderr)
+    arguments = re.search(r"python src/replay\.py (run=\S+) (step=\d+) (state=\S+)", ended.stderr)
     assert arguments
     again = run(folder, "replay", *arguments.groups())
     assert again.returncode == 0, again.stderr

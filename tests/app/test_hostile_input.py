@@ -10,13 +10,18 @@ from conftest import ROOT
 from programs import run
 
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
-ADDRESSES = ["postgresql://me:hunter2@127.0.0.1/runs", "ftp://me:hunter2@host", "http://127.0.0.1:9/?token=hunter2"]
+ADDRESSES = [
+    "postgresql://me:hunter2@127.0.0.1/runs",
+    "ftp://me%3Ahunter2@host",
+    "http://127.0.0.1:9/?token=hunter2",
+    "https://hunter2@host",
+]
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("sweep", [(), ("-m",)])
 def test_a_password_in_an_address_reaches_neither_terminal_nor_file(tmp_path, address, sweep):
-    for program, key in (("train", "tracker.uri"), ("sync", "uri")):
+    for program, key in (("train", "tracker.uri"), ("train", "++tracker.uri"), ("sync", "uri")):
         ended = run(tmp_path, program, *sweep, f"{key}='{address}'")
         assert ended.returncode == 1
         assert "must hold no password" in ended.stderr
@@ -68,7 +73,9 @@ def test_pickles_are_loaded_from_the_launcher_s_own_exchange_only():
     assert not allowed
 
 
-@pytest.mark.parametrize("arguments", [("steps=5",), ("-m", "steps=5,6")])
+@pytest.mark.parametrize(
+    "arguments", [("steps=5",), ("-m", "steps=5,6"), ("-m", "hydra.launcher.n_jobs=2", "steps=5,6")]
+)
 def test_a_working_folder_that_cannot_be_written_is_named(arguments):
     command = [sys.executable, str(ROOT / "src" / "train.py"), *arguments]
     ended = subprocess.run(command, cwd="/proc", capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""})

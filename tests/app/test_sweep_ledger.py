@@ -210,12 +210,12 @@ def test_cost_and_time_left(progress, cost, left):
 
 
 def test_a_ledger_is_read_as_it_was_written_and_a_damaged_one_is_left_out(tmp_path):
-    name = sweep_ledger.name(tmp_path, "ab12", anew=False)
-    sweep_ledger.write_jobs(tmp_path, name, "train.py -m", [Job("seed=0", "key0")])
-    sweep_ledger.write_jobs(tmp_path, name, "train.py -m", [Job("seed=0", "key0"), Job("seed=1", "key1")])
+    name = sweep_ledger.begin(tmp_path, "ab12", "train.py -m", anew=False)
+    sweep_ledger.write_jobs(tmp_path, name, [Job("seed=0", "key0")])
+    sweep_ledger.write_jobs(tmp_path, name, [Job("seed=0", "key0"), Job("seed=1", "key1")])
     (tmp_path / "sweeps" / "damaged_ff.json").write_text("{")
     (ledger,) = sweep_ledger.ledgers(tmp_path)
     assert ledger == Ledger(name, "train.py -m", ledger.begun, [Job("seed=0", "key0"), Job("seed=1", "key1")])
-    assert sweep_ledger.name(tmp_path, "ab12", anew=False) == name
-    assert sweep_ledger.name(tmp_path, "ab12", anew=True) != name
-    assert sweep_ledger.name(tmp_path, "cd34", anew=False) != name
+    assert sweep_ledger.begin(tmp_path, "ab12", "train.py -m", anew=False) == name
+    assert sweep_ledger.begin(tmp_path, "ab12", "train.py -m", anew=True) != name
+    assert sweep_ledger.begin(tmp_path, "cd34", "train.py -m", anew=False) != name

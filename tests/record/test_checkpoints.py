@@ -94,6 +94,41 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path, setup, caplog):
     assert values(setup) == saved
 
 
+def test_damaged_checkpoints_make_room_for_new_ones(tmp_path, setup):
+    """With `keep.last=1` the run begins anew, and its new checkpoints are kept, although the damaged one was later."""
+    kept = kept_in(tmp_path, setup, last=1)
+    kept.save(50)
+    (tmp_path / "step-0000000050" / "state.index").write_bytes(b"")
+    assert kept.restore() == 0
+    kept.save(10)
+    kept.save(20)
+    assert steps(tmp_path) == [20]
+    assert kept.restore() == 20
+
+
+def test_the_best_checkpoint_is_told_again_and_another_metric_begins_anew(tmp_path, setup):
+    kept = kept_in(tmp_path, setup, best="classifier/fid")
+    assert kept.is_best(10, {"classifier/fid": 5.0})
+    assert kept.is_best(10, {"classifier/fid": 5.0}), "what followed it the first time may have been lost"
+    assert not kept.is_best(20, {"classifier/fid": 5.0})
+    other = kept_in(tmp_path, setup, best="classifier/inception_score")
+    assert other.is_best(20, {"classifier/inception_score": 2.0})
+
+
+def test_a_variable_that_is_not_finite_is_seen(tmp_path, setup):
+    kept = kept_in(tmp_path, setup)
+    assert kept.is_finite()
+    variable = setup.game.networks.generator.weights[0]
+    before = variable.numpy().copy()
+    for value in (np.inf, np.nan):
+        damaged = before.copy()
+        damaged.flat[0] = value
+        variable.assign(damaged)
+        assert not kept.is_finite()
+    variable.assign(before)
+    assert kept.is_finite()
+
+
 def test_an_unfinished_checkpoint_is_not_seen(tmp_path, setup):
     kept = kept_in(tmp_path, setup)
     kept.save(10)
@@ -156,7 +191,7 @@ def _fuzz(folder, setup, files, seed):
         names = [each.name for each in checkpoints.intact(folder)]
         assert names[-1] == "step-0000000010"
         if len(names) == 1 and number % 100 == 0:
-            assert kept.restore() == 10
+            assert kept.restore(before=21) == 10
             assert values(setup) == expected
         elif len(names) == 2:  # nothing that was written was changed, or nothing but spaces in the checksums
             assert checkpoints.facts(latest)["audit"] == "clean"

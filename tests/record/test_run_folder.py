@@ -10,6 +10,7 @@ import pytest
 
 from ganfreeze import events
 from ganfreeze.errors import BadInput, Diverged
+from ganfreeze.proof.ledger import Violation
 from ganfreeze.record import run_folder
 from ganfreeze.record.run_folder import RunFolder
 
@@ -36,7 +37,8 @@ def test_each_run_of_a_key_has_the_next_number(tmp_path):
         (None, "FINISHED", False),
         (ValueError("a bug"), "FAILED", False),
         (OSError("no space left"), "FAILED", False),
-        (BadInput("no"), "FAILED", True),
+        (BadInput("no"), "FAILED", False),  # the user may set it right
+        (Violation("it leaks"), "FAILED", True),
         (Diverged("NaN"), "FAILED", True),
         (KeyboardInterrupt(15), "KILLED", False),
     ],

@@ -14,29 +14,32 @@ RENAMED = {("update", "seed"): "keras_gan", ("tracker", "null"): "none"}
 
 
 def checked(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a program with `current_words`, after two checks that Hydra would make too late.
+    """Return the arguments of a program with `current_words`, if no address among them holds a password.
 
-    Hydra writes the arguments to a file before it calls the program, so an address with a password ends it here. So
-    does a working folder that cannot be written, if Hydra is to write there.
+    Hydra writes the arguments to a file before it calls the program, so this comes before.
 
     Raises:
         SystemExit: with a sentence.
     """
-    addresses = [
-        value for key, _, value in (each.partition("=") for each in arguments) if key in ("tracker.uri", "uri")
-    ]
+    pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
+    addresses = [value for key, _, value in pairs if key in ("tracker.uri", "uri")]
     try:
         for address in addresses:
             mlflow_client.require_no_secret(address)
     except BadInput as error:
         raise SystemExit(f"ganfreeze: {error}") from None
-    if not any(argument.startswith(("hydra.", "--")) for argument in arguments):
-        try:
-            with tempfile.TemporaryDirectory(dir="."):
-                pass
-        except OSError as error:
-            raise SystemExit(f"ganfreeze: the working folder {Path.cwd()} cannot be written ({error})") from None
     return current_words(arguments)
+
+
+def require_writable_folder(arguments: Sequence[str]) -> None:
+    """End the program with a sentence if Hydra is to write to the working folder, and that cannot be written."""
+    if any(argument.startswith(("hydra.run.dir=", "hydra.sweep.dir=", "--h", "--c", "--i")) for argument in arguments):
+        return
+    try:
+        with tempfile.TemporaryDirectory(dir="."):
+            pass
+    except OSError as error:
+        raise SystemExit(f"ganfreeze: the working folder {Path.cwd()} cannot be written ({error})") from None
 
 
 def current_words(arguments: Sequence[str]) -> list[str]:

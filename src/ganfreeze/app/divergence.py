@@ -1,13 +1,13 @@
 """Find the step of a run that gave NaN or infinity, and run a step of a run again."""
 
-import contextlib
 import math
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from ganfreeze import events
 from ganfreeze.app.training_setup import TrainingSetup
-from ganfreeze.data.streams import Streams
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.loop import Cadence
 from ganfreeze.proof.audit import inventory
@@ -21,6 +21,15 @@ from ganfreeze.types import Metrics
 _STEPS_BEFORE = 10  # whose losses are shown
 
 
+class _Rerun(NamedTuple):
+    """What is needed to run steps of a run again. `strategy` is that of the setup, with the checks of the run."""
+
+    setup: TrainingSetup
+    strategy: Strategy
+    kept: Checkpoints
+    cadence: Cadence
+
+
 def explain(
     setup: TrainingSetup,
     strategy: Strategy,
@@ -29,53 +38,82 @@ def explain(
     steps: tuple[int, int],
     folder: Path,
 ) -> Iterator[events.Explained]:
-    """Yield what happened in the first of these steps that gives NaN or infinity; nothing if none gives it again.
+    """Yield what happened in the first step up to the last of these that gives NaN or infinity.
 
-    The steps since the latest checkpoint before them are run again, by the `strategy` that the run had: that of the
-    setup, with the checks of the run.
+    The steps since the latest checkpoint before them are run again, by the `strategy` that the run had. Nothing is
+    yielded if none of them goes wrong again, or if there is no such checkpoint.
     """
     first, last = steps
-    checkpoint = kept.restore(before=first)
-    _advance(strategy, setup.streams, cadence, checkpoint, first - 1)
-    owned = inventory(setup.strategy, setup.game)
-    before: list[tuple[int, Metrics]] = []
-    for step in range(first, last + 1):
-        state = Snapshot(setup.variables)
-        metrics = setup.strategy.advance(setup.streams, step - 1, 1)
-        if all(map(math.isfinite, metrics.values())) and not any(not_finite(owned)):
-            before.append((step, metrics))
-            continue
-        state.restore()
-        calls = report_calls(setup.strategy, setup.game, setup.streams, step - 1)
-        report = StepReport(step, checkpoint, before[-_STEPS_BEFORE:], calls)
-        sentence = (
-            f"step {step}: {report.fault}. The last checkpoint before it is that of step {checkpoint} in {folder}. "
-            f"To run this step again: python src/replay.py run={folder.name} step={step}"
-        )
-        yield events.Explained(step, sentence, report.text(), report.json())
+    if not kept.has(before=first):
         return
+    rerun = _Rerun(setup, strategy, kept, cadence)
+    report = _report(rerun, kept.restore(before=first), last, wanted=None)
+    if report:
+        sentence = (
+            f"step {report.step}: {report.fault}. The last checkpoint before it is that of step {report.checkpoint} in "
+            f"{folder}. To run this step again: python src/replay.py run={folder.name} step={report.step} "
+            f"state={shlex.quote(str(folder.parent))}"
+        )
+        yield events.Explained(report.step, sentence, report.text(), report.json())
 
 
 def replay(setup: TrainingSetup, strategy: Strategy, kept: Checkpoints, cadence: Cadence, step: int) -> StepReport:
     """Run a step again as the run did, from the latest checkpoint before it, and report on it.
 
     Raises:
-        BadInput: the run has no such step.
+        BadInput: the run has no such step, or no checkpoint before it.
     """
     if not 1 <= step <= cadence.steps:
         raise BadInput(f"step={step}: the run has the steps 1 to {cadence.steps}")
-    checkpoint = kept.restore(before=step)
-    begin = max(checkpoint, step - 1 - _STEPS_BEFORE)
-    _advance(strategy, setup.streams, cadence, checkpoint, begin)
-    before = []
-    for number in range(begin, step - 1):
-        with contextlib.suppress(Diverged):  # the run left this step out
-            before.append((number + 1, strategy.advance(setup.streams, number, 1)))
-    return StepReport(step, checkpoint, before, report_calls(setup.strategy, setup.game, setup.streams, step - 1))
+    if not kept.has(before=step):
+        raise BadInput(f"step={step}: the run has no checkpoint of an earlier step")
+    report = _report(_Rerun(setup, strategy, kept, cadence), kept.restore(before=step), step, wanted=step)
+    assert report is not None
+    return report
 
 
-def _advance(strategy: Strategy, streams: Streams, cadence: Cadence, step: int, end: int) -> None:
-    """Train from `step` to `end`, in the spans of the run as far as they go: other spans may round differently."""
-    for span in cadence._replace(steps=end).spans(step):
-        strategy.advance(streams, step, span.steps)
+def _report(rerun: _Rerun, checkpoint: int, last: int, wanted: int | None) -> StepReport | None:
+    """Run the steps after a checkpoint again, and report on step number `wanted`, or on the first that goes wrong.
+
+    Whole spans are run as the run did. Then the span with that step, and the one before it, are run step by step.
+    """
+    setup, step = rerun.setup, checkpoint
+    owned = inventory(setup.strategy, setup.game)
+    begins = [(step, Snapshot(setup.variables))]
+    for span in rerun.cadence._replace(steps=last).spans(step):
+        if wanted is not None and step + span.steps >= wanted:
+            break
+        metrics = _advanced(rerun, step, span.steps)
         step += span.steps
+        if wanted is None and not (_is_finite(metrics) and not any(not_finite(owned))):
+            break
+        begins = [*begins[-1:], (step, Snapshot(setup.variables))]
+    (step, state), suspect = begins[0], begins[-1][0]
+    state.restore()
+    before: list[tuple[int, Metrics]] = []
+    for number in range(step + 1, last + 1):
+        if number < (wanted or suspect + 1):
+            metrics = _advanced(rerun, number - 1, 1)
+            before += [(number, metrics)] if _is_finite(metrics) else []
+            continue
+        state = Snapshot(setup.variables)
+        if wanted is None:
+            metrics = setup.strategy.advance(setup.streams, number - 1, 1)
+            if _is_finite(metrics) and not any(not_finite(owned)):
+                before.append((number, metrics))
+                continue
+            state.restore()
+        calls = report_calls(setup.strategy, setup.game, setup.streams, number - 1)
+        return StepReport(number, checkpoint, before[-_STEPS_BEFORE:], calls)
+    return None
+
+
+def _advanced(rerun: _Rerun, step: int, steps: int) -> Metrics:
+    try:
+        return rerun.strategy.advance(rerun.setup.streams, step, steps)
+    except Diverged:  # every step would have to be left out
+        return {"loss": math.nan}
+
+
+def _is_finite(metrics: Metrics) -> bool:
+    return all(map(math.isfinite, metrics.values()))

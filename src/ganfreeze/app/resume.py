@@ -15,6 +15,7 @@ from ganfreeze.record.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
 # What may differ between the parts of one run: it says where things lie, and changes no result.
+_DECISIVE = ("python", "tensorflow", "keras", "tf-keras", "tensorflow-gan", "numpy")  # versions that change bits
 _FREE = ("paths", "tracker", "resume", "keep", "gpu_memory", "sweep")
 
 
@@ -30,10 +31,14 @@ def open_folder(variant: Variant, dataset: Dataset, name: str, *, owner: str = "
     state, resume = Path(variant.settings.paths.state), variant.settings.resume
     identity = _identity(variant, dataset)
     if resume not in ("auto", "never"):
-        return _chosen(state, resume, identity)
+        folder = _chosen(state, resume, identity)
+        folder.describe(identity=identity, config=variant.yaml)
+        run_folder.lengthen(folder.path, key(variant, owner))
+        return folder
     own = key(variant, owner)
     with run_folder.lock(state, own):  # of two processes, only one finds the run or makes it
-        if resume == "auto" and (folder := _interrupted(state, own, identity, only_one=bool(owner))):
+        # A sweep that is to begin anew has a new name, so a run of it that is there is an attempt of the same job.
+        if (resume == "auto" or owner) and (folder := _interrupted(state, own, identity, only_one=bool(owner))):
             return folder
         return run_folder.create(
             state, own, name=name, owner=owner, identity=identity, config=variant.yaml, words=variant.words
@@ -51,7 +56,7 @@ def _values(variant: Variant) -> dict[str, Any]:
 
 def _identity(variant: Variant, dataset: Dataset) -> dict[str, Any]:
     """Return everything that the bits of a run depend on, but the machine and the source."""
-    versions = {f"version.{package}": version for package, version in provenance.versions().items()}
+    versions = {f"version.{package}": provenance.versions()[package] for package in _DECISIVE}
     identity = {**_values(variant), "data": dataset.digest, **versions}
     return json.loads(json.dumps(identity, default=str))  # as it is read back
 
@@ -60,12 +65,14 @@ def _interrupted(state: Path, key: str, identity: Mapping[str, Any], *, only_one
     """Return the folder of the latest interrupted run. Where there can be only one run, refuse to make another."""
     for path in run_folder.folders(state, key):
         progress = run_folder.progress(path)
-        if only_one and progress.status in ("FINISHED", "RUNNING"):
-            raise BadInput(f"{path}: this run of the sweep is {progress.status} already, by another process")
+        if only_one and (progress.status in ("FINISHED", "RUNNING") or progress.hopeless):
+            raise BadInput(f"{path}: this run of the sweep is {progress.status} already")
         if progress.status in ("FINISHED", "RUNNING") or progress.hopeless:
             continue
         folder = RunFolder(path)
-        if differing := _differing(folder.description["identity"], identity):
+        if differing := _differing(folder.description.get("identity", {}), identity):
+            if only_one:
+                raise BadInput(f"{path} cannot go on: {differing}. resume=never begins a new sweep")
             _log.info("%s: an interrupted run of this config cannot go on: %s", path, differing)
         elif folder.acquire():
             return folder
@@ -75,7 +82,7 @@ def _interrupted(state: Path, key: str, identity: Mapping[str, Any], *, only_one
 def _chosen(state: Path, word: str, identity: Mapping[str, Any]) -> RunFolder:
     if not (path := mlflow_delivery.folder_of(state, word)):
         raise BadInput(f"resume={word}: there is no such run in {state}. Set paths.state=FOLDER, or resume=never")
-    folder, before = RunFolder(path), RunFolder(path).description["identity"]
+    folder, before = RunFolder(path), RunFolder(path).description.get("identity", {})
     if differing := _differing({**before, "steps": identity["steps"]}, identity):
         raise BadInput(f"resume={word}: this is another run: {differing}")
     if identity["steps"] < before["steps"]:
@@ -87,7 +94,6 @@ def _chosen(state: Path, word: str, identity: Mapping[str, Any]) -> RunFolder:
         )
     if not folder.acquire():
         raise BadInput(f"resume={word}: another process trains this run now")
-    folder.describe(identity=identity)
     return folder
 
 

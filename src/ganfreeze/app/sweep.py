@@ -1,6 +1,5 @@
 """A sweep as its launcher sees it: what its jobs are called, which are finished, and how it ended."""
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,10 +15,15 @@ from ganfreeze.record.sweep_ledger import Job
 
 
 class Sweep:
-    """A sweep: the jobs of one command. The same command again makes the same sweep, unless `resume=never`."""
+    """A sweep: the jobs of one command. The same command again makes the same sweep, unless `resume=never`.
 
-    def __init__(self, overrides: Sequence[str], variants: Sequence[Variant]) -> None:
-        """`overrides` are those of the command, `variants` the first of its jobs.
+    Its `name` is known when the first jobs were added.
+    """
+
+    name = ""
+
+    def __init__(self, variants: Sequence[Variant]) -> None:
+        """`variants` are those of its jobs, or the first of them.
 
         Raises:
             BadInput: `resume` names a single run.
@@ -28,10 +32,8 @@ class Sweep:
         if any(variant.settings.resume not in ("auto", "never") for variant in variants):
             raise BadInput("resume: a sweep goes on with resume=auto; a run's id continues this run, without -m")
         self._state, self._retries = Path(settings.paths.state), settings.sweep.retries
-        contents = [list(overrides), *(resume.key(variant) for variant in variants)]
-        digest = sha256(json.dumps(contents).encode()).hexdigest()[:8]
-        self._jobs: dict[int, Job] = {}
-        self.name = sweep_ledger.name(self._state, digest, anew=settings.resume == "never")
+        self._digest = sha256("".join(map(resume.key, variants)).encode()).hexdigest()[:8]
+        self._anew, self._jobs = settings.resume == "never", {}
 
     @property
     def attempts(self) -> int:
@@ -40,12 +42,14 @@ class Sweep:
 
     def add(self, first: int, names: Sequence[str], variants: Sequence[Variant]) -> None:
         """Write jobs, numbered from `first`, to the ledger. Raises BadInput where that is impossible."""
+        if not self.name:
+            self.name = sweep_ledger.begin(self._state, self._digest, shlex.join(sys.argv), anew=self._anew)
         jobs = [
             Job(name, resume.key(variant, f"{self.name}/{number}"))
             for number, (name, variant) in enumerate(zip(names, variants, strict=True), first)
         ]
         self._jobs |= dict(enumerate(jobs, first))
-        sweep_ledger.write_jobs(self._state, self.name, shlex.join(sys.argv), jobs)
+        sweep_ledger.write_jobs(self._state, self.name, jobs)
 
     def is_finished(self, number: int) -> bool:
         """Return whether a job has ended well."""
@@ -64,7 +68,9 @@ class Sweep:
         """Yield a line for each job that has not ended well: its name, its status, and why."""
         for number, job in self._jobs.items():
             progress = self._progress(number)
-            if progress and progress.status != "FINISHED":
+            if progress is None:
+                yield f"{job.name}: not started"
+            elif progress.status != "FINISHED":
                 yield f"{job.name}: {progress.status}" + (f": {progress.why}" if progress.why else "")
 
     def _status(self, number: int) -> str:

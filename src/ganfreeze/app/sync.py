@@ -10,11 +10,10 @@ from ganfreeze.app.settings import parse_sync_settings
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import journal, mlflow_client, mlflow_delivery, run_folder
 from ganfreeze.record.mlflow_delivery import Delivery, Target
-from ganfreeze.record.run_folder import RunFolder
 
 
 def run(cfg: DictConfig) -> None:
-    """Deliver the journals of all runs that no process trains now, and print a line for each that was not complete."""
+    """Deliver the journals of all runs that no process trains now; print a line for each that was not delivered yet."""
     with friendly_errors():
         settings = parse_sync_settings(resolved(cfg))
         state = Path(settings.state)
@@ -28,8 +27,7 @@ def run(cfg: DictConfig) -> None:
 
 def _sync(path: Path, uri: str | None) -> str:
     """Deliver the journal of one run; say what came of it, "" if there was nothing to deliver."""
-    folder = RunFolder(path)
-    if not folder.acquire():
+    if run_folder.is_held(path):
         return f"{path}: a process trains this run now, and delivers its records"
     try:
         target = mlflow_delivery.target(path)
@@ -40,9 +38,7 @@ def _sync(path: Path, uri: str | None) -> str:
         if not records:
             return ""
         refused = len(list(delivery.send(records)))
+        delivery.end_dead_runs()  # this one too, if nobody ended it
     except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: the other runs are tried too
         return f"{path}: not delivered: {one_line(error, 300)}"
-    finally:
-        folder.release()
-    delivery.end_dead_runs()  # this one too, if nobody ended it
     return f"{path}: {len(records)} records delivered" + (f", {refused} of them refused" if refused else "")

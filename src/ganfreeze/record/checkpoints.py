@@ -18,6 +18,7 @@ from ganfreeze.errors import BadInput, one_line
 from ganfreeze.evaluation import cache
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.record import checksums
+from ganfreeze.strategy.engine.skipping import all_finite
 from ganfreeze.types import Metrics, Variable
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Checkpoints:
         # A variable of Keras 3 holds one of TensorFlow.
         plain = [variable if isinstance(variable, tf.Variable) else variable.value for variable in variables]
         self._checkpoint = tf.train.Checkpoint(**{f"variable_{number}": each for number, each in enumerate(plain)})
+        self._all_finite = tf.function(lambda: all_finite(plain), autograph=False)
         self._shapes = [[list(variable.shape), variable.dtype.name] for variable in plain]
 
     def restore(self, before: int | None = None) -> int:
@@ -48,14 +50,24 @@ class Checkpoints:
         Raises:
             BadInput: the checkpoint belongs to other networks or optimizers.
         """
-        for path in intact(self._folder):
-            if before is not None and _step(path) >= before:
-                continue
-            if facts(path)["shapes"] != self._shapes:
-                raise BadInput(f"{path} does not hold the state of this run: it has other variables")
+        path = next((path for path in intact(self._folder) if before is None or _step(path) < before), None)
+        if path and facts(path)["shapes"] != self._shapes:
+            raise BadInput(f"{path} does not hold the state of this run: it has other variables")
+        if path:
             self._checkpoint.read(str(path / _STATE)).assert_consumed()
-            return _step(path)
-        return 0
+        step = _step(path) if path else 0
+        for later in _latest_first(self._folder) if before is None else ():
+            if _step(later) > step or not path:
+                shutil.rmtree(later, ignore_errors=True)  # it is damaged, and will be written again
+        return step
+
+    def has(self, *, before: int) -> bool:
+        """Return whether there is a checkpoint of a step before this one."""
+        return any(_step(path) < before for path in intact(self._folder))
+
+    def is_finite(self) -> bool:
+        """Return whether no variable is NaN or infinite."""
+        return bool(self._all_finite())
 
     def save(self, step: int) -> None:
         """Write a checkpoint, and delete those that are not kept any more. If that is impossible, log a warning."""
@@ -88,8 +100,10 @@ class Checkpoints:
         if self._best is None or self._best not in metrics:
             return False
         value, file = metrics[self._best], self._folder / _BEST
-        known = _best(file).get("value")
-        if math.isnan(value) or (known is not None and not ranking.is_better(self._best, value, known)):
+        known = _best(file) if _best(file).get("metric") == self._best else {}
+        if known.get("step") == step:  # an evaluation that is made again: what followed it may have been lost
+            return True
+        if math.isnan(value) or (known and not ranking.is_better(self._best, value, known["value"])):
             return False
         cache.write(file, json.dumps({"metric": self._best, "value": value, "step": step}).encode())
         self._prune(self._last)
@@ -124,8 +138,8 @@ def intact(folder: Path) -> Iterator[Path]:
 
 def _best(file: Path) -> Mapping[str, Any]:
     try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError):
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError):
         return {}
 
 

@@ -12,6 +12,7 @@ _GATHER = 2.0  # seconds: records that come within them go together, because one
 _RETRY = 1.0, 30.0  # seconds before the first new attempt, which double up to the last
 _BEAT = 30.0  # seconds between two signs of life
 _BATCH = 2000  # records
+_HUNG = 60.0  # seconds for a call that neither fails nor returns
 
 
 class Courier:
@@ -46,11 +47,14 @@ class Courier:
             self._changed.notify()
 
     def close(self, patience: float) -> int:
-        """Deliver what is left, for at most `patience` seconds while it fails. Return how many records are left."""
+        """Deliver what is left. Return how many records are left.
+
+        It ends after `patience` seconds in which the store fails, or after as many and a minute without any progress.
+        """
         with self._changed:
             self._closing, self._deadline = True, time.monotonic() + patience
             self._changed.notify()
-        while self._thread.is_alive() and (time.monotonic() < self._deadline or not self.problem):
+        while self._thread.is_alive() and time.monotonic() < self._deadline + (0 if self.problem else _HUNG):
             self._thread.join(0.05)
         return len(self._records)
 
@@ -71,7 +75,7 @@ class Courier:
             try:
                 for _ in self._delivery.send(batch):
                     self.refused += 1
-                if time.monotonic() - beaten > _BEAT:
+                if time.monotonic() - beaten > _BEAT and not self._closing:  # a run that has ended has no heart
                     self._delivery.beat()
                     beaten = time.monotonic()
             except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: in all cases, later again
@@ -103,4 +107,6 @@ class Courier:
     def _forget_delivered(self) -> None:
         with self._changed:
             last = self._delivery.delivered.n
+            if self._records and self._records[0]["n"] <= last:
+                self._deadline = max(self._deadline, time.monotonic())  # there is progress
             self._records = [record for record in self._records if record["n"] > last]

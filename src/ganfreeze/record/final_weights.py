@@ -1,6 +1,8 @@
 """Save the final weights of the networks to a folder, and load them."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +24,18 @@ def save(networks: Networks, folder: Path, average: Model | None = None) -> Path
 
     `average` is a generator with averaged weights. Its weights are written too, if it is given.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "image_shape.json").write_text(json.dumps(networks.generator.output_shape[1:]))
-    for name in _NAMES:
-        getattr(networks, name).save_weights(folder / f"{name}.weights.h5")
-    if average:
-        average.save_weights(folder / _AVERAGE)
-    checksums.write(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as unfinished:
+        written = Path(unfinished) / folder.name
+        written.mkdir()
+        (written / "image_shape.json").write_text(json.dumps(networks.generator.output_shape[1:]))
+        for name in _NAMES:
+            getattr(networks, name).save_weights(written / f"{name}.weights.h5")
+        if average:
+            average.save_weights(written / _AVERAGE)
+        checksums.write(written)
+        shutil.rmtree(folder, ignore_errors=True)
+        written.replace(folder)
     return folder
 
 

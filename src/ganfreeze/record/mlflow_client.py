@@ -69,8 +69,10 @@ def tracking_uri(uri: str | None, store: str) -> str:
 
 def require_no_secret(uri: str) -> None:
     """Raise BadInput if an address holds a password. The message does not."""
-    secret = re.search(r"pass|pwd|token|secret|key=", urlsplit(uri.strip("'\"")).query, re.IGNORECASE)
-    if secret or ("@" in uri and ":" in uri.rpartition("@")[0].rpartition("//")[2]):
+    plain = unquote(uri.strip("'\""))
+    user = plain.rpartition("@")[0].rpartition("//")[2]
+    secret = re.search(r"pass|pwd|token|secret|key=", urlsplit(plain).query, re.IGNORECASE)
+    if secret or ":" in user or (user and plain.startswith("http")):  # a server's user may be a token
         raise BadInput(
             "tracker.uri must hold no password, because the address is recorded. For a server, set the environment "
             "variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; for a database, use its own, such as "

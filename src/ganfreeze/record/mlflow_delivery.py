@@ -78,13 +78,18 @@ class Delivery:
 
         for group in _groups(records):
             try:
-                self._send(group)
-            except FileNotFoundError:
-                yield from group
+                if group[0]["kind"] == "file" and not (self._folder / group[0]["path"]).exists():
+                    yield group[0]
+                else:
+                    self._send(group)
             except MlflowException as error:
                 if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
                     raise
-                yield from group
+                if len(group) > 1:  # one of them is refused, and the others need not be
+                    for record in group:
+                        yield from self.send([record])
+                    continue
+                yield group[0]
             self.delivered = self.delivered._replace(n=group[-1]["n"])
             self._note()
 
@@ -172,7 +177,8 @@ def _run_ids(folder: Path) -> Sequence[str]:
 
 def _all_delivered(folder: Path) -> Mapping[str, Any]:
     try:
-        return dict(json.loads((folder / "delivered.json").read_text()))
+        noted = dict(json.loads((folder / "delivered.json").read_text()))
+        return {uri: [str(run), int(n)] for uri, (run, n) in noted.items()}
     except (OSError, ValueError, TypeError):
         return {}
 
@@ -207,16 +213,17 @@ def _open_experiment(target: Target, artifacts: str | None) -> tuple[Any, str]:
 def end_dead_runs(client: Any, experiment: str) -> None:
     """End as KILLED the runs whose processes died before they could end them."""
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        if _is_dead(run.data.tags, started=run.info.start_time / 1000):
+        if ID_TAG in run.data.tags and _is_dead(run.data.tags, started=run.info.start_time / 1000):
             client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _is_dead(tags: Mapping[str, str], started: float) -> bool:
     """Return whether nobody holds the run's folder, if it is here, or else whether its heart has stopped."""
     folder = Path(tags.get(FOLDER_TAG, ""))
-    if ID_TAG in tags and run_folder.id_of(folder) == tags[ID_TAG]:
+    if run_folder.id_of(folder) == tags[ID_TAG]:
         return not run_folder.is_held(folder)
-    return time.time() - float(tags.get(HEARTBEAT_TAG, started)) > _DEAD_AFTER
+    beat = tags.get(HEARTBEAT_TAG, "")
+    return time.time() - (int(beat) if beat.isdigit() else started) > _DEAD_AFTER
 
 
 def _groups(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

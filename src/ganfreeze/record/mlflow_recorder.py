@@ -39,8 +39,9 @@ class MlflowRecorder(Recorder):
         self._folder, self._target, self._patience = folder, target, patience
 
     def __enter__(self) -> Self:
-        self._journal, self._lost = RunJournal(self._folder), []
-        earlier, delivery = self._journal.earlier, Delivery(self._folder, self._target)
+        delivery = Delivery(self._folder, self._target)
+        self._journal, self._lost = RunJournal(self._folder, after=delivery.delivered.n), []
+        earlier = self._journal.earlier
         self._samples = sum(record["kind"] == "metrics" and _is_of_system(record["values"]) for record in earlier)
         with contextlib.suppress(OSError):
             mlflow_delivery.note_target(self._folder, self._target)
@@ -119,7 +120,8 @@ class MlflowRecorder(Recorder):
             )
 
     def _begin(self, described: events.Described) -> None:
-        if self._journal.earlier:
+        self._system_metrics.start()
+        if any(record["kind"] == "begin" for record in self._journal.earlier):
             self._journal.add("resume")
         else:
             name, data = described.tags.get("mlflow.runName"), _described(described.dataset)
@@ -131,7 +133,6 @@ class MlflowRecorder(Recorder):
         self._journal.add_text(described.config, "config.yaml")
         if described.changes:
             self._journal.add_text(described.changes, "changes.diff")
-        self._system_metrics.start()
 
     def _write_system_metrics(self, metrics: Metrics) -> None:
         self._journal.add_values("metrics", metrics, step=self._samples)

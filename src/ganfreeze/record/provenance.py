@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ganfreeze.backend import machine
 
+_MOST_FILES, _MOST_CHARACTERS = 50, 2**20  # of new files, and of a diff
 _PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-gan", "hydra-core", "mlflow", "numpy")
 
 
@@ -36,8 +37,11 @@ def tags() -> Mapping[str, str]:
 
 
 def changes() -> str:
-    """Return the changes of this source since its commit, as a diff; "" if there are none, or no git checkout."""
-    return _git("diff", "HEAD")
+    """Return the changes of this source since its commit, as a diff with new files; "" if there are none, or no git."""
+    plain = ("--no-color", "--no-ext-diff")
+    untracked = _git("ls-files", "--others", "--exclude-standard", "--full-name", ":/").splitlines()
+    new = [_git("diff", *plain, "--no-index", "/dev/null", name, fails=True) for name in untracked[:_MOST_FILES]]
+    return "\n".join(filter(None, [_git("diff", *plain, "HEAD"), *new]))[:_MOST_CHARACTERS]
 
 
 def _user() -> str:
@@ -47,9 +51,11 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _git(*arguments: str) -> str:
+def _git(*arguments: str, fails: bool = False) -> str:
+    """Return what git prints in the root of this source, "" if it fails; if it `fails` by rule, what it prints then."""
     try:
-        command = ["git", "-C", str(Path(__file__).parent), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
+        command = ["git", "-C", str(Path(__file__).parents[3]), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    except OSError:
         return ""
+    return ended.stdout.strip() if fails or ended.returncode == 0 else ""

@@ -1,5 +1,6 @@
 """The folder of a run: its identity, how far it is, how it ended, and everything that a later start needs to go on."""
 
+import fcntl
 import json
 import logging
 import time
@@ -15,10 +16,12 @@ from filelock import FileLock, Timeout
 from ganfreeze import events
 from ganfreeze.errors import BadInput, Diverged, interruption, one_line
 from ganfreeze.evaluation.cache import write
+from ganfreeze.proof.ledger import Violation
 from ganfreeze.record.tracker.base import Recorder
 
 _log = logging.getLogger(__name__)
 _SECONDS = 2.0  # between two notes of the progress
+_LENGTHENED = "lengthened-"  # begins the name of a file, before a key
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
@@ -55,8 +58,11 @@ class RunFolder(Recorder):
 
     @property
     def description(self) -> Mapping[str, Any]:
-        """What `create` was given, and the `id` that it gave: no other run has it."""
-        return json.loads((self.path / "run.json").read_text())
+        """What `create` was given, and the `id` that it gave: no other run has it. Empty if the file is damaged."""
+        try:
+            return dict(json.loads((self.path / "run.json").read_text()))
+        except (OSError, ValueError, TypeError):
+            return {}
 
     @property
     def weights(self) -> Path:
@@ -100,7 +106,7 @@ class RunFolder(Recorder):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        hopeless = isinstance(error, BadInput | Diverged)
+        hopeless = isinstance(error, Violation | Diverged)
         why = "" if error is None else one_line(f"{type(error).__name__}: {error}", 500)
         self._progress = self._progress._replace(status=status_of(error), why=why, hopeless=hopeless)
         self._note()
@@ -147,9 +153,14 @@ def lock(state: Path, key: str) -> Iterator[None]:
         yield
 
 
+def lengthen(path: Path, key: str) -> None:
+    """Let a run in a folder be found by another key too: that of the same run with more steps."""
+    (path / f"{_LENGTHENED}{key}").touch()
+
+
 def folders(state: Path, key: str = "*") -> Iterator[Path]:
     """Yield the folders of all runs with this key, the latest first."""
-    found = (file.parent for file in state.glob(f"{key}-*/run.json"))
+    found = {file.parent for pattern in (f"{key}-*/run.json", f"*/{_LENGTHENED}{key}") for file in state.glob(pattern)}
     yield from sorted(
         (folder for folder in found if folder.name.rpartition("-")[2].isdigit()), key=_number, reverse=True
     )
@@ -168,20 +179,18 @@ def progress(path: Path) -> Progress:
 
 def id_of(path: Path) -> str:
     """Return the id of the run in this folder, which no other run has; "" if there is no run."""
-    try:
-        return json.loads((path / "run.json").read_text())["id"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+    return RunFolder(path).description.get("id", "")
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process holds this folder now."""
-    lock = FileLock(path / "lock")
+    """Return whether a process holds this folder now. Several processes may ask at once."""
     try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
+        with (path / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
         return True
-    lock.release()
+    except OSError:
+        return False
     return False
 
 

@@ -19,11 +19,12 @@ class RunJournal:
     metric of a step, a file of a name and a step, a parameter.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, after: int) -> None:
+        """Number the new records from `after`, or from those that are there."""
         self.folder, self._path = folder, folder / "journal"
         self.earlier = list(journal.read(self._path)) if self._path.exists() else []
         self._known = {identity for record in self.earlier for identity in _identities(record)}
-        self._n = max((record["n"] for record in self.earlier), default=0)
+        self._n = max([after, *(record["n"] for record in self.earlier)])
         self._journal, self._lock = Journal(self._path), threading.Lock()
         self._deliver: Callable[[Record], None] | None = None
 
@@ -73,9 +74,11 @@ class RunJournal:
 
 
 def _identities(record: Record) -> Iterator[tuple[str, str, int | None]]:
-    """Yield what must not be written a second time. Tags and nameless files may change, so they may be."""
+    """Yield what must not be written a second time. Other tags and files may change, so they may be."""
     kind, step = record["kind"], record.get("step")
     if kind in ("metrics", "parameters"):
         yield from ((kind, key, step) for key in record["values"])
+    elif kind == "tags":
+        yield from ((kind, key, step) for key in record["values"] if key.startswith("collapse."))
     elif kind == "file" and "name" in record:
         yield kind, record["name"], step

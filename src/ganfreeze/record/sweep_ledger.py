@@ -29,26 +29,27 @@ class Ledger(NamedTuple):
     jobs: Sequence[Job]
 
 
-def name(state: Path, digest: str, *, anew: bool) -> str:
-    """Return the name of the sweep with this digest of its command: the one that it has already, unless `anew`."""
-    known = sorted(path.stem for path in (state / "sweeps").glob(f"*_{digest}.json"))
-    return known[-1] if known and not anew else f"{datetime.now():%Y-%m-%d_%H-%M-%S-%f}_{digest}"
-
-
-def write_jobs(state: Path, name: str, command: str, jobs: Sequence[Job]) -> None:
-    """Add jobs to the ledger of a sweep. Those that it has already are not added again.
+def begin(state: Path, digest: str, command: str, *, anew: bool) -> str:
+    """Return the name of the sweep with this digest of its jobs. Write the ledger of a new one, if there is none.
 
     Raises:
         BadInput: the ledger cannot be written.
     """
-    file = state / "sweeps" / f"{name}.json"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        before = _read(file) if file.exists() else Ledger(name, command, time.time(), [])
-        merged = list(dict.fromkeys([*before.jobs, *jobs]))
-        write(file, json.dumps(before._replace(jobs=merged)._asdict()).encode())
-    except OSError as error:
-        raise BadInput(f"paths.state={state}: the ledger of the sweep cannot be written ({error})") from error
+    with run_folder.lock(state, "sweeps"):
+        known = [ledger.name for ledger in ledgers(state) if ledger.name.endswith(f"_{digest}")]
+        if known and not anew:
+            return known[-1]
+        now = time.time()
+        name = f"{datetime.fromtimestamp(now):%Y-%m-%d_%H-%M-%S-%f}_{digest}"
+        _write(state, Ledger(name, command, now, []))
+        return name
+
+
+def write_jobs(state: Path, name: str, jobs: Sequence[Job]) -> None:
+    """Add jobs to the ledger of a sweep. Those that it has already are not added again. Raises BadInput as `begin`."""
+    with run_folder.lock(state, "sweeps"):
+        ledger = next(ledger for ledger in ledgers(state) if ledger.name == name)
+        _write(state, ledger._replace(jobs=list(dict.fromkeys([*ledger.jobs, *jobs]))))
 
 
 def ledgers(state: Path) -> Iterator[Ledger]:
@@ -69,3 +70,11 @@ def progress(state: Path, key: str) -> Progress | None:
 def _read(file: Path) -> Ledger:
     values: dict[str, Any] = json.loads(file.read_text())
     return Ledger(**{**values, "jobs": [Job(*job) for job in values["jobs"]]})
+
+
+def _write(state: Path, ledger: Ledger) -> None:
+    try:
+        (state / "sweeps").mkdir(exist_ok=True)
+        write(state / "sweeps" / f"{ledger.name}.json", json.dumps(ledger._asdict()).encode())
+    except OSError as error:
+        raise BadInput(f"paths.state={state}: the ledger of the sweep cannot be written ({error})") from error

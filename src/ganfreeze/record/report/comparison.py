@@ -1,6 +1,5 @@
 """Compare a run that was run again with its record, and show what differs."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -57,4 +56,4 @@ def table(differences: Sequence[Difference]) -> str:
 def _equal(first: float | None, second: float | None) -> bool:
     if first is None or second is None:
         return False
-    return first == second or (math.isnan(first) and math.isnan(second))
+    return first.hex() == second.hex()

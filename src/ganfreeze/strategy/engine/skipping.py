@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from statistics import fmean
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import Streams
@@ -24,8 +25,7 @@ class SkippingStrategy(Strategy):
     def __init__(self, strategy: Strategy, variables: Sequence[Variable]) -> None:
         """`variables` is everything that the strategy changes."""
         self.phases, self.judge, self._strategy, self._variables = strategy.phases, strategy.judge, strategy, variables
-        floating = [variable for variable in variables if tf.as_dtype(variable.dtype).is_floating]
-        self._all_finite = tf.function(lambda: _all_finite(floating), autograph=False)
+        self._all_finite = tf.function(lambda: all_finite(variables), autograph=False)
 
     def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
         before = phases.copies(self._variables)
@@ -37,7 +37,8 @@ class SkippingStrategy(Strategy):
         if not good:
             sentence = f"every step from {step + 1} to {step + steps} gives NaN or infinity, so none can be left out"
             raise Diverged(sentence, (step + 1, step + steps))
-        means = {name: sum(metrics[name] for metrics in good) / len(good) for name in good[0]}
+        names = dict.fromkeys(name for metrics in good for name in metrics)  # some are in some steps only
+        means = {name: fmean(metrics[name] for metrics in good if name in metrics) for name in names}
         return {**means, "skipped_steps": float(steps - len(good))}
 
     def _step(self, streams: Streams, step: int) -> Metrics | None:
@@ -53,7 +54,8 @@ class SkippingStrategy(Strategy):
         return all(map(math.isfinite, metrics.values())) and bool(self._all_finite())
 
 
-def _all_finite(variables: Sequence[Variable]) -> Tensor:
-    return tf.reduce_all(
-        tf.stack([tf.reduce_all(tf.math.is_finite(tf.convert_to_tensor(variable))) for variable in variables])
-    )
+def all_finite(variables: Sequence[Variable]) -> Tensor:
+    """Return whether no variable holds NaN or infinity, as a boolean scalar."""
+    values = [tf.convert_to_tensor(variable) for variable in variables]
+    finite = [tf.reduce_all(tf.math.is_finite(value)) for value in values if value.dtype.is_floating]
+    return tf.reduce_all(tf.stack(finite)) if finite else tf.constant(True)
