@@ -11,10 +11,9 @@ from pathlib import Path
 from unittest import mock
 
 from ganfreeze.evaluation.sampler import Sampler
-from ganfreeze.record import checksums, final_weights
+from ganfreeze.record import checksums, delivered, final_weights
 from ganfreeze.record.checkpoints import Checkpoints
 from ganfreeze.record.journal import Journal
-from ganfreeze.record.mlflow_delivery import Delivery
 from ganfreeze.strategy.engine.fused import Fused
 
 SOURCE = Path(__file__).parent.parent.parent / "src"
@@ -42,7 +41,7 @@ PLACES = {
     "save": (checksums, "write", die),  # the variables of a checkpoint are written, but not yet their checksums
     "saved": (Checkpoints, "_prune", die),
     "evaluation": (Sampler, "__call__", die),
-    "delivery": (Delivery, "_note", die),  # records were delivered, but that is not yet noted
+    "delivery": (delivered, "note", die),  # records were delivered, but that is not yet noted
     "weights": (final_weights, "save", die),
 }
 

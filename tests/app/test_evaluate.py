@@ -216,9 +216,9 @@ def test_mistakes_give_a_sentence(trained):
 
 def test_a_run_is_evaluated_only_with_the_data_that_it_was_trained_on(finished, digits):
     """The recorded digest is not that of the data, as if a file had been replaced."""
-    evaluate.require_data(digits, finished)
+    recorded_runs.require_data(digits, finished)
     with pytest.raises(BadInput, match="was trained on other data: dataset=digits has the SHA-256 a65"):
-        evaluate.require_data(digits, finished._replace(digest="f" * 64))
+        recorded_runs.require_data(digits, finished._replace(digest="f" * 64))
 
 
 def test_the_process_is_prepared_before_the_evaluator(finished, digits, monkeypatch):

@@ -280,10 +280,10 @@ def test_a_repeated_run_gives_the_same_bits(sweep, tmp_path):
 
 
 def _experiment_of_a_new_store(folder):
-    from ganfreeze.record import mlflow_client, mlflow_delivery
+    from ganfreeze.record import delivered, mlflow_client, mlflow_experiment
 
-    target = mlflow_delivery.Target(mlflow_client.tracking_uri(None, str(folder)), "ganfreeze", str(folder))
-    return mlflow_delivery.open_experiment(target)[1]
+    target = delivered.Target(mlflow_client.tracking_uri(None, str(folder)), "ganfreeze", str(folder))
+    return mlflow_experiment.open_experiment(target)[1]
 
 
 def test_eight_processes_can_create_one_store_at_once(tmp_path):

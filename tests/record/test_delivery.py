@@ -24,7 +24,7 @@ from mlflow import MlflowClient
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.record import journal, mlflow_client, run_folder
-from ganfreeze.record.mlflow_delivery import Target
+from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
 
 STEPS = 40
@@ -450,6 +450,6 @@ def test_the_next_start_marks_a_dead_run_as_killed(tmp_path, moved, monkeypatch)
         (tmp_path / "dead").rename(tmp_path / "elsewhere")
         record(tmp_path, uri, "a moment later")
         assert _status(uri, "dead") == "RUNNING", "its heart beat a moment ago"
-        monkeypatch.setattr("ganfreeze.record.mlflow_delivery._DEAD_AFTER", 0.0)
+        monkeypatch.setattr("ganfreeze.record.mlflow_experiment._DEAD_AFTER", 0.0)
     record(tmp_path, uri, "much later")
     assert _status(uri, "dead") == "KILLED"

@@ -2,7 +2,6 @@
 
 import math
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,26 +34,25 @@ def explain(
     strategy: Strategy,
     kept: Checkpoints,
     cadence: Cadence,
-    steps: tuple[int, int],
+    steps: tuple[int, int] | None,
     folder: Path,
-) -> Iterator[events.Explained]:
-    """Yield what happened in the first step up to the last of these that gives NaN or infinity.
+) -> events.Explained | None:
+    """Return what happened in the first step up to the last of these that gives NaN or infinity.
 
-    The steps since the latest checkpoint before them are run again, by the `strategy` that the run had. Nothing is
-    yielded if none of them goes wrong again, or if there is no such checkpoint.
+    The steps since the latest checkpoint before them are run again, by the `strategy` that the run had. None is
+    returned if none of them goes wrong again, if there is no such checkpoint, or if it was no step that went wrong.
     """
-    first, last = steps
-    if not kept.has(before=first):
-        return
-    rerun = _Rerun(setup, strategy, kept, cadence)
-    report = _report(rerun, kept.restore(before=first), last, wanted=None)
-    if report:
-        sentence = (
-            f"step {report.step}: {report.fault}. The last checkpoint before it is that of step {report.checkpoint} in "
-            f"{folder}. To run this step again: python src/replay.py run={folder.name} step={report.step} "
-            f"state={shlex.quote(str(folder.parent))}"
-        )
-        yield events.Explained(report.step, sentence, report.text(), report.json())
+    if steps is None or not kept.has(before=steps[0]):
+        return None
+    report = _report(_Rerun(setup, strategy, kept, cadence), kept.restore(before=steps[0]), steps[1], wanted=None)
+    if report is None:
+        return None
+    sentence = (
+        f"step {report.step}: {report.fault}. The last checkpoint before it is that of step {report.checkpoint} in "
+        f"{folder}. To run this step again: python src/replay.py run={folder.name} step={report.step} "
+        f"state={shlex.quote(str(folder.parent))}"
+    )
+    return events.Explained(report.step, sentence, report.text(), report.json())
 
 
 def replay(setup: TrainingSetup, strategy: Strategy, kept: Checkpoints, cadence: Cadence, step: int) -> StepReport:

@@ -3,14 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
-from typing import Any
 
 from omegaconf import DictConfig
 
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
-from ganfreeze.app.recorded_runs import restored_networks, variant_of
-from ganfreeze.app.settings import parse_evaluate_settings
+from ganfreeze.app.program_settings import EvaluateSettings, parse_program
+from ganfreeze.app.recorded_runs import require_data, restored_networks, tracking_uri_of, variant_of
 from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.training_setup import build_generator
 from ganfreeze.data.dataset.base import Dataset
@@ -33,7 +32,7 @@ def run(cfg: DictConfig) -> None:
     """
     with friendly_errors():
         values = resolved(cfg)
-        settings = parse_evaluate_settings({key: values[key] for key in _OWN})
+        settings = parse_program(EvaluateSettings, {key: values[key] for key in _OWN})
         uri = tracking_uri_of(values)
         finished = mlflow_client.finished_run(uri, settings.run)
         variant = variant_of(finished, command_line_overrides(_OWN))
@@ -49,23 +48,6 @@ def run(cfg: DictConfig) -> None:
                 print(run_tables.evaluation_table(finished.run, evaluated), flush=True)
         except Diverged as error:
             raise BadInput(f"run={settings.run}: {error}") from error
-
-
-def require_data(dataset: Dataset, finished: FinishedRun) -> None:
-    """Raise BadInput where the run was trained on other data than these."""
-    if dataset.digest != finished.digest:
-        raise BadInput(
-            f"run={finished.run.id} was trained on other data: dataset={dataset.name} has the SHA-256 "
-            f"{dataset.digest[:16]}, the run's data have {finished.digest[:16]}. Set paths.data=FOLDER to the folder "
-            "of the run's data."
-        )
-
-
-def tracking_uri_of(values: Mapping[str, Any]) -> str:
-    """Return the address of the store that a program's config names. Raises BadInput if it names none."""
-    if "store" not in values.get("tracker", {}):
-        raise BadInput("tracker: the run is read from MLflow, so tracker=mlflow is needed")
-    return mlflow_client.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
 
 
 def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: int) -> Iterator[Evaluated]:

@@ -10,9 +10,10 @@ from ganfreeze.app.parse_config import GROUPS, Variant, parse
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.study import compose_config
 from ganfreeze.app.training_setup import build_networks
+from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.networks import Networks
-from ganfreeze.record import final_weights
+from ganfreeze.record import final_weights, mlflow_client
 from ganfreeze.record.mlflow_client import FinishedRun
 
 _FREE = ("evaluator", "tracker", "paths", "dataset.path")  # may be chosen anew; all else is the run's own
@@ -45,6 +46,23 @@ def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
     with open_dict(cfg):
         _lay_over(cfg, OmegaConf.create(run.config), skip)  # pyright: ignore[reportArgumentType]
     return parse(cfg, choices)
+
+
+def require_data(dataset: Dataset, finished: FinishedRun) -> None:
+    """Raise BadInput where the run was trained on other data than these."""
+    if dataset.digest != finished.digest:
+        raise BadInput(
+            f"run={finished.run.id} was trained on other data: dataset={dataset.name} has the SHA-256 "
+            f"{dataset.digest[:16]}, the run's data have {finished.digest[:16]}. Set paths.data=FOLDER to the folder "
+            "of the run's data."
+        )
+
+
+def tracking_uri_of(values: Mapping[str, Any]) -> str:
+    """Return the address of the store that a program's config names. Raises BadInput if it names none."""
+    if "store" not in values.get("tracker", {}):
+        raise BadInput("tracker: the run is read from MLflow, so tracker=mlflow is needed")
+    return mlflow_client.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
 
 
 def restored_networks(variant: Variant, run: FinishedRun) -> tuple[Any, Networks]:

@@ -7,10 +7,11 @@ from omegaconf import DictConfig, OmegaConf
 from ganfreeze.app import divergence
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import parse, resolved
-from ganfreeze.app.settings import cadence_of, parse_replay_settings
+from ganfreeze.app.program_settings import ReplaySettings, parse_program
+from ganfreeze.app.settings import cadence_of
 from ganfreeze.app.training_setup import build, guarded
 from ganfreeze.errors import BadInput
-from ganfreeze.record import checkpoints, mlflow_delivery
+from ganfreeze.record import checkpoints, delivered
 from ganfreeze.record.checkpoints import Checkpoints
 from ganfreeze.record.run_folder import RunFolder
 from ganfreeze.strategy.base import Execution
@@ -19,8 +20,8 @@ from ganfreeze.strategy.base import Execution
 def run(cfg: DictConfig) -> None:
     """Run a step again from the checkpoint before it, and print its losses, gradient norms and what is not finite."""
     with friendly_errors():
-        settings = parse_replay_settings(resolved(cfg))
-        path = mlflow_delivery.folder_of(Path(settings.state), settings.run)
+        settings = parse_program(ReplaySettings, resolved(cfg))
+        path = delivered.folder_of(Path(settings.state), settings.run)
         if path is None:
             raise BadInput(f"run={settings.run}: there is no such run in state={settings.state}")
         folder = RunFolder(path)

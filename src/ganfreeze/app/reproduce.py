@@ -8,11 +8,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganfreeze import events
-from ganfreeze.app.evaluate import require_data, tracking_uri_of
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
-from ganfreeze.app.recorded_runs import variant_of
-from ganfreeze.app.settings import parse_reproduce_settings
+from ganfreeze.app.program_settings import ReproduceSettings, parse_program
+from ganfreeze.app.recorded_runs import require_data, tracking_uri_of, variant_of
 from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
@@ -29,7 +28,7 @@ def run(cfg: DictConfig) -> None:
     """Run a recorded run again, print what differs from its record, and exit with 1 if anything does."""
     with friendly_errors():
         values = resolved(cfg)
-        settings = parse_reproduce_settings({key: values[key] for key in _OWN})
+        settings = parse_program(ReproduceSettings, {key: values[key] for key in _OWN})
         uri = tracking_uri_of(values)
         finished = mlflow_client.finished_run(uri, settings.run)
         variant = variant_of(finished, command_line_overrides(_OWN))

@@ -10,7 +10,7 @@ from typing import Any
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
-from ganfreeze.record import mlflow_delivery, provenance, run_folder
+from ganfreeze.record import delivered, provenance, run_folder
 from ganfreeze.record.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ def _interrupted(state: Path, key: str, identity: Mapping[str, Any], *, only_one
 
 
 def _chosen(state: Path, word: str, identity: Mapping[str, Any]) -> RunFolder:
-    if not (path := mlflow_delivery.folder_of(state, word)):
+    if not (path := delivered.folder_of(state, word)):
         raise BadInput(f"resume={word}: there is no such run in {state}. Set paths.state=FOLDER, or resume=never")
     folder, before = RunFolder(path), RunFolder(path).description.get("identity", {})
     if differing := _differing({**before, "steps": identity["steps"]}, identity):

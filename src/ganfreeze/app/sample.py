@@ -6,8 +6,8 @@ from omegaconf import DictConfig
 
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
+from ganfreeze.app.program_settings import SampleSettings, parse_program
 from ganfreeze.app.recorded_runs import restored_networks, variant_of
-from ganfreeze.app.settings import parse_sample_settings
 from ganfreeze.data.streams import sample_noise
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.evaluation.sampler import Sampler
@@ -17,7 +17,7 @@ from ganfreeze.record import mlflow_client, pictures
 def run(cfg: DictConfig) -> None:
     """Draw samples with a finished run's weights, and write them as a picture."""
     with friendly_errors():
-        settings = parse_sample_settings(resolved(cfg))
+        settings = parse_program(SampleSettings, resolved(cfg))
         uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
         finished = mlflow_client.finished_run(uri, settings.run)
         _, networks = restored_networks(variant_of(finished, []), finished)

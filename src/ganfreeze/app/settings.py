@@ -1,11 +1,11 @@
-"""The settings of each program, as types: everything in a config beside the words of the groups."""
+"""The settings of a training run, as types: everything in its config beside the words of the groups."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from ganfreeze.app.validation import require_values, validated
+from ganfreeze.app.validation import validated
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.loop import Cadence
@@ -26,7 +26,9 @@ def _fused_steps(value: Any) -> int | Literal["auto"]:
     return value
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Settings of exact types, with no others beside them."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
@@ -40,7 +42,7 @@ def _metric(value: Any) -> str | None:
     return value
 
 
-class CadenceSettings(_Strict):
+class CadenceSettings(Strict):
     """How often something happens, in steps.
 
     Metrics are logged, networks evaluated, checkpoints saved, and frozen weights checked; `audit` is None where they
@@ -53,20 +55,20 @@ class CadenceSettings(_Strict):
     audit: Count | None
 
 
-class KeepSettings(_Strict):
+class KeepSettings(Strict):
     """Which checkpoints are kept: the `last` ones, and the one with the `best` value of a metric."""
 
     last: Count
     best: Annotated[Any, AfterValidator(_metric)]
 
 
-class SweepSettings(_Strict):
+class SweepSettings(Strict):
     """What a sweep does: a job that fails is started again up to `retries` times."""
 
     retries: Index
 
 
-class PathSettings(_Strict):
+class PathSettings(Strict):
     """Folders: the user's data, the cache, the MLflow store, and the state of runs."""
 
     data: str
@@ -75,7 +77,7 @@ class PathSettings(_Strict):
     state: str
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """The settings of `src/train.py`. `conf/config.yaml` explains each."""
 
     seed: Index
@@ -109,61 +111,6 @@ def cadence_of(settings: Settings) -> Cadence:
     return Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate, settings.cadence.save)
 
 
-RunId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="an MLflow run id, 32 hexadecimal digits")]
-
-
-class SampleSettings(_Strict):
-    """The settings of `src/sample.py`."""
-
-    run: RunId
-    count: Count
-    seed: Index
-    output: Annotated[str, Field(pattern=r"\.(png|jpe?g|webp)$", description="a .png, .jpg, .jpeg or .webp file")]
-    uri: str | None
-    mlruns: str
-
-
-class EvaluateSettings(_Strict):
-    """The settings of `src/evaluate.py`, beside the evaluator's: it draws `samples_seeds` sets of samples."""
-
-    run: RunId
-    samples_seeds: Count
-
-
-class ReproduceSettings(_Strict):
-    """The settings of `src/reproduce.py`."""
-
-    run: RunId
-
-
-class ReplaySettings(_Strict):
-    """The settings of `src/replay.py`."""
-
-    run: Annotated[
-        str,
-        Field(
-            pattern=r"^([0-9a-f]{32}|[0-9a-f]{16}-\d+)$",
-            description="an MLflow run id, or the name of a folder in `state`",
-        ),
-    ]
-    step: Count
-    state: str
-
-
-class SyncSettings(_Strict):
-    """The settings of `src/sync.py`."""
-
-    state: str
-    uri: str | None
-
-
-class SweepsSettings(_Strict):
-    """The settings of `src/sweeps.py`."""
-
-    state: str
-    sweep: str | None
-
-
 def parse_settings(values: Mapping[str, Any]) -> Settings:
     """Parse the settings of a training run.
 
@@ -182,39 +129,3 @@ def require_consistent(settings: Settings) -> None:
             f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, because the "
             f"discriminator judges {settings.packing} examples at once"
         )
-
-
-def parse_sample_settings(values: Mapping[str, Any]) -> SampleSettings:
-    """Parse the settings of `src/sample.py`. Raises BadInput as `parse_settings` does."""
-    require_values(values)
-    return validated(SampleSettings, values)
-
-
-def parse_evaluate_settings(values: Mapping[str, Any]) -> EvaluateSettings:
-    """Parse the settings of `src/evaluate.py`. Raises BadInput as `parse_settings` does."""
-    require_values(values)
-    return validated(EvaluateSettings, values)
-
-
-def parse_sync_settings(values: Mapping[str, Any]) -> SyncSettings:
-    """Parse the settings of `src/sync.py`. Raises BadInput as `parse_settings` does."""
-    require_values(values)
-    return validated(SyncSettings, values)
-
-
-def parse_sweeps_settings(values: Mapping[str, Any]) -> SweepsSettings:
-    """Parse the settings of `src/sweeps.py`. Raises BadInput as `parse_settings` does."""
-    require_values(values)
-    return validated(SweepsSettings, values)
-
-
-def parse_replay_settings(values: Mapping[str, Any]) -> ReplaySettings:
-    """Parse the settings of `src/replay.py`. Raises BadInput as `parse_settings` does."""
-    require_values(values)
-    return validated(ReplaySettings, values)
-
-
-def parse_reproduce_settings(values: Mapping[str, Any]) -> ReproduceSettings:
-    """Parse the settings of `src/reproduce.py`. Raises BadInput as `parse_settings` does."""
-    require_values(values)
-    return validated(ReproduceSettings, values)

@@ -6,7 +6,7 @@ from omegaconf import DictConfig
 
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
-from ganfreeze.app.settings import parse_sweeps_settings
+from ganfreeze.app.program_settings import SweepsSettings, parse_program
 from ganfreeze.errors import BadInput
 from ganfreeze.record import sweep_ledger
 from ganfreeze.record.report import sweep_list
@@ -15,7 +15,7 @@ from ganfreeze.record.report import sweep_list
 def run(cfg: DictConfig) -> None:
     """Print a table of all sweeps, or of the runs of one."""
     with friendly_errors():
-        settings = parse_sweeps_settings(resolved(cfg))
+        settings = parse_program(SweepsSettings, resolved(cfg))
         state = Path(settings.state)
         sweeps = {
             ledger.name: (ledger, [sweep_ledger.progress(state, job.key) for job in ledger.jobs])

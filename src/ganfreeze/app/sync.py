@@ -6,16 +6,17 @@ from omegaconf import DictConfig
 
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
-from ganfreeze.app.settings import parse_sync_settings
+from ganfreeze.app.program_settings import SyncSettings, parse_program
 from ganfreeze.errors import BadInput, one_line
-from ganfreeze.record import journal, mlflow_client, mlflow_delivery, run_folder
-from ganfreeze.record.mlflow_delivery import Delivery, Target
+from ganfreeze.record import delivered, journal, mlflow_client, run_folder
+from ganfreeze.record.delivered import Target
+from ganfreeze.record.mlflow_delivery import Delivery
 
 
 def run(cfg: DictConfig) -> None:
     """Deliver the journals of all runs that no process trains now; print a line for each that was not delivered yet."""
     with friendly_errors():
-        settings = parse_sync_settings(resolved(cfg))
+        settings = parse_program(SyncSettings, resolved(cfg))
         state = Path(settings.state)
         if not state.is_dir():
             raise BadInput(f"state={state}: there is no such folder. Give the one that was paths.state in training.")
@@ -30,7 +31,7 @@ def _sync(path: Path, uri: str | None) -> str:
     if run_folder.is_held(path):
         return f"{path}: a process trains this run now, and delivers its records"
     try:
-        target = mlflow_delivery.target(path)
+        target = delivered.target(path)
         if uri:
             target = Target(mlflow_client.tracking_uri(uri, ""), target.experiment, target.store)
         delivery = Delivery(path, target)

@@ -94,9 +94,28 @@ def run_events(
     generators = list(evaluated_generators(evaluator, samplers, variant.settings.ema, [evaluator.seed]))
     yield events.Prepared(evaluator.facts, {generator.name: generator.card for generator in generators})
 
-    keep = variant.settings.keep
-    _require_measured(keep.best, [generator.name for generator in generators])
+    _require_measured(variant.settings.keep.best, [generator.name for generator in generators])
+    measures = [change, *(partial(generator.named_metrics, evaluator.seed) for generator in generators)]
+    pictures = {f"samples{suffix}": _picture(dataset, setup, sampler) for suffix, sampler in samplers.items()}
+    collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
     facts = {"execution": choice.execution, "audit": verdict}
+    for event in _training(variant, setup, folder, facts, measures, pictures):
+        yield event
+        yield from collapse.notice(event)
+
+
+def _training(
+    variant: Variant,
+    setup: TrainingSetup,
+    folder: RunFolder,
+    facts: Mapping[str, Any],
+    measures: Sequence[Callable[[], Metrics]],
+    pictures: Mapping[str, Callable[[], Examples]],
+) -> Iterator[events.Event]:
+    """Yield the events of the training loop. If it diverges, yield the step that did, and end with a sentence on it."""
+    networks, average = setup.game.networks, setup.game.average.generator
+    settings, cadence, strategy = variant.settings, cadence_of(variant.settings), guarded(variant, setup)
+    keep = settings.keep
     kept = Checkpoints(folder.checkpoints, setup.variables, last=keep.last, best=keep.best, facts=facts)
 
     def save_if_best(step: int, metrics: Metrics) -> Path | None:
@@ -106,29 +125,24 @@ def run_events(
             _log.warning("warning: the best weights so far could not be written: %s", error)
             return None
 
-    collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
-    strategy = guarded(variant, setup)
-    cadence = cadence_of(variant.settings)
     try:
-        for event in train(
+        yield from train(
             strategy=strategy,
             streams=setup.streams,
-            measures=[change, *(partial(generator.named_metrics, evaluator.seed) for generator in generators)],
-            pictures={f"samples{suffix}": _picture(dataset, setup, sampler) for suffix, sampler in samplers.items()},
+            measures=measures,
+            pictures=pictures,
             checkpoints=kept,
             save=lambda: final_weights.save(networks, folder.weights, average),
             save_if_best=save_if_best,
             cadence=cadence,
-            tolerant=variant.settings.on_nan == "continue",
-        ):
-            yield event
-            yield from collapse.notice(event)
+            tolerant=settings.on_nan == "continue",
+        )
     except Diverged as error:
-        if error.steps:
-            for explained in divergence.explain(setup, strategy, kept, cadence, error.steps, folder.path):
-                yield explained
-                raise Diverged(explained.sentence) from error
-        raise
+        explained = divergence.explain(setup, strategy, kept, cadence, error.steps, folder.path)
+        if explained is None:
+            raise
+        yield explained
+        raise Diverged(explained.sentence) from error
 
 
 def sweep_of(hydra: Any) -> str:

@@ -15,9 +15,10 @@ from uuid import uuid4
 
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Examples
-from ganfreeze.record import mlflow_client, mlflow_delivery, pictures, run_folder
+from ganfreeze.record import delivered, mlflow_client, pictures, run_folder
 from ganfreeze.record.courier import Courier
-from ganfreeze.record.mlflow_delivery import Delivery, Target
+from ganfreeze.record.delivered import Target
+from ganfreeze.record.mlflow_delivery import Delivery
 from ganfreeze.record.run_journal import RunJournal
 from ganfreeze.record.system_metrics import SystemMetrics
 from ganfreeze.record.tracker.base import Recorder
@@ -44,7 +45,7 @@ class MlflowRecorder(Recorder):
         earlier = self._journal.earlier
         self._samples = sum(record["kind"] == "metrics" and _is_of_system(record["values"]) for record in earlier)
         with contextlib.suppress(OSError):
-            mlflow_delivery.note_target(self._folder, self._target)
+            delivered.note_target(self._folder, self._target)
         last = delivery.delivered.n
         self._courier = Courier(delivery, [record for record in earlier if record["n"] > last])
         self._journal.deliver_to(self._courier.put)

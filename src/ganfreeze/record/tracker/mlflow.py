@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ganfreeze import events
 from ganfreeze.errors import one_line
-from ganfreeze.record import mlflow_client, mlflow_delivery
-from ganfreeze.record.mlflow_delivery import Target
+from ganfreeze.record import mlflow_client, mlflow_experiment
+from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
 from ganfreeze.record.report import run_tables
 from ganfreeze.record.tracker.base import Recorder, Tracker
@@ -34,7 +34,7 @@ class Mlflow(Tracker):
     def amend(self, run: str, evaluated: events.Evaluated) -> None:
         from mlflow.entities import Metric
 
-        client, _ = mlflow_delivery.open_experiment(self._target)
+        client, _ = mlflow_experiment.open_experiment(self._target)
         if mlflow_client.CARD_TAG + evaluated.name in client.get_run(run).data.tags:
             return  # the name says the protocol, and the same protocol gives the same metrics
         now, values = int(time.time() * 1000), {}
@@ -50,8 +50,8 @@ class Mlflow(Tracker):
 
     def close_sweep(self, sweep: str) -> str:
         try:
-            client, experiment = mlflow_delivery.open_experiment(self._target)
-            mlflow_delivery.end_dead_runs(client, experiment)
+            client, experiment = mlflow_experiment.open_experiment(self._target)
+            mlflow_experiment.end_dead_runs(client, experiment)
             runs = mlflow_client.sweep(self._target.uri, sweep)
             for run in runs:
                 client.set_tag(run.id, "mlflow.note.content", run_tables.links(run, runs))
