@@ -88,17 +88,17 @@ class FreshProcessLauncher(Launcher):
                 self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
-            returns = list(pool.map(partial(self._run, sweep), jobs))
+            first = pool.map(partial(self._run, sweep, wait=False), jobs)
+            returns = list(pool.map(partial(self._unless_done, sweep), jobs, list(first)))
         except KeyboardInterrupt as error:
             self._stop()
             pool.shutdown(cancel_futures=True)
             print(f"\n{variants[0].tracker.close_sweep(sweep.name)}", flush=True)
             raise exits.interrupted(error, "ganfreeze: sweep interrupted; the same command goes on with it") from None
         print(f"\n{variants[0].tracker.close_sweep(sweep.name)}", flush=True)
-        for line in sweep.unfinished():
-            print(line, file=sys.stderr, flush=True)
-        if failed := sum(returned.status == JobStatus.FAILED for returned in returns):
-            raise SystemExit(f"ganfreeze: {failed} of {len(returns)} runs failed")
+        if failed := [job.hydra.job.num for job, ended in zip(jobs, returns, strict=True) if not _is_done(ended)]:
+            lines = "\n".join(map(sweep.ending, failed))
+            raise SystemExit(f"{lines}\nganfreeze: {len(failed)} of {len(returns)} runs failed")
         return returns
 
     def _begin(self, variants: Sequence[Variant], names: Sequence[str], first: int) -> Sweep:
@@ -110,12 +110,20 @@ class FreshProcessLauncher(Launcher):
             raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
         return self._sweep
 
-    def _run(self, sweep: Sweep, job: DictConfig) -> JobReturn:
-        """Run a job unless it is finished, and again if it fails. The other jobs go on whatever happens to it."""
+    def _unless_done(self, sweep: Sweep, job: DictConfig, returned: JobReturn | None) -> JobReturn:
+        return returned or self._run(sweep, job, wait=True) or JobReturn(status=JobStatus.FAILED)
+
+    def _run(self, sweep: Sweep, job: DictConfig, *, wait: bool) -> JobReturn | None:
+        """Run a job unless it is finished, and again if it fails. The other jobs go on whatever happens to it.
+
+        If a process of another launcher trains it now, wait for the end of that; or, unless `wait`, return None.
+        """
         number, name, attempts = job.hydra.job.num, _name(job), 0
         returned = JobReturn(status=JobStatus.FAILED)
-        while returned.status != JobStatus.COMPLETED:
-            while sweep.is_running(number) and not self._stopping:  # another launcher's process trains it
+        while not _is_done(returned):
+            while sweep.is_running(number) and not self._stopping:
+                if not wait:
+                    return None
                 time.sleep(1)
             if sweep.is_finished(number):
                 print(f"{name} is finished already", flush=True)
@@ -182,6 +190,10 @@ class FreshProcessLauncher(Launcher):
 
 def _name(job: DictConfig) -> str:
     return " ".join(filter_overrides(job.hydra.overrides.task))
+
+
+def _is_done(returned: JobReturn) -> bool:
+    return returned.status == JobStatus.COMPLETED
 
 
 def _numbered(job: DictConfig, sweep: Sweep, number: int) -> DictConfig:

@@ -435,7 +435,7 @@ def test_a_failed_run_ends_no_other_run_and_keeps_its_traceback(tmp_path):
     trace = Path(client.download_artifacts(runs["1e+30"].info.run_id, "traceback.txt")).read_text()
     assert "Diverged: " in trace
     assert re.search(r"step \d+: in the (discriminator|generator) phase ", trace)
-    assert "1e+30: FAILED: Diverged: step " in errors
+    assert "cadence.evaluate=30: FAILED: Diverged: step " in errors
     assert "is tried again" not in errors, "it would diverge again"
     assert [line.split()[-1] for line in output.splitlines() if "optimizer.discriminator_rate=" in line][-2:] == [
         run.info.status for run in runs_of(tmp_path)

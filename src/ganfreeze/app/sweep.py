@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -64,14 +64,12 @@ class Sweep:
         progress = self._progress(number)
         return progress is not None and progress.hopeless
 
-    def unfinished(self) -> Iterator[str]:
-        """Yield a line for each job that has not ended well: its name, its status, and why."""
-        for number, job in self._jobs.items():
-            progress = self._progress(number)
-            if progress is None:
-                yield f"{job.name}: not started"
-            elif progress.status != "FINISHED":
-                yield f"{job.name}: {progress.status}" + (f": {progress.why}" if progress.why else "")
+    def ending(self, number: int) -> str:
+        """Return a line on a job that has not ended well: its name, its status, and why."""
+        name, progress = self._jobs[number].name, self._progress(number)
+        if progress is None:
+            return f"{name}: failed before it began"
+        return f"{name}: {progress.status}" + (f": {progress.why}" if progress.why else "")
 
     def _status(self, number: int) -> str:
         progress = self._progress(number)
