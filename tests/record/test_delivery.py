@@ -177,6 +177,26 @@ def test_a_damaged_journal_delivers_what_is_whole(tmp_path, capsys):
     assert sorted(steps) == [step for step in range(1, STEPS + 1) if step != 7]
 
 
+def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, caplog):
+    """The second process has another commit and more threads. The record of the first one stays."""
+    own = run_folder.create(tmp_path, "0" * 16, name="moved", owner="", identity={})
+    own.release()
+    uri = mlflow_client.tracking_uri(None, str(tmp_path / "mlruns"))
+    for commit, threads in (("a", "1"), ("a", "1"), ("b", "2")):
+        tags = {"mlflow.runName": "moved", "mlflow.source.git.commit": commit, "machine.threads": threads, "x": threads}
+        with run_folder.RunFolder(own.path), MlflowRecorder(own.path, Target(uri, "fire", ""), LONG) as recorder:
+            recorder.write(events.Described({}, "", tags, {}, DATA))
+    expected = "mlflow.source.git.commit was a, and is b; machine.threads was 1, and is 2"
+    assert [each.getMessage() for each in caplog.records if "goes on" in each.getMessage()] == [
+        f"warning: the run goes on, but not as it was: {expected}"
+    ]
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("fire")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["ganfreeze.changed"] == expected
+
+
 # --------------------------------------------------------------------------------------------------------- servers
 
 

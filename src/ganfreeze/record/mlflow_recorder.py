@@ -25,6 +25,7 @@ from ganfreeze.record.tracker.base import Recorder
 from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
+_DECISIVE = ("machine.", "mlflow.source.git.commit", "ganfreeze.git.dirty")  # what may change the bits of a run
 _FIRST = 10.0  # seconds for the store to open before training begins
 _HASTE = 5.0  # seconds for what did not arrive, after an interruption
 
@@ -128,12 +129,24 @@ class MlflowRecorder(Recorder):
             name, data = described.tags.get("mlflow.runName"), _described(described.dataset)
             self._journal.add("begin", id=run_folder.id_of(self._folder) or uuid4().hex, name=name, dataset=data)
         tags = {key: value for key, value in described.tags.items() if key != "mlflow.runName"}
+        if changes := "; ".join(self._changes(tags)):
+            _log.warning("warning: the run goes on, but not as it was: %s", changes)
+            tags["ganfreeze.changed"] = changes
         versions = {f"version.{package}": version for package, version in described.versions.items()}
         self._journal.add_values("tags", {**tags, **versions})
         self._journal.add_values("parameters", _texts(described.parameters))
         self._journal.add_text(described.config, "config.yaml")
         if described.changes:
             self._journal.add_text(described.changes, "changes.diff")
+
+    def _changes(self, tags: Mapping[str, str]) -> Iterator[str]:
+        """Yield what is not as the earlier processes of this run had it: the source, the machine."""
+        before: dict[str, str] = {}
+        for record in self._journal.earlier:
+            before |= record["values"] if record["kind"] == "tags" else {}
+        for key, was in before.items():
+            if key.startswith(_DECISIVE) and tags.get(key) != was:
+                yield f"{key} was {was}, and is {tags.get(key)}"
 
     def _write_system_metrics(self, metrics: Metrics) -> None:
         self._journal.add_values("metrics", metrics, step=self._samples)
