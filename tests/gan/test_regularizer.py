@@ -311,11 +311,13 @@ def test_on_images_every_weight_is_clipped(variant):
 
 def test_a_gradient_penalty_with_batch_norm_is_warned_of_once(parse, digits, caplog, tmp_path):
     from ganfreeze.app.train import run_events
+    from ganfreeze.record import run_folder
 
     def warnings(*choice):
         caplog.clear()
         variant = parse("regularizer=gradient_penalty", "steps=1", "evaluator=none", "tracker=none", *choice)
-        list(run_events(variant, digits, "run", folder=tmp_path, tags={}))
+        folder = run_folder.create(tmp_path, "0" * 16, name="run", owner="", identity={})
+        list(run_events(variant, digits, "run", folder=folder, tags={}))
         return [record.message for record in caplog.records if "WGAN-GP advises against" in record.message]
 
     assert len(warnings("architecture=dcgan", "architecture.filters=4")) == 1

@@ -8,7 +8,7 @@ from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record.journal import Record
 from ganfreeze.record.mlflow_delivery import Delivery
 
-_GATHER = 2.0  # seconds: records that come within them go together, because one call takes longer than many values
+_GATHER = 5.0  # seconds: records that come within them go together, because one call takes longer than many values
 _RETRY = 1.0, 30.0  # seconds before the first new attempt, which double up to the last
 _BEAT = 30.0  # seconds between two signs of life
 _BATCH = 2000  # records
