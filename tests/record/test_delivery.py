@@ -177,6 +177,20 @@ def test_a_damaged_journal_delivers_what_is_whole(tmp_path, capsys):
     assert sorted(steps) == [step for step in range(1, STEPS + 1) if step != 7]
 
 
+def test_a_run_that_ends_before_it_is_described_leaves_no_record_and_begins_later(tmp_path):
+    own = run_folder.create(tmp_path, "0" * 16, name="early", owner="", identity={})
+    own.release()
+    uri = mlflow_client.tracking_uri(None, str(tmp_path / "mlruns"))
+    began = time.monotonic()
+    recorder = MlflowRecorder(own.path, Target(uri, "fire", ""), LONG)
+    with pytest.raises(KeyboardInterrupt), run_folder.RunFolder(own.path), recorder:
+        raise KeyboardInterrupt
+    assert time.monotonic() - began < 30
+    with run_folder.RunFolder(own.path), MlflowRecorder(own.path, Target(uri, "fire", ""), LONG) as again:
+        again.write(described("early"))
+    assert _status(uri, "early") == "FINISHED"
+
+
 def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, caplog):
     """The second process has another commit and more threads. The record of the first one stays."""
     own = run_folder.create(tmp_path, "0" * 16, name="moved", owner="", identity={})

@@ -44,6 +44,7 @@ class MlflowRecorder(Recorder):
         delivery = Delivery(self._folder, self._target)
         self._journal, self._lost = RunJournal(self._folder, after=delivery.delivered.n), []
         earlier = self._journal.earlier
+        self._is_begun = any(record["kind"] == "begin" for record in earlier)
         self._samples = sum(record["kind"] == "metrics" and _is_of_system(record["values"]) for record in earlier)
         with contextlib.suppress(OSError):
             delivered.note_target(self._folder, self._target)
@@ -100,6 +101,8 @@ class MlflowRecorder(Recorder):
     ) -> None:
         self._system_metrics.stop()
         status = run_folder.status_of(error)
+        if not self._is_begun:  # there is no run to end
+            return
         if status == "FAILED":
             with contextlib.suppress(OSError):
                 self._journal.add_text("".join(traceback.format_exception(kind, error, trace)), "traceback.txt")
@@ -123,11 +126,12 @@ class MlflowRecorder(Recorder):
 
     def _begin(self, described: events.Described) -> None:
         self._system_metrics.start()
-        if any(record["kind"] == "begin" for record in self._journal.earlier):
+        if self._is_begun:
             self._journal.add("resume")
         else:
             name, data = described.tags.get("mlflow.runName"), _described(described.dataset)
             self._journal.add("begin", id=run_folder.id_of(self._folder) or uuid4().hex, name=name, dataset=data)
+            self._is_begun = True
         tags = {key: value for key, value in described.tags.items() if key != "mlflow.runName"}
         if changes := "; ".join(self._changes(tags)):
             _log.warning("warning: the run goes on, but not as it was: %s", changes)
