@@ -20,7 +20,7 @@ from ganfreeze.proof.ledger import Violation
 from ganfreeze.record.tracker.base import Recorder
 
 _log = logging.getLogger(__name__)
-_SECONDS = 2.0  # between two notes of the progress
+_SECONDS = 0.5  # between two notes of the progress
 _LENGTHENED = "lengthened-"  # begins the name of a file, before a key
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
