@@ -6,11 +6,11 @@ from hashlib import sha256
 
 from omegaconf import DictConfig
 
+from ganfreeze.app import recorded_runs
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.program_settings import EvaluateSettings, parse_program
-from ganfreeze.app.recorded_runs import require_data, restored_networks, tracking_uri_of, variant_of
-from ganfreeze.app.study import command_line_overrides
+from ganfreeze.app.recorded_runs import restored_networks
 from ganfreeze.app.training_setup import build_generator
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Diverged
@@ -33,15 +33,11 @@ def run(cfg: DictConfig) -> None:
     with friendly_errors():
         values = resolved(cfg)
         settings = parse_program(EvaluateSettings, {key: values[key] for key in _OWN})
-        uri = tracking_uri_of(values)
-        finished = mlflow_client.finished_run(uri, settings.run)
-        variant = variant_of(finished, command_line_overrides(_OWN))
-        dataset = variant.source.load()
-        require_data(dataset, finished)
+        finished, variant, dataset = recorded_runs.load(values, settings.run, _OWN)
         if variant.words["evaluator"] == "none":
             raise BadInput("evaluator=none measures nothing: choose another, such as evaluator=classifier")
         variant.evaluator.check(dataset)
-        mlflow_client.require_over(uri, settings.run)
+        mlflow_client.require_over(recorded_runs.tracking_uri_of(values), settings.run)
         try:
             for evaluated in _evaluate(variant, dataset, finished, settings.samples_seeds):
                 variant.tracker.amend(settings.run, evaluated)

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganfreeze.app.command_line import RENAMED
 from ganfreeze.app.parse_config import GROUPS, Variant, parse
 from ganfreeze.app.process import prepare_process
-from ganfreeze.app.study import compose_config
+from ganfreeze.app.study import command_line_overrides, compose_config
 from ganfreeze.app.training_setup import build_networks
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
@@ -46,6 +46,18 @@ def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
     with open_dict(cfg):
         _lay_over(cfg, OmegaConf.create(run.config), skip)  # pyright: ignore[reportArgumentType]
     return parse(cfg, choices)
+
+
+def load(values: Mapping[str, Any], run: str, own: Sequence[str]) -> tuple[FinishedRun, Variant, Dataset]:
+    """Return a finished run of the store that a program's config names, its variant, and the data that it trained on.
+
+    `own` are the program's own keys; its other overrides are those of `variant_of`. Raises BadInput as that does.
+    """
+    finished = mlflow_client.finished_run(tracking_uri_of(values), run)
+    variant = variant_of(finished, command_line_overrides(own))
+    dataset = variant.source.load()
+    require_data(dataset, finished)
+    return finished, variant, dataset
 
 
 def require_data(dataset: Dataset, finished: FinishedRun) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganfreeze import events
+from ganfreeze.app import recorded_runs
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.program_settings import ReproduceSettings, parse_program
-from ganfreeze.app.recorded_runs import require_data, tracking_uri_of, variant_of
-from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.record import final_weights, mlflow_client, run_folder
@@ -21,6 +20,7 @@ from ganfreeze.record.report import comparison
 from ganfreeze.strategy.base import Execution
 
 _OWN = ("run",)
+_FACTS = ("version.", "machine.", "mlflow.source.git.commit", "ganfreeze.git.dirty")
 _NOT_COMPARED = ("system/", "steps_per_second")  # what is measured of the machine
 
 
@@ -29,12 +29,8 @@ def run(cfg: DictConfig) -> None:
     with friendly_errors():
         values = resolved(cfg)
         settings = parse_program(ReproduceSettings, {key: values[key] for key in _OWN})
-        uri = tracking_uri_of(values)
-        finished = mlflow_client.finished_run(uri, settings.run)
-        variant = variant_of(finished, command_line_overrides(_OWN))
-        dataset = variant.source.load()
-        require_data(dataset, finished)
-        recorded = mlflow_client.histories(uri, settings.run)
+        finished, variant, dataset = recorded_runs.load(values, settings.run, _OWN)
+        recorded = mlflow_client.histories(recorded_runs.tracking_uri_of(values), settings.run)
         with tempfile.TemporaryDirectory() as folder:
             differences = _compare(variant, dataset, finished, recorded, Path(folder))
         if differences:
@@ -81,10 +77,5 @@ def _execution(parameters: Mapping[str, str]) -> Execution | None:
 def _warn(recorded: Mapping[str, str], now: events.Described) -> None:
     """Print what is not as it was when the run was recorded: versions, the machine, the source."""
     facts = {**now.tags, **{f"version.{package}": version for package, version in now.versions.items()}}
-    kept = {
-        key: value
-        for key, value in recorded.items()
-        if key.startswith(("version.", "machine.")) or key in ("mlflow.source.git.commit", "ganfreeze.git.dirty")
-    }
-    for difference in comparison.of_facts(kept, facts):
-        print(f"{difference.name} was {difference.recorded}, and is {difference.now}", file=sys.stderr, flush=True)
+    for sentence in comparison.of_facts(dict(sorted(recorded.items())), facts, _FACTS):
+        print(sentence, file=sys.stderr, flush=True)

@@ -14,8 +14,8 @@ from ganfreeze.record import delivered, provenance, run_folder
 from ganfreeze.record.run_folder import RunFolder
 
 _log = logging.getLogger(__name__)
-# What may differ between the parts of one run: it says where things lie, and changes no result.
 _DECISIVE = ("python", "tensorflow", "keras", "tf-keras", "tensorflow-gan", "numpy")  # versions that change bits
+# What may differ between the parts of one run: it says where things lie, and changes no result.
 _FREE = ("paths", "tracker", "resume", "keep", "gpu_memory", "sweep")
 
 
@@ -56,8 +56,9 @@ def _values(variant: Variant) -> dict[str, Any]:
 
 def _identity(variant: Variant, dataset: Dataset) -> dict[str, Any]:
     """Return everything that the bits of a run depend on, but the machine and the source."""
-    versions = {f"version.{package}": provenance.versions()[package] for package in _DECISIVE}
-    identity = {**_values(variant), "data": dataset.digest, **versions}
+    versions = provenance.versions()
+    decisive = {f"version.{package}": versions[package] for package in _DECISIVE}
+    identity = {**_values(variant), "data": dataset.digest, **decisive}
     return json.loads(json.dumps(identity, default=str))  # as it is read back
 
 
@@ -65,9 +66,9 @@ def _interrupted(state: Path, key: str, identity: Mapping[str, Any], *, only_one
     """Return the folder of the latest interrupted run. Where there can be only one run, refuse to make another."""
     for path in run_folder.folders(state, key):
         progress = run_folder.progress(path)
-        if only_one and (progress.status in ("FINISHED", "RUNNING") or progress.hopeless):
-            raise BadInput(f"{path}: this run of the sweep is {progress.status} already")
         if progress.status in ("FINISHED", "RUNNING") or progress.hopeless:
+            if only_one:
+                raise BadInput(f"{path}: this run of the sweep is {progress.status} already")
             continue
         folder = RunFolder(path)
         if differing := _differing(folder.description.get("identity", {}), identity):

@@ -19,6 +19,7 @@ from ganfreeze.record import delivered, mlflow_client, pictures, run_folder
 from ganfreeze.record.courier import Courier
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_delivery import Delivery
+from ganfreeze.record.report import comparison
 from ganfreeze.record.run_journal import RunJournal
 from ganfreeze.record.system_metrics import SystemMetrics
 from ganfreeze.record.tracker.base import Recorder
@@ -133,7 +134,7 @@ class MlflowRecorder(Recorder):
             self._journal.add("begin", id=run_folder.id_of(self._folder) or uuid4().hex, name=name, dataset=data)
             self._is_begun = True
         tags = {key: value for key, value in described.tags.items() if key != "mlflow.runName"}
-        if changes := "; ".join(self._changes(tags)):
+        if changes := "; ".join(comparison.of_facts(self._earlier_tags(), tags, _DECISIVE)):
             _log.warning("warning: the run goes on, but not as it was: %s", changes)
             tags["ganfreeze.changed"] = changes
         versions = {f"version.{package}": version for package, version in described.versions.items()}
@@ -143,14 +144,11 @@ class MlflowRecorder(Recorder):
         if described.changes:
             self._journal.add_text(described.changes, "changes.diff")
 
-    def _changes(self, tags: Mapping[str, str]) -> Iterator[str]:
-        """Yield what is not as the earlier processes of this run had it: the source, the machine."""
-        before: dict[str, str] = {}
+    def _earlier_tags(self) -> Mapping[str, str]:
+        tags: dict[str, str] = {}
         for record in self._journal.earlier:
-            before |= record["values"] if record["kind"] == "tags" else {}
-        for key, was in before.items():
-            if key.startswith(_DECISIVE) and tags.get(key) != was:
-                yield f"{key} was {was}, and is {tags.get(key)}"
+            tags |= record["values"] if record["kind"] == "tags" else {}
+        return tags
 
     def _write_system_metrics(self, metrics: Metrics) -> None:
         self._journal.add_values("metrics", metrics, step=self._samples)

@@ -41,11 +41,11 @@ def of_weights(recorded: Mapping[str, NDArray[Any]], now: Mapping[str, NDArray[A
             yield Difference(name, "largest difference of an element", "0", f"{distance:.3g}")
 
 
-def of_facts(recorded: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Difference]:
-    """Yield a difference for each fact, such as a version, that the record has and that is another now."""
-    for name in sorted(recorded):
-        if recorded[name] != now.get(name, ""):
-            yield Difference(name, "", recorded[name], now.get(name, "unknown"))
+def of_facts(recorded: Mapping[str, str], now: Mapping[str, str], beginnings: tuple[str, ...]) -> Iterator[str]:
+    """Yield a sentence for each recorded fact whose name begins so, such as a version, and that is another now."""
+    for name, was in recorded.items():
+        if name.startswith(beginnings) and now.get(name, "unknown") != was:
+            yield f"{name} was {was}, and is {now.get(name, 'unknown')}"
 
 
 def table(differences: Sequence[Difference]) -> str:
