@@ -23,8 +23,9 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -47,6 +48,7 @@ from ganfreeze.errors import BadInput
 from ganfreeze.types import Count
 
 _SOURCE = Path(__file__).parent.parent
+_LONGEST = 60  # bytes of TMPDIR, below which Python makes a socket with a name of up to 40
 _PATIENCE = 60.0  # seconds that an interrupted job has to end in order; Python drops an interruption in a destructor
 
 
@@ -167,7 +169,8 @@ class FreshProcessLauncher(Launcher):
             with self._lock:  # no process may start after `_stop` has ended the others
                 if self._stopping:
                     return -signal.SIGINT
-                process.start()
+                with _short_socket_address():
+                    process.start()
                 self._processes.add(process)
             wait([process.sentinel])
             with self._lock:  # `start` joins ended processes too, and two joins at a time would clash
@@ -186,6 +189,18 @@ class FreshProcessLauncher(Launcher):
                 patience = threading.Timer(_PATIENCE, process.kill)
                 patience.daemon = True
                 patience.start()
+
+
+@contextmanager
+def _short_socket_address() -> Iterator[None]:
+    """Let the fork server's socket lie in a folder with a short name: the system cuts off addresses at 108 bytes."""
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > _LONGEST:
+        tempfile.tempdir = "/tmp"
+    try:
+        yield
+    finally:
+        tempfile.tempdir = folder
 
 
 def _name(job: DictConfig) -> str:

@@ -71,7 +71,7 @@ def jobs_of(process):
 
 def test_the_same_command_skips_what_is_finished_and_leaves_no_file_behind(tmp_path):
     """A longer sweep is another one, and so is a new one on request."""
-    temporary = tmp_path / "temporary"
+    temporary = tmp_path / ("a name too long for a socket below it " * 3)
     temporary.mkdir()
     sweep = ("-m", "seed=0,1", "steps=20", *SMALL)
     code, output, errors = run(tmp_path, *sweep, TMPDIR=str(temporary))

@@ -12,6 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,6 +26,7 @@ from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.record import journal, mlflow_client, run_folder
 from ganfreeze.record.delivered import Target
+from ganfreeze.record.mlflow_delivery import Delivery
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
 
 STEPS = 40
@@ -421,6 +423,35 @@ def test_eight_writers_to_a_server_over_postgres_lose_nothing_and_double_nothing
     (experiment,) = [each for each in MlflowClient(server.uri).search_experiments() if each.name == "fire"]
     assert len(MlflowClient(server.uri).search_runs([experiment.experiment_id])) == 8
     server.kill()
+
+
+def test_runs_that_begin_at_once_find_what_the_others_made(tmp_path, postgres):
+    """PostgreSQL refuses all but the first of those that add the same experiment or data set at the same moment."""
+    mlflow_client.library().MlflowClient(postgres).search_experiments()  # the tables, before eight make them at once
+    runs, rounds = 8, 5
+    barrier = threading.Barrier(runs)
+
+    def begin(number):
+        refused = []
+        for attempt in range(rounds):
+            folder = tmp_path / f"{attempt}-{number}"
+            folder.mkdir()
+            delivery = Delivery(folder, Target(postgres, f"round {attempt}", str(folder)))
+            dataset = {"name": "data", "sha256": f"{attempt}" * 64, "source": "here", "train": 1, "test": 1}
+            dataset |= {"image_shape": [8, 8, 1], "classes": 10}
+            record = {"n": 1, "kind": "begin", "time": 0, "id": f"{attempt}-{number}", "name": "", "dataset": dataset}
+            barrier.wait(60)
+            refused += delivery.send([record])
+        return refused
+
+    with ThreadPoolExecutor(runs) as pool:
+        assert list(pool.map(begin, range(runs))) == [[]] * runs
+    client = MlflowClient(postgres)
+    for attempt in range(rounds):
+        experiment = client.get_experiment_by_name(f"round {attempt}")
+        assert experiment is not None
+        found = client.search_runs([experiment.experiment_id])
+        assert [len(run.inputs.dataset_inputs) for run in found] == [1] * runs
 
 
 # ------------------------------------------------------------------------------------------------------- dead runs

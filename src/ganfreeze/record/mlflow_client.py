@@ -5,14 +5,16 @@ import logging
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.protocol_card import Card
+
+_Result = TypeVar("_Result")
 
 SWEEP_TAG = "ganfreeze.sweep"
 CARD_TAG = "card."  # followed by the first part of the metrics' names: "card.classifier" of "classifier/fid"
@@ -175,6 +177,22 @@ def require_server(uri: str) -> None:
     address = urlsplit(uri)
     if address.scheme in ("http", "https"):
         socket.create_connection((address.hostname or "", address.port or address.scheme), timeout=5).close()
+
+
+def again_if_raced(call: Callable[[], _Result]) -> _Result:
+    """Return what `call` returns. If the store refuses it, call once more.
+
+    If two runs begin at once, both add the same row, such as that of their experiment or data set. The database accepts
+    the first, and MLflow finds this row at the second attempt.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call()
+    except MlflowException as error:
+        if error.error_code not in ("BAD_REQUEST", "RESOURCE_ALREADY_EXISTS"):
+            raise
+        return call()
 
 
 def library() -> Any:

@@ -12,6 +12,7 @@ A record of a journal has a number `n`, the time in milliseconds, and a `kind`:
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ class Delivery:
                 if group[0]["kind"] == "file" and not (self._folder / group[0]["path"]).exists():
                     yield group[0]
                 else:
-                    self._send(group)
+                    mlflow_client.again_if_raced(partial(self._send, group))
             except MlflowException as error:
                 if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
                     raise

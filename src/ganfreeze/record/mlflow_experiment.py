@@ -36,10 +36,14 @@ def open_experiment(target: Target) -> tuple[Any, str]:
 def _open_experiment(target: Target, artifacts: str | None) -> tuple[Any, str]:
     mlflow_client.require_server(target.uri)
     client = mlflow_client.library().MlflowClient(target.uri)
-    experiment = client.get_experiment_by_name(target.experiment)
-    if experiment and experiment.lifecycle_stage != "active":
-        raise BadInput(f"tracker.experiment={target.experiment} was deleted: restore it, or choose another name")
-    return client, experiment.experiment_id if experiment else client.create_experiment(target.experiment, artifacts)
+
+    def find_or_create() -> str:
+        found = client.get_experiment_by_name(target.experiment)
+        if found and found.lifecycle_stage != "active":
+            raise BadInput(f"tracker.experiment={target.experiment} was deleted: restore it, or choose another name")
+        return found.experiment_id if found else client.create_experiment(target.experiment, artifacts)
+
+    return client, mlflow_client.again_if_raced(find_or_create)
 
 
 def end_dead_runs(client: Any, experiment: str) -> None:
