@@ -27,7 +27,7 @@ def main(overrides: list[str]) -> None:
     dataset = variant.source.load()
     variant.evaluator.check(dataset)
     (game, strategy, streams), _ = build_fastest(variant, dataset)
-    evaluation, draw = variant.evaluator.prepare(dataset), sampler.Sampler(game.networks.generator).stream
+    evaluation, draw = variant.evaluator.prepare(dataset), sampler.Sampler(game.networks.generator, "normal").stream
     every = variant.settings.cadence.evaluate
 
     def seconds_to_evaluate(samples: int) -> float:

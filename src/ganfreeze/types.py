@@ -22,6 +22,7 @@ DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 PhaseName = Literal["discriminator", "generator"]
+Latent = Literal["normal", "uniform"]  # what latent vectors are drawn from: N(0, I), or U(-1, 1) in each dimension
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
 # Values by the key of a config ("keras", "update.batches"). A part lists in Choices what it supports, if it does not

@@ -59,7 +59,7 @@ def test_noise_is_standard_normal():
 
 
 def test_a_larger_sample_begins_with_a_smaller_one():
-    np.testing.assert_array_equal(sample_noise(5, 100, 3)[:40], sample_noise(5, 40, 3))
+    np.testing.assert_array_equal(sample_noise(5, 100, 3, latent)[:40], sample_noise(5, 40, 3, latent))
 
 
 def test_images_are_scaled_to_minus_one_to_one():

@@ -64,11 +64,11 @@ def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: 
 
 def _samplers(variant: Variant, dataset: Dataset, finished: FinishedRun) -> Mapping[str, Sampler]:
     keras, networks = restored_networks(variant, finished)
-    samplers = {"": Sampler(networks.generator)}
+    samplers = {"": Sampler(networks.generator, variant.settings.latent)}
     if final_weights.has_average(finished.weights):
         average = build_generator(variant, dataset.example_shape, keras)
         final_weights.restore_average(average, finished.weights)
-        samplers["_ema"] = Sampler(average)
+        samplers["_ema"] = Sampler(average, variant.settings.latent)
     return samplers
 
 

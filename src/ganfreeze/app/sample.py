@@ -20,10 +20,11 @@ def run(cfg: DictConfig) -> None:
         settings = parse_program(SampleSettings, resolved(cfg))
         uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
         finished = mlflow_client.finished_run(uri, settings.run)
-        _, networks = restored_networks(variant_of(finished, []), finished)
-        latent = sample_noise(settings.seed, settings.count, networks.latent_dim)
+        variant = variant_of(finished, [])
+        _, networks = restored_networks(variant, finished)
+        latent = sample_noise(settings.seed, settings.count, networks.latent_dim, variant.settings.latent)
         try:
-            samples = Sampler(networks.generator)(latent)
+            samples = Sampler(networks.generator, variant.settings.latent)(latent)
         except Diverged as error:
             raise BadInput(f"run={settings.run}: {error}") from error
         pictures.write(samples, Path(settings.output))

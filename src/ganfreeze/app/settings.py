@@ -9,7 +9,7 @@ from ganfreeze.app.validation import validated
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.loop import Cadence
-from ganfreeze.types import Count, Index, Precision
+from ganfreeze.types import Count, Index, Latent, Precision
 
 
 def _decay(value: Any) -> float | None:
@@ -83,6 +83,7 @@ class Settings(Strict):
     seed: Index
     steps: Count
     batch_size: Count
+    latent: Latent
     deterministic: bool
     eager: bool
     packing: Count

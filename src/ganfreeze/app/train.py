@@ -90,7 +90,8 @@ def run_events(
         raise Violation(f"the audit says {verdict!r} now; before the interruption it said {latest['audit']!r}")
 
     evaluator = variant.evaluator.prepare(dataset)
-    samplers = {"": Sampler(networks.generator)} | ({"_ema": Sampler(average)} if average else {})
+    trained = {"": networks.generator} | ({"_ema": average} if average else {})
+    samplers = {suffix: Sampler(generator, variant.settings.latent) for suffix, generator in trained.items()}
     generators = list(evaluated_generators(evaluator, samplers, variant.settings.ema, [evaluator.seed]))
     yield events.Prepared(evaluator.facts, {generator.name: generator.card for generator in generators})
 

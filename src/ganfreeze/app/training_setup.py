@@ -94,6 +94,7 @@ def join(
         seed=settings.seed,
         batch_size=settings.batch_size,
         latent_dim=networks.latent_dim,
+        latent=settings.latent,
         draws=update.discriminator_steps,
         dtype=weights_dtype(settings.precision),
     )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganfreeze.data.dataset.base import Examples
-from ganfreeze.types import PhaseName
+from ganfreeze.types import Latent, PhaseName
 
 _MOST_RESIDENT = 2**30  # bytes
 _EPOCH, _NOISE, _SAMPLES, _WEIGHTS = range(4)
@@ -32,19 +32,25 @@ def _permutation(seed: int, epoch: int, examples: int) -> NDArray[np.int64]:
     return np.random.default_rng((seed, _EPOCH, epoch)).permutation(examples)
 
 
-def sample_noise(seed: int, count: int, latent_dim: int) -> NDArray[np.float32]:
-    """Return the latent vectors of the samples, (count, latent_dim) from N(0, I).
+def sample_noise(seed: int, count: int, latent_dim: int, latent: Latent) -> NDArray[np.float32]:
+    """Return the latent vectors of the samples, (count, latent_dim), from the distribution `latent`.
 
     The vectors of a smaller `count` are the first ones of a larger `count`.
     """
-    return next(sample_batches(seed, count, latent_dim, count))
+    return next(sample_batches(seed, count, latent_dim, latent, count))
 
 
-def sample_batches(seed: int, count: int, latent_dim: int, size: int) -> Iterator[NDArray[np.float32]]:
+def sample_batches(seed: int, count: int, latent_dim: int, latent: Latent, size: int) -> Iterator[NDArray[np.float32]]:
     """Yield the latent vectors of `sample_noise`, at most `size` at a time."""
     random = np.random.default_rng((seed, _SAMPLES))
     for start in range(0, count, size):
-        yield random.standard_normal((min(size, count - start), latent_dim), np.float32)
+        yield _latent_vectors(random, (min(size, count - start), latent_dim), latent)
+
+
+def _latent_vectors(random: np.random.Generator, shape: tuple[int, int], latent: Latent) -> NDArray[np.float32]:
+    if latent == "normal":
+        return random.standard_normal(shape, np.float32)
+    return 2 * random.random(shape, np.float32) - 1
 
 
 def scale(examples: Examples) -> NDArray[np.float32]:
@@ -86,13 +92,14 @@ class Streams(NamedTuple):
 
     `examples` are images, uint8 (n, height, width, channels), or points, float32 (n, dimensions), in memory or in a
     memory map. `draws` is the number of real batches in a step. Batches and noise have the type `dtype`. Noise is
-    always drawn in single precision and then converted, so a run in double precision sees the same values.
+    always drawn, from the distribution `latent`, in single precision and then converted, so a run in double precision sees the same values.
     """
 
     examples: Examples
     seed: int
     batch_size: int
     latent_dim: int
+    latent: Latent = "normal"
     draws: int = 1
     dtype: str = "float32"
 
@@ -115,9 +122,9 @@ class Streams(NamedTuple):
         return scale(_take(self.examples, self.indices(step, draw))).astype(self.dtype, copy=False)
 
     def noise(self, step: int, phase: PhaseName, draw: int = 0) -> NDArray[np.floating]:
-        """Return latent vectors (batch, latent_dim) from N(0, I). They differ for every step, phase and draw."""
+        """Return latent vectors (batch, latent_dim). They differ for every step, phase and draw."""
         random = np.random.default_rng((self.seed, _NOISE, step, _PHASES[phase], draw))
-        latent = random.standard_normal((self.batch_size, self.latent_dim), np.float32)
+        latent = _latent_vectors(random, (self.batch_size, self.latent_dim), self.latent)
         return latent.astype(self.dtype, copy=False)
 
     def draw(self, step: int, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> Draws:
@@ -146,7 +153,7 @@ class Streams(NamedTuple):
 
     def samples(self, count: int) -> NDArray[np.float32]:
         """Return the latent vectors (count, latent_dim) of the samples in pictures: the same at every step."""
-        return sample_noise(self.seed, count, self.latent_dim)
+        return sample_noise(self.seed, count, self.latent_dim, self.latent)
 
 
 class Prefetcher:

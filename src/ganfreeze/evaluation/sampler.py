@@ -9,7 +9,7 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.dataset.base import Examples, Images
 from ganfreeze.data.streams import sample_batches
 from ganfreeze.errors import Diverged
-from ganfreeze.types import Model
+from ganfreeze.types import Latent, Model
 
 BATCH = 250
 
@@ -19,13 +19,14 @@ class Sampler:
 
     Samples are uint8 images (n, height, width, channels), or points. The generator runs in inference mode, so that no
     sample depends on another, and with the weights that it has at the time of the call. Images are rounded from [-1, 1]
-    to 0..255.
+    to 0..255. `latent` is the distribution that the generator was trained on.
 
     Raises:
         Diverged: a sample is not finite, which rounding would hide.
     """
 
-    def __init__(self, generator: Model) -> None:
+    def __init__(self, generator: Model, latent: Latent) -> None:
+        self._latent: Latent = latent
         self._images, self._latent_dim = len(generator.output_shape) == 4, generator.input_shape[-1]
         self._infer = tf.function(
             lambda latent: generator(latent, training=False),
@@ -42,7 +43,7 @@ class Sampler:
 
     def stream(self, seed: int, count: int) -> Iterator[Examples]:
         """Yield the samples of `sample_noise` batch by batch, in memory that does not grow with their number."""
-        return map(self, sample_batches(seed, count, self._latent_dim, BATCH))
+        return map(self, sample_batches(seed, count, self._latent_dim, self._latent, BATCH))
 
 
 def _quantised(images: NDArray[np.floating]) -> Images:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import truncnorm
 
 
 def glorot_uniform(keras: Any, random: np.random.Generator) -> Any:
@@ -31,6 +32,11 @@ def normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
     DCGAN uses 0.02 (Radford et al. 2016, section 4).
     """
     return _initializer(keras, lambda shape: random.normal(0, deviation, shape))
+
+
+def truncated_normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
+    """Return a Keras initializer that draws from N(0, deviation^2), and no value beyond two deviations."""
+    return _initializer(keras, lambda shape: truncnorm.rvs(-2, 2, scale=deviation, size=shape, random_state=random))
 
 
 def _initializer(keras: Any, draw: Callable[[tuple[int, ...]], NDArray[np.float64]]) -> Any:
