@@ -58,7 +58,8 @@ def test_noise_is_standard_normal():
     assert kstest(noise, "norm").pvalue > 0.01
 
 
-def test_a_larger_sample_begins_with_a_smaller_one():
+@pytest.mark.parametrize("latent", ["normal", "uniform"])
+def test_a_larger_sample_begins_with_a_smaller_one(latent):
     np.testing.assert_array_equal(sample_noise(5, 100, 3, latent)[:40], sample_noise(5, 40, 3, latent))
 
 

@@ -92,7 +92,8 @@ class Streams(NamedTuple):
 
     `examples` are images, uint8 (n, height, width, channels), or points, float32 (n, dimensions), in memory or in a
     memory map. `draws` is the number of real batches in a step. Batches and noise have the type `dtype`. Noise is
-    always drawn, from the distribution `latent`, in single precision and then converted, so a run in double precision sees the same values.
+    always drawn in single precision, from the distribution `latent`, and then converted. So a run in double precision
+    sees the same values.
     """
 
     examples: Examples
