@@ -258,21 +258,6 @@ def recorded_run(number, samples, **metrics):
     return mlflow_client.Run(f"id{number}", "1", f"variant{number}", "FINISHED", metrics, cards=cards)
 
 
-def test_the_table_of_a_sweep_refuses_metrics_of_different_protocols():
-    metrics = {"classifier/fid": 1.0, "classifier/kid": 0.0012, "steps_per_second": 9.0}
-    same = run_tables.sweep_table([recorded_run(1, 1000, **metrics), recorded_run(2, 1000, **metrics)])
-    assert "refused" not in same
-    assert "0.0012" in same
-    different = run_tables.sweep_table([recorded_run(1, 1000, **metrics), recorded_run(2, 500, **metrics)])
-    rows = [line.split() for line in different.splitlines() if line.startswith("variant")]
-    assert rows[1:] == [[f"variant{number}", "refused", "refused", "9.000", "-", "FINISHED"] for number in (1, 2)]
-    assert different.endswith(
-        "\nclassifier/fid, classifier/kid: not comparable: the protocols differ in samples: 1000, 500\n"
-    )
-    without_card = run_tables.sweep_table([recorded_run(1, 1000, **metrics), recorded_run(2, None, **metrics)])
-    assert "samples: 1000, not said; split: train, not said" in without_card
-
-
 def test_the_table_of_an_evaluation_refuses_the_training_metric_of_another_protocol():
     by_seed = {0: {"fid": 1.0}, 1: {"fid": 3.0}}
     card = {"samples": 1000, "split": "train", "held_out": {"fid": 0.5, "samples": 360}}

@@ -1,4 +1,4 @@
-"""The table of a sweep, and the links between its runs."""
+"""The links between the runs of a sweep."""
 
 from ganfreeze.record import mlflow_client
 from ganfreeze.record.report import run_tables
@@ -12,22 +12,6 @@ RUNS = [
     recorded_run(1, "tape steps=9", **{"classifier/fid": 12.345, "steps_per_second": 110.0}),
     recorded_run(2, "compile steps=9", "FAILED", **{"classifier/fid": 1.5}),
 ]
-
-
-def test_a_variant_is_named_by_the_words_that_not_all_runs_share():
-    lines = run_tables.sweep_table(RUNS).splitlines()
-    assert lines[0].split() == ["variant", "classifier/fid", "steps/s", "audit", "status"]
-    assert lines[1].split() == ["tape", "12.3", "110.0", "clean", "FINISHED"]
-    assert lines[2].split() == ["compile", "1.500", "-", "-", "FAILED"]
-    assert "tape steps=9" in run_tables.sweep_table(RUNS[:1])
-
-
-def test_real_data_that_were_held_out_are_the_last_line():
-    held_out = {"held_out": {"fid": 1.75, "samples": 360, "test_accuracy": 0.989}}
-    runs = [run._replace(cards={"classifier": held_out}) for run in RUNS]
-    lines = run_tables.sweep_table(runs).splitlines()
-    assert lines[3].split() == ["real", "data,", "360", "held", "out", "1.750", "-", "-", "-"]
-    assert lines[4] == "The classifier's accuracy on held-out images: 0.989"
 
 
 def test_the_address_of_the_compare_page():

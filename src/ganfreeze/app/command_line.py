@@ -50,6 +50,12 @@ def current_words(arguments: Sequence[str]) -> list[str]:
     return [_current(argument) for argument in arguments]
 
 
+def report_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of `src/report.py` as Hydra takes them, which knows no `--tex` and no `runs=A,B`."""
+    current = ["tex=true" if argument == "--tex" else argument for argument in arguments]
+    return [f"runs=[{each[5:]}]" if each.startswith("runs=") and each[5:6] != "[" else each for each in current]
+
+
 def _current(argument: str) -> str:
     group, equals, words = argument.partition("=")
     if not equals or group not in GROUPS:

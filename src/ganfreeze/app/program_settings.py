@@ -52,6 +52,23 @@ class ReplaySettings(Strict):
     state: str
 
 
+class ReportSettings(Strict):
+    """The settings of `src/report.py`. `conf/report.yaml` explains each."""
+
+    sweep: Annotated[str, Field(pattern=r"^[\w-]+$", description="a sweep, its last digits, or last")] | None
+    experiment: Annotated[str, Field(pattern=r"^\w+$", description="the name of a file in conf/experiment")] | None
+    runs: list[RunId] | None
+    figure: str | None
+    baseline: str | None
+    margin: Annotated[float, Field(gt=0, le=1)]
+    check: bool
+    tex: bool
+    publish: bool
+    output: str
+    uri: str | None
+    mlruns: str
+
+
 class SyncSettings(Strict):
     """The settings of `src/sync.py`."""
 

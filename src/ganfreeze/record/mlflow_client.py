@@ -100,7 +100,7 @@ def finished_run(uri: str, run: str) -> FinishedRun:
     if len(datasets) != 1:
         raise BadInput(f"run={run} has {len(datasets)} data sets recorded, not one: it is no run of src/train.py")
     return FinishedRun(
-        run=_run(recorded),
+        run=run_of(recorded),
         parameters=recorded.data.params,
         tags=recorded.data.tags,
         config=config,
@@ -122,15 +122,8 @@ def require_over(uri: str, run: str) -> None:
         raise BadInput(f"run={run} is still running: it can be evaluated when it is over")
 
 
-def sweep(uri: str, name: str) -> list[Run]:
-    """Return the runs of a sweep, in the order in which they began."""
-    reader = client(uri)
-    experiments = [experiment.experiment_id for experiment in reader.search_experiments()]
-    runs = reader.search_runs(experiments, f"tags.`{SWEEP_TAG}` = '{name}'", order_by=["attributes.start_time ASC"])
-    return [_run(run) for run in runs]
-
-
-def _run(recorded: Any) -> Run:
+def run_of(recorded: Any) -> Run:
+    """Return MLflow's record of a run as a plain one."""
     tags = recorded.data.tags
     return Run(
         id=recorded.info.run_id,

@@ -169,10 +169,11 @@ def _standard_error(values: NDArray[np.float64]) -> float:
 
 def _pairs(effect: float, alpha: float, alternative: str) -> int | None:
     """Return how many pairs a t test needs to find an effect, in standard deviations, with a power of 80%."""
-    power = TTestPower()
-    if effect <= 0 or power.power(effect, _MOST_SEEDS, alpha, alternative=alternative) < POWER:
+
+    def is_enough(pairs: int) -> bool:  # where the power is all but 1, SciPy's noncentral t may be NaN
+        return not TTestPower().power(effect, pairs, alpha, alternative=alternative) < POWER
+
+    if effect <= 0 or not is_enough(_MOST_SEEDS):
         return None
     numbers = range(2, _MOST_SEEDS + 1)
-    return numbers[
-        bisect_left(numbers, True, key=lambda n: bool(power.power(effect, n, alpha, alternative=alternative) >= POWER))
-    ]
+    return numbers[bisect_left(numbers, True, key=is_enough)]

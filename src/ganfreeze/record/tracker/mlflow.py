@@ -9,7 +9,9 @@ from ganfreeze.errors import one_line
 from ganfreeze.record import mlflow_client, mlflow_experiment
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
-from ganfreeze.record.report import run_tables
+from ganfreeze.record.report import query, run_tables
+from ganfreeze.record.report.summary import summarise
+from ganfreeze.record.report.sweep_table import sweep_table
 from ganfreeze.record.tracker.base import Recorder, Tracker
 from ganfreeze.types import Rate
 
@@ -52,7 +54,8 @@ class Mlflow(Tracker):
         try:
             client, experiment = mlflow_experiment.open_experiment(self._target)
             mlflow_experiment.end_dead_runs(client, experiment)
-            runs = mlflow_client.sweep(self._target.uri, sweep)
+            recorded = query.of_named_sweep(self._target.uri, sweep)
+            runs = [each.run for each in recorded]
             for run in runs:
                 client.set_tag(run.id, "mlflow.note.content", run_tables.links(run, runs))
         except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: there is no table, and no more
@@ -63,4 +66,4 @@ class Mlflow(Tracker):
         remote = uri.startswith("http")
         server = uri.rstrip("/") if remote else "http://127.0.0.1:5000"
         serve = "" if remote else f"\nTo serve this page: mlflow server --backend-store-uri {uri}"
-        return f"{run_tables.sweep_table(runs)}\nCompare: {server}/{run_tables.compare_page(runs)}{serve}"
+        return f"{sweep_table(summarise(recorded))}\nCompare: {server}/{run_tables.compare_page(runs)}{serve}"

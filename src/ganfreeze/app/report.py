@@ -1,0 +1,151 @@
+"""Report on a sweep, an experiment or some runs: the program `src/report.py`."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import resolved
+from ganfreeze.app.program_settings import ReportSettings, parse_program
+from ganfreeze.errors import BadInput
+from ganfreeze.record import mlflow_client
+from ganfreeze.record.report import charts, expected, paper, publish, query, statistics, summary, sweep_table
+from ganfreeze.record.report import page as pages
+from ganfreeze.record.report.query import RecordedRun
+from ganfreeze.record.report.statistics import VarianceSplit
+from ganfreeze.record.report.summary import Summary
+
+_EXPERIMENTS = Path(__file__).parents[3] / "experiments"
+_CURVES = ("discriminator_loss", "generator_loss")  # drawn beside the figures
+
+
+def run(cfg: DictConfig) -> None:
+    """Write the report, print its table, and compare it with what is expected if `check` is set."""
+    with friendly_errors():
+        settings = parse_program(ReportSettings, resolved(cfg))
+        uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
+        name, runs = _runs(settings, uri)
+        _require_expectable(settings)
+        result = summary.summarise(runs, figure=settings.figure, baseline=settings.baseline, margin=settings.margin)
+        folder = Path(settings.output) / name
+        note = _write(uri, folder, name, result)
+        if settings.tex:
+            _write_table(folder, result)
+        print(sweep_table.sweep_table(result))
+        print(f"{folder / 'report.html'}: the report")
+        if settings.publish:
+            publish.publish(uri, runs[0].run.experiment_id, name, folder, note)
+        if settings.check:
+            _check(settings.experiment or "", result)
+
+
+def _runs(settings: ReportSettings, uri: str) -> tuple[str, list[RecordedRun]]:
+    """Return the runs that are asked for, and a name for them."""
+    chosen = [key for key in ("sweep", "experiment", "runs") if getattr(settings, key)]
+    if len(chosen) != 1:
+        raise BadInput("choose one of sweep=, experiment= and runs=, such as sweep=last")
+    if settings.sweep:
+        runs = query.of_sweep(uri, settings.sweep)
+        return runs[0].tags[mlflow_client.SWEEP_TAG], runs
+    if settings.experiment:
+        return settings.experiment, query.of_experiment(uri, settings.experiment)
+    ids = settings.runs or []
+    return f"runs_{ids[0][:8]}_{len(ids)}", query.by_id(uri, ids)
+
+
+def _require_expectable(settings: ReportSettings) -> None:
+    if settings.check and not settings.experiment:
+        raise BadInput("check=true: needs experiment=NAME, whose expected.csv the results are compared with")
+    if settings.check:
+        expected.read(_EXPERIMENTS / (settings.experiment or "") / "expected.csv")
+
+
+def _write(uri: str, folder: Path, name: str, result: Summary) -> str:
+    """Write the pages and their pictures; return the Markdown."""
+    evidence = pages.Evidence(
+        title=f"Report on {name}",
+        command=_command(),
+        charts=_charts(uri, result),
+        samples=_samples(uri, result),
+        why={each.run.id: query.why(uri, each) for each in result.runs if not each.is_finished},
+        splits=_splits(uri, result),
+    )
+    text, pictures = pages.page(result, evidence)
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, data in pictures.items():
+        (folder / file).write_bytes(data)
+    (folder / "report.md").write_text(text)
+    (folder / "report.html").write_text(pages.html(text, pictures))
+    return text
+
+
+def _write_table(folder: Path, result: Summary) -> None:
+    commands = dict.fromkeys(each.tags.get("ganfreeze.command", "") for each in result.runs)
+    commits = sorted({each.tags.get("mlflow.source.git.commit", "unknown") for each in result.runs})
+    provenance = "\n".join([*commands, f"commit {', '.join(commits)}", _command()])
+    (folder / "table.tex").write_text(paper.latex(result, provenance))
+    (folder / "table.csv").write_text(paper.table(result, provenance))
+    print(f"{folder / 'table.tex'}, {folder / 'table.csv'}: the table of a paper")
+
+
+def _charts(uri: str, result: Summary) -> Mapping[str, bytes]:
+    """Return learning curves of all figures and losses, and the profiles of the first figure."""
+    metrics = [*(figure.name for figure in result.figures), *_CURVES]
+    curves: dict[str, dict[str, list[query.History]]] = {metric: {} for metric in metrics}
+    for group in result.groups:
+        for history in query.histories(uri, list(group.finished.values()), metrics):
+            for metric, values in history.items():
+                curves[metric].setdefault(group.name, []).append(values)
+    drawn = {
+        f"Learning curve of {metric}": charts.learning_curves(metric, by_group)
+        for metric, by_group in curves.items()
+        if by_group
+    }
+    first = result.figures[0] if result.figures else None
+    if first and len(result.groups) > 1 and any(first.values.values()):
+        drawn[f"Performance profiles of {first.name}"] = charts.profiles(first)
+    return drawn
+
+
+def _samples(uri: str, result: Summary) -> Mapping[str, bytes]:
+    """Return samples of the first run of each variant, after the last step that all of these have."""
+    firsts = {group.name: next(iter(group.finished.values())) for group in result.groups if group.finished}
+    found = {name: query.pictures(uri, each) for name, each in firsts.items()}
+    common = set.intersection(*(set(steps) for steps in found.values())) if found else set()
+    if not common:
+        return {}
+    step = max(common)
+    return {
+        f"{name}, seed {firsts[name].seed}, step {step}": query.picture(uri, firsts[name], steps[step]).read_bytes()
+        for name, steps in found.items()
+    }
+
+
+def _splits(uri: str, result: Summary) -> Mapping[tuple[str, str], VarianceSplit]:
+    """Return the variance of what `src/evaluate.py` measured with several seeds, where it did so for several runs."""
+    splits = {}
+    for group in result.groups:
+        by_figure: dict[str, list[Sequence[float]]] = {}
+        for each in group.finished.values():
+            for figure, by_seed in query.evaluations(uri, each).items():
+                by_figure.setdefault(figure, []).append(list(by_seed.values()))
+        for figure, values in by_figure.items():
+            if len(values) > 1 and len(values[0]) > 1:
+                splits[group.name, figure] = statistics.split_variance(values)
+    return splits
+
+
+def _check(experiment: str, result: Summary) -> None:
+    """Raise BadInput if a figure leaves the range that the experiment expects."""
+    file = _EXPERIMENTS / experiment / "expected.csv"
+    expectations = expected.read(file)
+    if failures := list(expected.violations(result, expectations)):
+        raise BadInput("\n".join([f"{len(failures)} of {len(expectations)} expectations are not met:", *failures]))
+    print(f"{file}: all {len(expectations)} expectations are met")
+
+
+def _command() -> str:
+    return shlex.join(["python", *sys.argv])

@@ -1,0 +1,66 @@
+"""The figures of a report, drawn by Matplotlib: learning curves with bands, and performance profiles."""
+
+import io
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+
+from ganfreeze.record.report import statistics
+from ganfreeze.record.report.query import History
+from ganfreeze.record.report.summary import Figure
+
+_SIZE = (7.0, 3.6)  # inches
+_STYLES = ("-", "--", ":", "-.")  # so that equal curves are both seen
+
+
+def learning_curves(metric: str, curves: Mapping[str, Sequence[History]]) -> bytes:
+    """Return a PNG of a metric over the steps: for each variant the mean of its runs, and a band from worst to best.
+
+    Only steps that all runs of a variant have are drawn.
+    """
+    with mpl.rc_context({"font.size": 9}):
+        canvas, axes = _canvas("step", metric)
+        for style, (name, histories) in zip(cycle(_STYLES), curves.items(), strict=False):
+            steps = sorted(set.intersection(*(set(dict(history)) for history in histories))) if histories else []
+            values = np.array([[dict(history)[step] for step in steps] for history in histories])
+            if not steps:
+                continue
+            (line,) = axes.plot(steps, values.mean(0), style, label=name, marker="." if len(steps) < 15 else "")
+            axes.fill_between(steps, values.min(0), values.max(0), color=line.get_color(), alpha=0.2, linewidth=0)
+        return _png(canvas, axes)
+
+
+def profiles(figure: Figure) -> bytes:
+    """Return a PNG of the performance profiles: the share of a variant's runs that reach a value or better."""
+    values = [value for by_seed in figure.values.values() for value in by_seed.values()]
+    thresholds = np.linspace(min(values), max(values), 200)
+    with mpl.rc_context({"font.size": 9}):
+        canvas, axes = _canvas(figure.name, "share of runs as good or better")
+        for style, (name, by_seed) in zip(cycle(_STYLES), figure.values.items(), strict=False):
+            if by_seed:
+                shares = statistics.profile(
+                    list(by_seed.values()), thresholds.tolist(), larger_is_better=figure.larger_is_better
+                )
+                axes.plot(thresholds, shares, style, label=name, drawstyle="steps-post")
+        return _png(canvas, axes)
+
+
+def _canvas(x: str, y: str) -> tuple[Canvas, Any]:
+    canvas = Canvas(figsize=_SIZE, layout="constrained")
+    axes = canvas.subplots()
+    axes.set(xlabel=x, ylabel=y)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return canvas, axes
+
+
+def _png(canvas: Canvas, axes: Any) -> bytes:
+    if axes.has_data():
+        axes.legend(frameon=False, fontsize=8)
+    data = io.BytesIO()
+    canvas.savefig(data, format="png", dpi=150, metadata={"Software": None})
+    return data.getvalue()

@@ -1,0 +1,73 @@
+"""Group runs by what differs in their configs beside the seed: each group is a variant."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ganfreeze.record.report.query import RecordedRun
+
+# What does not change a result, or is measured: it makes no variant.
+_NO_VARIANT = ("seed", "paths", "tracker", "resume", "sweep", "gpu_memory", "keep", "judge", "execution", "cadence")
+
+
+class Group(NamedTuple):
+    """The runs of a variant, by their seeds. `words` holds what differs from the other variants, by its key."""
+
+    words: Mapping[str, str]
+    runs: Sequence[RecordedRun]
+
+    @property
+    def name(self) -> str:
+        """The words of the variant: an option of a group stands alone, a setting stands with its key."""
+        return " ".join(_shown(key, value) for key, value in self.words.items()) or "all"
+
+    @property
+    def finished(self) -> Mapping[int, RecordedRun]:
+        """The finished runs, by their seeds."""
+        return {run.seed: run for run in self.runs if run.is_finished}
+
+
+def grouped(runs: Sequence[RecordedRun]) -> list[Group]:
+    """Return the variants of these runs, in the order in which they come. Of a seed that comes twice, the last counts.
+
+    An option that is decided by another word, such as `update.batches` by `update`, is left out.
+    """
+    keys = _differing(runs)
+    found: dict[tuple[str, ...], dict[int, RecordedRun]] = {}
+    for run in runs:
+        found.setdefault(tuple(run.parameters.get(key, "-") for key in keys), {})[run.seed] = run
+    return [
+        Group(dict(zip(keys, values, strict=True)), [by_seed[seed] for seed in sorted(by_seed)])
+        for values, by_seed in found.items()
+    ]
+
+
+def constants(runs: Sequence[RecordedRun]) -> Mapping[str, str]:
+    """Return the words that all runs share, by their config group, and the settings that say what was trained."""
+    first = runs[0].parameters
+    keys = [key for key in first if "." not in key and key.partition(".")[0] not in _NO_VARIANT]
+    return {key: first[key] for key in keys if all(run.parameters.get(key) == first[key] for run in runs)}
+
+
+def _differing(runs: Sequence[RecordedRun]) -> list[str]:
+    """Return the keys of the words by which the runs differ: config groups first, in the order of their recording."""
+    keys = dict.fromkeys(key for run in runs for key in run.parameters if key.partition(".")[0] not in _NO_VARIANT)
+    evaluator = {key for key in keys if key.startswith("evaluator.")}  # facts of the extractor, and its protocol
+    differing = [key for key in keys if len({run.parameters.get(key) for run in runs}) > 1 and key not in evaluator]
+    kept: list[str] = []
+    for key in sorted(differing, key=lambda key: "." in key):
+        if not any(_is_decided(runs, key, by) for by in kept if key.startswith(f"{by}.")):
+            kept.append(key)
+    return kept
+
+
+def _is_decided(runs: Sequence[RecordedRun], key: str, by: str) -> bool:
+    values: dict[str | None, set[str | None]] = {}
+    for run in runs:
+        values.setdefault(run.parameters.get(by), set()).add(run.parameters.get(key))
+    return all(len(each) == 1 for each in values.values())
+
+
+def _shown(key: str, value: str) -> str:
+    return (
+        f"{key}={value}" if "." in key or value.replace(".", "", 1).isdigit() or value in ("True", "False") else value
+    )

@@ -1,0 +1,192 @@
+"""The report on a sweep, as a Markdown page with pictures beside it, and as one HTML page that holds everything."""
+
+import base64
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from markdown_it import MarkdownIt
+
+from ganfreeze.evaluation import protocol_card
+from ganfreeze.record.report import groups, statistics, words
+from ganfreeze.record.report.formats import markdown
+from ganfreeze.record.report.query import RecordedRun
+from ganfreeze.record.report.statistics import VarianceSplit
+from ganfreeze.record.report.summary import Figure, Summary
+
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 14px; margin: 1rem 0 }
+th, td { border-bottom: 1px solid #ddd; padding: .3rem .7rem; text-align: left }
+img { max-width: 100% } pre { background: #f5f5f5; padding: .7rem; overflow-x: auto; font-size: 13px }
+"""
+
+
+class Evidence(NamedTuple):
+    """What a report shows beside the summary.
+
+    `charts` and `samples` are PNGs by their titles; `why` says of each failed run, by its id, why it failed. `splits`
+    holds the variance of each figure, by the variant and the figure's name, where it was measured.
+    """
+
+    title: str
+    command: str
+    charts: Mapping[str, bytes]
+    samples: Mapping[str, bytes]
+    why: Mapping[str, str]
+    splits: Mapping[tuple[str, str], VarianceSplit]
+
+
+def page(summary: Summary, evidence: Evidence) -> tuple[str, Mapping[str, bytes]]:
+    """Return the report as Markdown, and the pictures that it shows, by their file names."""
+    pictures = {**evidence.charts, **evidence.samples}
+    names = {title: f"{re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')}.png" for title in pictures}
+    parts = [
+        f"# {evidence.title}\n",
+        _compared(summary),
+        "".join(
+            f"- `{name}` is **identical** to `{twin}`: all figures are equal to the bit, for each seed.\n"
+            for name, twin in summary.twins.items()
+        ),
+        *(_figure(summary, figure) for figure in summary.figures),
+        _section("Variance", _variance(evidence)),
+        _section("Curves", _curves({title: names[title] for title in evidence.charts})),
+        _section("Samples", "".join(f"{title}\n\n![{title}]({names[title]})\n\n" for title in evidence.samples)),
+        _section("Cost and audit", _cost(summary)),
+        _section("Runs that did not finish", _failed(summary, evidence.why)),
+        _section("Protocol", "".join(_protocol(summary.runs))),
+        _section("Where it comes from", _provenance(summary.runs, evidence.command)),
+    ]
+    return "\n".join(part for part in parts if part), {names[title]: data for title, data in pictures.items()}
+
+
+def html(text: str, pictures: Mapping[str, bytes]) -> str:
+    """Return a Markdown page as HTML, with the pictures inside. Text of the runs cannot add elements to it."""
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    for name, data in pictures.items():
+        address = f"data:image/png;base64,{base64.b64encode(data).decode()}"
+        body = body.replace(f'src="{name}"', f'src="{address}"')
+    title = re.sub(r"[<>&]", "", text.splitlines()[0].lstrip("# "))
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+        f"<body>{body}</body></html>\n"
+    )
+
+
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n{text}" if text else ""
+
+
+def _compared(summary: Summary) -> str:
+    shared = ", ".join(f"{key}={value}" for key, value in groups.constants(summary.runs).items())
+    seeds = sorted({run.seed for run in summary.runs})
+    return (
+        f"{len(summary.groups)} variants, {len(summary.runs)} runs, seeds {', '.join(map(str, seeds))}. The baseline "
+        f"is `{summary.baseline}`. All runs have {shared}.\n\n"
+        "Runs of the same seed see the same batches and noise and start from the same weights, so they are compared in "
+        "pairs. Intervals are 95% intervals of the mean: studentized bootstrap, or Student's t with fewer than five "
+        "runs. P-values are corrected for the number of comparisons (Holm).\n"
+    )
+
+
+def _figure(summary: Summary, figure: Figure) -> str:
+    direction = "Larger is better" if figure.larger_is_better else "Smaller is better"
+    real = "" if figure.real is None else f" Held-out real images get {words.number(figure.real)}."
+    text = f"{direction}.{real}\n\n"
+    if figure.refused:
+        return _section(figure.name, f"{text}Not comparable: the protocols differ in {figure.refused}.\n")
+    rows = []
+    for group in summary.groups:
+        if group.name in figure.estimates:
+            estimate, values = figure.estimates[group.name], list(figure.values[group.name].values())
+            cells = [words.number(estimate.mean), words.interval(estimate)]
+            middle = words.number(statistics.interquartile_mean(values)) if len(values) > 3 else "-"
+            rows.append([group.name, str(estimate.count), *cells, middle])
+    text += markdown(["variant", "runs", "mean", "95% interval", "interquartile mean"], rows)
+    return _section(figure.name, text + (f"\n{_verdicts(summary, figure)}" if figure.verdicts else ""))
+
+
+def _verdicts(summary: Summary, figure: Figure) -> str:
+    header = ["against the baseline", "verdict", "pairs", "difference", "95% interval", "effect size"]
+    header += ["probability of improvement", "p"]
+    rows = [
+        [name, f"**{words.verdict(verdict)}**", *words.comparison(verdict.comparison), words.p_value(verdict.p_value)]
+        for name, verdict in figure.verdicts.items()
+    ]
+    note = f"Equivalent: the mean difference is within ± {words.number(figure.margin)}. "
+    if any(verdict.word == "inconclusive" for verdict in figure.verdicts.values()):
+        note += f"Seeds that would decide: {words.POWER_NOTE}."
+    return f"{markdown(header, rows)}\n{note}\n"
+
+
+def _curves(names: Mapping[str, str]) -> str:
+    if not names:
+        return ""
+    note = "Lines are means over the runs of a variant; bands reach from its smallest value to its largest.\n\n"
+    return note + "".join(f"![{title}]({name})\n\n" for title, name in names.items())
+
+
+def _variance(evidence: Evidence) -> str:
+    if not evidence.splits:
+        return (
+            "How far the figures vary with the seed of the samples alone was not measured. "
+            "`python src/evaluate.py run=RUN_ID samples_seeds=5` measures it for a run.\n"
+        )
+    rows = [
+        [group, figure, words.number(split.training), words.number(split.sampling)]
+        for (group, figure), split in evidence.splits.items()
+    ]
+    return markdown(["variant", "figure", "deviation over training seeds", "over seeds of the samples"], rows)
+
+
+def _cost(summary: Summary) -> str:
+    rows = []
+    for group in summary.groups:
+        seconds = [run.seconds for run in group.runs if run.is_finished]
+        rates = [run.run.metrics["steps_per_second"] for run in group.runs if "steps_per_second" in run.run.metrics]
+        audits = sorted({run.run.audit or "-" for run in group.runs})
+        rows.append(
+            [
+                group.name,
+                words.duration(sum(seconds)) if seconds else "-",
+                words.number(sum(rates) / len(rates)) if rates else "-",
+                ", ".join(audits),
+            ]
+        )
+    return markdown(["variant", "time of all runs", "steps/s", "audit"], rows)
+
+
+def _failed(summary: Summary, why: Mapping[str, str]) -> str:
+    rows = [
+        [group.name, str(run.seed), run.run.status, why.get(run.run.id, "").replace("|", "/") or "-"]
+        for group in summary.groups
+        for run in group.runs
+        if not run.is_finished
+    ]
+    return markdown(["variant", "seed", "status", "why"], rows) if rows else ""
+
+
+def _protocol(runs: Sequence[RecordedRun]) -> Iterator[str]:
+    """Yield each protocol card once, without the metrics of held-out images, which stand beside the figures."""
+    shown = set()
+    for run in runs:
+        for name, card in run.run.cards.items():
+            text = json.dumps({key: value for key, value in card.items() if key != protocol_card.HELD_OUT}, indent=1)
+            if (name, text) not in shown:
+                shown.add((name, text))
+                yield f"{name}:\n\n```json\n{text}\n```\n\n"
+
+
+def _provenance(runs: Sequence[RecordedRun], command: str) -> str:
+    tags = runs[0].tags
+    versions = [f"{key.removeprefix('version.')} {tags[key]}" for key in sorted(tags) if key.startswith("version.")]
+    commits = sorted({run.tags.get("mlflow.source.git.commit", "unknown")[:12] for run in runs})
+    changed = any(run.tags.get("ganfreeze.git.dirty") == "true" for run in runs)
+    machine = sorted({f"{run.tags.get('machine.processor')}, {run.tags.get('machine.cores')} cores" for run in runs})
+    commands = dict.fromkeys(run.tags.get("ganfreeze.command", "") for run in runs)
+    return (
+        "```sh\n" + "\n".join([*filter(None, commands), command]) + "\n```\n\n"
+        f"Commit {', '.join(commits)}{', with changes that were not committed' if changed else ''}. "
+        f"{'; '.join(machine)}. {', '.join(versions)}.\n"
+    )

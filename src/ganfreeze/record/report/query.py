@@ -1,0 +1,143 @@
+"""Read the runs that a report is on from an MLflow store."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ganfreeze.errors import BadInput
+from ganfreeze.record import mlflow_client
+from ganfreeze.record.mlflow_client import SWEEP_TAG, Run
+
+EXPERIMENT_TAG = "ganfreeze.experiment"
+_PICTURES = "images"
+
+History = Sequence[tuple[int, float]]  # steps and values
+
+
+class RecordedRun(NamedTuple):
+    """A run with all that a report says of it. `seconds` is how long it took, NaN if it has not ended."""
+
+    run: Run
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+    seconds: float
+
+    @property
+    def seed(self) -> int:
+        """The seed of training."""
+        return int(self.parameters.get("seed", 0))
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return self.run.status == "FINISHED"
+
+
+def of_named_sweep(uri: str, name: str) -> list[RecordedRun]:
+    """Return the runs of the sweep with this full name, none if the store has none."""
+    return _search(uri, f"tags.`{SWEEP_TAG}` = '{name}'")
+
+
+def of_sweep(uri: str, sweep: str) -> list[RecordedRun]:
+    """Return the runs of a sweep; `sweep` is its name, the last digits of it, or "last" for the newest.
+
+    Raises:
+        BadInput: there is no such sweep, or more than one.
+    """
+    pattern = "%" if sweep == "last" else f"%{sweep}"
+    found = _search(uri, f"tags.`{SWEEP_TAG}` LIKE '{pattern}'")
+    names = sorted({run.tags[SWEEP_TAG] for run in found})
+    if not names:
+        raise BadInput(f"sweep={sweep}: the store has no run of it; python src/sweeps.py lists the sweeps")
+    if len(names) > 1 and sweep != "last":
+        raise BadInput(f"sweep={sweep}: is that of several sweeps: {', '.join(names)}")
+    return [run for run in found if run.tags[SWEEP_TAG] == names[-1]]
+
+
+def of_experiment(uri: str, experiment: str) -> list[RecordedRun]:
+    """Return the newest run of each config that was trained for an experiment. Raises BadInput if there is none."""
+    found = _search(uri, f"tags.`{EXPERIMENT_TAG}` = '{experiment}'")
+    if not found:
+        command = f"python src/train.py -m experiment={experiment}"
+        raise BadInput(f"experiment={experiment}: the store has no run of it; {command} makes them")
+    newest = {(tuple(sorted(each.parameters.items()))): each for each in found}
+    return list(newest.values())
+
+
+def by_id(uri: str, ids: Sequence[str]) -> list[RecordedRun]:
+    """Return the runs with these ids. Raises BadInput if one is not there."""
+    reader, found = mlflow_client.client(uri), []
+    for number in ids:
+        try:
+            found.append(_recorded(reader.get_run(number)))
+        except Exception as error:
+            raise BadInput(f"runs={number}: the store has no such run ({error})") from error
+    return found
+
+
+def histories(uri: str, runs: Sequence[RecordedRun], metrics: Sequence[str]) -> list[Mapping[str, History]]:
+    """Return the values of some metrics over the steps, for each run; of a step that has two, the later one."""
+    reader = mlflow_client.client(uri)
+    return [
+        {
+            metric: sorted({each.step: each.value for each in reader.get_metric_history(run.run.id, metric)}.items())
+            for metric in metrics
+            if metric in run.run.metrics
+        }
+        for run in runs
+    ]
+
+
+def pictures(uri: str, run: RecordedRun) -> Mapping[int, str]:
+    """Return the artifacts that are pictures of samples, by their steps."""
+    files = mlflow_client.client(uri).list_artifacts(run.run.id, _PICTURES)
+    names = [
+        file.path for file in files if file.path.startswith(f"{_PICTURES}/samples+") and file.path.endswith(".png")
+    ]
+    return {int(name.split("+")[2]): name for name in names}
+
+
+def picture(uri: str, run: RecordedRun, path: str) -> Path:
+    """Return a local copy of a picture."""
+    return mlflow_client.artifacts(uri, run.run.id, path)
+
+
+def evaluations(uri: str, run: RecordedRun) -> Mapping[str, Mapping[str, float]]:
+    """Return the figures that `src/evaluate.py` added to a run, "EVALUATION/METRIC", with a value for each seed."""
+    found: dict[str, dict[str, float]] = {}
+    for file in mlflow_client.client(uri).list_artifacts(run.run.id, "evaluations"):
+        by_seed = json.loads(mlflow_client.artifacts(uri, run.run.id, file.path).read_text())["by_seed"]
+        for seed, metrics in by_seed.items():
+            for metric, value in metrics.items():
+                found.setdefault(f"{Path(file.path).stem}/{metric}", {})[seed] = value
+    return found
+
+
+def why(uri: str, run: RecordedRun) -> str:
+    """Return a line on why a run did not finish, "" if nothing tells."""
+    if note := run.tags.get("mlflow.note.content", "") if "diverged" in run.tags else "":
+        return note
+    try:
+        lines = mlflow_client.artifacts(uri, run.run.id, "traceback.txt").read_text().strip().splitlines()
+    except BadInput:
+        return ""
+    return lines[-1] if lines else ""
+
+
+def _search(uri: str, query: str) -> list[RecordedRun]:
+    reader = mlflow_client.client(uri)
+    experiments = [experiment.experiment_id for experiment in reader.search_experiments()]
+    found, token = [], None
+    while True:
+        page = reader.search_runs(experiments, query, order_by=["attributes.start_time ASC"], page_token=token)
+        found += [_recorded(run) for run in page]
+        token = page.token
+        if not token:
+            return found
+
+
+def _recorded(run: Any) -> RecordedRun:
+    ended, started = run.info.end_time, run.info.start_time
+    seconds = (ended - started) / 1000 if ended else float("nan")
+    return RecordedRun(mlflow_client.run_of(run), run.data.params, run.data.tags, seconds)

@@ -1,0 +1,140 @@
+"""What a sweep shows: each figure of each variant, and the verdict on each variant against the baseline."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ganfreeze.errors import BadInput
+from ganfreeze.evaluation import protocol_card
+from ganfreeze.evaluation.metrics import ranking
+from ganfreeze.record.report import groups, statistics
+from ganfreeze.record.report.groups import Group
+from ganfreeze.record.report.query import RecordedRun
+from ganfreeze.record.report.statistics import Estimate
+from ganfreeze.record.report.verdicts import Verdict, judge
+
+MARGIN = 0.05  # of the baseline's mean: what counts as equivalent
+
+
+class Figure(NamedTuple):
+    """A metric of all variants, by their names: values by seed, the mean, and the verdict against the baseline.
+
+    `real` is the metric of held-out real images, None if nobody measured it. `refused` says why the runs must not be
+    compared, "" if they may.
+    """
+
+    name: str
+    larger_is_better: bool
+    values: Mapping[str, Mapping[int, float]]
+    estimates: Mapping[str, Estimate]
+    verdicts: Mapping[str, Verdict]
+    margin: float
+    real: float | None
+    refused: str
+
+
+class Summary(NamedTuple):
+    """Variants with their figures; the first figure is the one that they are sorted by, best first.
+
+    `twins` has each variant whose figures are all equal to those of another one before it, to the bit and for each
+    seed, with that other one.
+    """
+
+    groups: Sequence[Group]
+    baseline: str
+    figures: Sequence[Figure]
+    twins: Mapping[str, str]
+
+    @property
+    def runs(self) -> Sequence[RecordedRun]:
+        """All runs, variant by variant."""
+        return [run for group in self.groups for run in group.runs]
+
+
+def summarise(
+    runs: Sequence[RecordedRun], *, figure: str | None = None, baseline: str | None = None, margin: float = MARGIN
+) -> Summary:
+    """Group the runs into variants, and compare each with the variant called `baseline`, or the first.
+
+    `figure` is the metric to sort by, such as "classifier/fid"; by default an FID, or else what comes first.
+
+    Raises:
+        BadInput: there is no such figure or baseline.
+    """
+    found = groups.grouped(runs)
+    names = [group.name for group in found]
+    baseline = baseline or names[0]
+    if baseline not in names:
+        raise BadInput(f"baseline={baseline}: there is no such variant; {', '.join(names)}")
+    measured = _ranked(runs)
+    if figure is not None and figure not in measured:
+        raise BadInput(f"figure={figure}: no run has it; {', '.join(measured) or 'they have none that can be ranked'}")
+    figures = [_figure(name, found, baseline, margin) for name in sorted(measured, key=lambda name: name != figure)]
+    ordered = _sorted(found, figures)
+    return Summary(ordered, baseline, figures, _twins(ordered, figures))
+
+
+def _ranked(runs: Sequence[RecordedRun]) -> list[str]:
+    """Return the metrics that can be ranked, an FID first."""
+    known = ranking.LARGER_IS_BETTER | ranking.SMALLER_IS_BETTER
+    names = {name for run in runs for name in run.run.metrics if "/" in name and name.rpartition("/")[2] in known}
+    return sorted(names, key=lambda name: (name.rpartition("/")[2] != "fid", name))
+
+
+def _figure(name: str, found: Sequence[Group], baseline: str, margin: float) -> Figure:
+    prefix, _, metric = name.rpartition("/")
+    larger = metric in ranking.LARGER_IS_BETTER
+    values = {
+        group.name: {
+            seed: run.run.metrics[name]
+            for seed, run in group.finished.items()
+            if math.isfinite(run.run.metrics.get(name, math.nan))
+        }
+        for group in found
+    }
+    cards = [group.finished[seed].run.cards.get(prefix, {}) for group in found for seed in values[group.name]]
+    refused = protocol_card.incomparable({name: cards}).get(name, "")
+    estimates = {key: statistics.estimate(list(by_seed.values())) for key, by_seed in values.items() if by_seed}
+    width = margin * abs(estimates[baseline].mean) if baseline in estimates else math.nan
+    verdicts = {} if refused else _verdicts(values, baseline, width, larger_is_better=larger)
+    held_out = [card.get(protocol_card.HELD_OUT, {}).get(metric) for card in cards]
+    real = next((value for value in held_out if value is not None), None)
+    return Figure(name, larger, values, estimates, verdicts, width, real, refused)
+
+
+def _verdicts(
+    values: Mapping[str, Mapping[int, float]], baseline: str, margin: float, *, larger_is_better: bool
+) -> Mapping[str, Verdict]:
+    """Return the verdict on each variant that has a seed in common with the baseline."""
+    pairs = {}
+    for name, by_seed in values.items():
+        if name != baseline and (seeds := [seed for seed in values[baseline] if seed in by_seed]):
+            pairs[name] = [values[baseline][seed] for seed in seeds], [by_seed[seed] for seed in seeds]
+    comparisons = [
+        statistics.compare(*pair, larger_is_better=larger_is_better, margin=margin) for pair in pairs.values()
+    ]
+    same = [first == second for first, second in pairs.values()]
+    return dict(zip(pairs, judge(comparisons, same, larger_is_better=larger_is_better), strict=True))
+
+
+def _twins(found: Sequence[Group], figures: Sequence[Figure]) -> Mapping[str, str]:
+    firsts: dict[str, str] = {}
+    twins = {}
+    for group in found:
+        values = repr([sorted(figure.values[group.name].items()) for figure in figures])
+        if not figures or not all(figure.values[group.name] for figure in figures):
+            continue
+        if firsts.setdefault(values, group.name) != group.name:
+            twins[group.name] = firsts[values]
+    return twins
+
+
+def _sorted(found: Sequence[Group], figures: Sequence[Figure]) -> list[Group]:
+    if not figures:
+        return list(found)
+    first = figures[0]
+    sign = -1 if first.larger_is_better else 1
+    worst = math.inf
+    return sorted(
+        found, key=lambda group: sign * first.estimates[group.name].mean if group.name in first.estimates else worst
+    )

@@ -1,0 +1,60 @@
+"""Numbers, estimates and verdicts as text."""
+
+import math
+
+from ganfreeze.record.report.statistics import POWER, Comparison, Estimate
+from ganfreeze.record.report.verdicts import Verdict
+
+
+def number(value: float) -> str:
+    """Return a number with three digits or more; "-" for NaN."""
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) >= 0.1 or not value else f"{value:.2g}"
+
+
+def interval(estimate: Estimate) -> str:
+    """Return the 95% interval, "-" if there is none."""
+    return "-" if math.isnan(estimate.low) else f"[{number(estimate.low)}, {number(estimate.high)}]"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in seconds, minutes or hours."""
+    if math.isnan(seconds):
+        return "-"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def verdict(verdict: Verdict) -> str:
+    """Return a verdict, and how many seeds would decide it if it is inconclusive."""
+    if verdict.word != "inconclusive":
+        return verdict.word
+    pairs = len(verdict.comparison.differences)
+    if pairs == 1:
+        return "inconclusive (one seed decides nothing)"
+    seeds = verdict.seeds
+    return f"inconclusive ({f'about {seeds} seeds would decide' if seeds else 'more than 1000 seeds would decide'})"
+
+
+def p_value(value: float) -> str:
+    """Return a p-value, "-" for NaN."""
+    return "-" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def comparison(compared: Comparison) -> list[str]:
+    """Return the cells of a comparison: pairs, difference, interval, effect size, probability of improvement."""
+    difference = compared.difference
+    return [
+        str(difference.count),
+        number(difference.mean),
+        interval(difference),
+        number(compared.effect_size),
+        f"{compared.improvement:.2f}",
+    ]
+
+
+POWER_NOTE = f"with {POWER:.0%} power, if the difference and its spread are as they seem now"
