@@ -51,9 +51,23 @@ def current_words(arguments: Sequence[str]) -> list[str]:
 
 
 def report_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of `src/report.py` as Hydra takes them, which knows no `--tex` and no `runs=A,B`."""
-    current = ["tex=true" if argument == "--tex" else argument for argument in arguments]
-    return [f"runs=[{each[5:]}]" if each.startswith("runs=") and each[5:6] != "[" else each for each in current]
+    """Return the arguments of `src/report.py` as Hydra takes them.
+
+    Hydra knows no `--tex`. It takes commas for a sweep, and `experiment=` for the choice of what is trained.
+    """
+    return [_report_argument(argument) for argument in arguments]
+
+
+def _report_argument(argument: str) -> str:
+    key, _, value = argument.partition("=")
+    match key:
+        case "--tex":
+            return "tex=true"
+        case "experiment":
+            return f"published={value}"
+        case "runs" if not value.startswith("["):
+            return f"runs=[{value}]"
+    return argument
 
 
 def _current(argument: str) -> str:

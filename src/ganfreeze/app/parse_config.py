@@ -1,5 +1,6 @@
 """Parse a composed config into a variant: typed settings, and the parts that need no TensorFlow."""
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -38,6 +39,10 @@ GROUPS = (
     "evaluator",
     "tracker",
 )
+
+
+# For a config in which one number depends on another: ${times:64,${packing}}.
+OmegaConf.register_new_resolver("times", operator.mul, replace=True)
 
 
 class StrategyFactory(NamedTuple):

@@ -56,8 +56,8 @@ class ReportSettings(Strict):
     """The settings of `src/report.py`. `conf/report.yaml` explains each."""
 
     sweep: Annotated[str, Field(pattern=r"^[\w-]+$", description="a sweep, its last digits, or last")] | None
-    experiment: Annotated[str, Field(pattern=r"^\w+$", description="the name of a file in conf/experiment")] | None
-    runs: list[RunId] | None
+    published: Annotated[str, Field(pattern=r"^\w+$", description="the name of a file in conf/experiment")] | None
+    runs: list[str] | None
     figure: str | None
     baseline: str | None
     margin: Annotated[float, Field(gt=0, le=1)]

@@ -27,6 +27,7 @@ def run(cfg: DictConfig) -> None:
     with friendly_errors():
         settings = parse_program(ReportSettings, resolved(cfg))
         uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
+        mlflow_client.require_store(uri)
         name, runs = _runs(settings, uri)
         _require_expectable(settings)
         result = summary.summarise(runs, figure=settings.figure, baseline=settings.baseline, margin=settings.margin)
@@ -39,28 +40,28 @@ def run(cfg: DictConfig) -> None:
         if settings.publish:
             publish.publish(uri, runs[0].run.experiment_id, name, folder, note)
         if settings.check:
-            _check(settings.experiment or "", result)
+            _check(settings.published or "", result)
 
 
 def _runs(settings: ReportSettings, uri: str) -> tuple[str, list[RecordedRun]]:
     """Return the runs that are asked for, and a name for them."""
-    chosen = [key for key in ("sweep", "experiment", "runs") if getattr(settings, key)]
+    chosen = [key for key in ("sweep", "published", "runs") if getattr(settings, key)]
     if len(chosen) != 1:
         raise BadInput("choose one of sweep=, experiment= and runs=, such as sweep=last")
     if settings.sweep:
         runs = query.of_sweep(uri, settings.sweep)
         return runs[0].tags[mlflow_client.SWEEP_TAG], runs
-    if settings.experiment:
-        return settings.experiment, query.of_experiment(uri, settings.experiment)
+    if settings.published:
+        return settings.published, query.of_experiment(uri, settings.published)
     ids = settings.runs or []
     return f"runs_{ids[0][:8]}_{len(ids)}", query.by_id(uri, ids)
 
 
 def _require_expectable(settings: ReportSettings) -> None:
-    if settings.check and not settings.experiment:
+    if settings.check and not settings.published:
         raise BadInput("check=true: needs experiment=NAME, whose expected.csv the results are compared with")
     if settings.check:
-        expected.read(_EXPERIMENTS / (settings.experiment or "") / "expected.csv")
+        expected.read(_EXPERIMENTS / (settings.published or "") / "expected.csv")
 
 
 def _write(uri: str, folder: Path, name: str, result: Summary) -> str:
@@ -148,4 +149,4 @@ def _check(experiment: str, result: Summary) -> None:
 
 
 def _command() -> str:
-    return shlex.join(["python", *sys.argv])
+    return shlex.join(["python", *sys.orig_argv[1:]])

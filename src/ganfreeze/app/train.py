@@ -30,6 +30,7 @@ from ganfreeze.proof.weight_change import weight_change
 from ganfreeze.record import checkpoints, final_weights, mlflow_client
 from ganfreeze.record.checkpoints import Checkpoints
 from ganfreeze.record.collapse import CollapseDetector
+from ganfreeze.record.report import query
 from ganfreeze.record.run_folder import RunFolder
 from ganfreeze.record.terminal import Terminal
 from ganfreeze.strategy.base import Execution
@@ -50,6 +51,8 @@ def run(cfg: DictConfig) -> None:
         variant.evaluator.check(dataset)
         sweep = sweep_of(HydraConfig.get())
         tags = {mlflow_client.SWEEP_TAG: sweep.rpartition("/")[0]} if sweep else {}
+        if experiment := HydraConfig.get().runtime.choices.get("experiment"):
+            tags[query.EXPERIMENT_TAG] = experiment
         folder = resume.open_folder(variant, dataset, name, owner=sweep)
         with folder, variant.tracker.recorder(folder.path) as tracker, Terminal(name) as terminal:
             for event in run_events(variant, dataset, name, folder=folder, tags=tags):

@@ -142,14 +142,19 @@ def artifacts(uri: str, run: str, path: str) -> Path:
     Raises:
         BadInput: there is no such store or run, or the run has no such artifact.
     """
-    if (file := sqlite_file(uri)) and not file.exists():
-        raise BadInput(f"there is no MLflow store at {file}. Set mlruns=FOLDER or uri=ADDRESS.")
+    require_store(uri)
     from mlflow.exceptions import MlflowException
 
     try:
         return Path(client(uri).download_artifacts(run, path))
     except (MlflowException, OSError) as error:
         raise BadInput(f"run {run} in {uri} has no artifact {path}: {error}") from error
+
+
+def require_store(uri: str) -> None:
+    """Raise BadInput if `uri` is the address of a SQLite store that does not exist. MLflow would make it."""
+    if (file := sqlite_file(uri)) and not file.exists():
+        raise BadInput(f"there is no MLflow store at {file}. Set mlruns=FOLDER or uri=ADDRESS.")
 
 
 def client(uri: str) -> Any:
