@@ -9,7 +9,7 @@ import pytest
 from conftest import CONF, ROOT, words
 from test_freeze_matrix import MATRIX, PLACES
 
-from ganfreeze.app.command_line import current_words
+from ganfreeze.app.command_line import current_words, report_arguments
 from ganfreeze.app.parse_config import GROUPS
 from ganfreeze.record.report import freeze_matrix
 from ganfreeze.record.report.freeze_matrix import Cell
@@ -31,7 +31,7 @@ def commands() -> list[str]:
     texts += [path.read_text() for path in (ROOT / "experiments").glob("*/README.md")]
     pattern = r"(?:^|`|\$ )(?:TF_USE_LEGACY_KERAS=1 )?(python src/[^`\n]+)"
     lines = [line for text in texts for line in re.findall(pattern, text, re.MULTILINE)]
-    return [command for command in dict.fromkeys(lines) if not re.search(r"RUN_ID|FOLDER|\.\.\.|--|\$", command)]
+    return [command for command in dict.fromkeys(lines) if not re.search(r"RUN_ID|FOLDER|NAME|\.\.\.|--|\$", command)]
 
 
 def test_the_tests_command_is_the_one_ci_runs():
@@ -91,7 +91,8 @@ def test_every_command_names_what_there_is(parse, composed, command):
     name = program.removeprefix("src/").removesuffix(".py")
     if name != "train":
         assert (CONF / f"{name}.yaml").exists()
-        composed(*current_words(overrides), config=name)
+        known = report_arguments(overrides) if name == "report" else current_words(overrides)
+        composed(*known, config=name)
         return
     for single in variants([override for override in overrides if override != "-m"]):
         parse(*single)

@@ -58,6 +58,15 @@ def test_noise_is_standard_normal():
     assert kstest(noise, "norm").pvalue > 0.01
 
 
+def test_uniform_noise_is_uniform():
+    from scipy.stats import kstest
+
+    stream = Streams(IMAGES, 0, 500, latent_dim=3, latent="uniform")
+    noise = np.concatenate([stream.noise(step, "generator").ravel() for step in range(10)])
+    assert noise.dtype == np.float32
+    assert kstest(noise, "uniform", (-1, 2)).pvalue > 0.01
+
+
 @pytest.mark.parametrize("latent", ["normal", "uniform"])
 def test_a_larger_sample_begins_with_a_smaller_one(latent):
     np.testing.assert_array_equal(sample_noise(5, 100, 3, latent)[:40], sample_noise(5, 40, 3, latent))

@@ -10,6 +10,7 @@ from ganfreeze.app import training_setup
 from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.dcgan import Dcgan
+from ganfreeze.gan.architecture.dcgan_tensorflow import DcganTensorflow
 from ganfreeze.gan.architecture.dirac import Dirac
 from ganfreeze.gan.architecture.maxout import Maxout
 from ganfreeze.gan.architecture.mlp import Mlp
@@ -21,9 +22,9 @@ def test_the_two_keras_have_different_versions():
     assert keras3.load().backend.backend() == "tensorflow"
 
 
-@pytest.mark.parametrize("architecture", [Mlp(), Dcgan(), Dcgan(batch_norm=False), Dirac(theta=0.3)])
+@pytest.mark.parametrize("architecture", [Mlp(), Dcgan(), Dcgan(batch_norm=False), Dirac(theta=0.3), DcganTensorflow()])
 def test_both_keras_start_from_the_same_bits(architecture):
-    shape = (1,) if isinstance(architecture, Dirac) else (8, 8, 1)
+    shape = {Dirac: (1,), DcganTensorflow: (16, 16, 1)}.get(type(architecture), (8, 8, 1))
     networks_of_both = [build_networks(architecture, load(), shape) for load in LOADS.values()]
     for name in ("generator", "discriminator"):
         of_keras2, of_keras3 = (values(getattr(networks, name)) for networks in networks_of_both)
@@ -126,3 +127,44 @@ def test_networks_that_were_not_seeded_are_refused_by_the_names_of_their_layers(
     with pytest.raises(BadInput, match=r"the discriminator's own"):  # a layer that is only there at times
         networks = training_setup.build(variant._replace(architecture=Mlp()), digits).game.networks
         training_setup.require_seeded(variant, digits, networks)
+
+
+def test_dcgan_tensorflow_has_as_many_parameters_as_pacgan(keras):
+    """Counted from its model.py for 28x28x3: sides 28, 14, 7, 4, 2; kernels 5x5; biases before BatchNormalization."""
+    networks = build_networks(DcganTensorflow(), keras, (28, 28, 3))
+    widths = (64, 128, 256, 512)
+    kernels = [25 * n * m + m for n, m in pairwise((3, *widths))]
+    assert networks.discriminator.count_params() == sum(kernels) + 4 * sum(widths[1:]) + (2 * 2 * 512 + 1)
+    kernels = [25 * n * m + n for n, m in pairwise((3, *widths))]
+    assert networks.generator.count_params() == 101 * 2 * 2 * 512 + sum(kernels) + 4 * sum(widths)
+    sides = [layer.output.shape[1] for layer in networks.generator.layers if "transpose" in layer.name]
+    assert sides == [4, 7, 14, 28]
+
+
+@pytest.mark.parametrize("side", [16, 28, 32, 64, 45])
+def test_dcgan_tensorflow_fits_every_side(side):
+    networks = build_networks(DcganTensorflow(filters=2), keras2.load(), (side, side, 1))
+    assert networks.generator.output_shape == (None, side, side, 1)
+
+
+def test_networks_of_unit_pixels_are_those_of_symmetric_ones_with_rescaled_images(keras):
+    """Pixels x in [-1, 1] are (x + 1) / 2 in [0, 1]; the generator's tanh is then taken for such a pixel."""
+    latent = np.random.default_rng(0).standard_normal((2, 100)).astype(np.float32)
+    plain, unit = (
+        build_networks(DcganTensorflow(filters=2, unit_pixels=value), keras, (28, 28, 3)) for value in (False, True)
+    )
+    images = np.asarray(plain.generator(latent, training=True))
+    np.testing.assert_allclose(np.asarray(unit.generator(latent, training=True)), 2 * images - 1, atol=1e-6)
+    logits = np.asarray(plain.discriminator(images, training=True))
+    np.testing.assert_allclose(np.asarray(unit.discriminator(2 * images - 1, training=True)), logits, atol=1e-5)
+
+
+def test_truncated_normal_weights_stay_within_two_deviations(keras):
+    kernel = values(build_networks(DcganTensorflow(), keras, (28, 28, 3)).discriminator)[0]
+    assert np.abs(kernel).max() <= 0.04
+    assert kernel.std() == pytest.approx(0.02 * 0.8796, rel=0.02), "the deviation of a normal cut at two deviations"
+
+
+def test_dcgan_tensorflow_refuses_small_images():
+    with pytest.raises(BadInput, match="architecture=dcgan_tensorflow needs square images whose side is 16 or more"):
+        build_networks(DcganTensorflow(), keras2.load(), (8, 8, 1))

@@ -36,7 +36,9 @@ def normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
 
 def truncated_normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
     """Return a Keras initializer that draws from N(0, deviation^2), and no value beyond two deviations."""
-    return _initializer(keras, lambda shape: truncnorm.rvs(-2, 2, scale=deviation, size=shape, random_state=random))
+    return _initializer(
+        keras, lambda shape: np.asarray(truncnorm.rvs(-2, 2, scale=deviation, size=shape, random_state=random))
+    )
 
 
 def _initializer(keras: Any, draw: Callable[[tuple[int, ...]], NDArray[np.float64]]) -> Any:

@@ -102,7 +102,7 @@ def _figure(summary: Summary, figure: Figure) -> str:
             estimate, values = figure.estimates[group.name], list(figure.values[group.name].values())
             cells = [words.number(estimate.mean), words.interval(estimate)]
             middle = words.number(statistics.interquartile_mean(values)) if len(values) > 3 else "-"
-            rows.append([group.name, str(estimate.count), *cells, middle])
+            rows.append([group.name, str(estimate.runs), *cells, middle])
     text += markdown(["variant", "runs", "mean", "95% interval", "interquartile mean"], rows)
     return _section(figure.name, text + (f"\n{_verdicts(summary, figure)}" if figure.verdicts else ""))
 

@@ -29,7 +29,7 @@ def table(summary: Summary, provenance: str) -> str:
         [
             group.name,
             figure.name,
-            estimate.count,
+            estimate.runs,
             *(repr(value) if not math.isnan(value) else "" for value in (estimate.mean, estimate.low, estimate.high)),
             figure.verdicts[group.name].word if group.name in figure.verdicts else "",
         ]

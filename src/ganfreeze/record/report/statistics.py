@@ -22,12 +22,12 @@ POWER = 0.8
 
 
 class Estimate(NamedTuple):
-    """A mean, its 95% interval, and the number of values. With one value there is no interval: it is NaN."""
+    """A mean, its 95% interval, and the number of runs. With one run there is no interval: it is NaN."""
 
     mean: float
     low: float
     high: float
-    count: int
+    runs: int
 
 
 class Comparison(NamedTuple):

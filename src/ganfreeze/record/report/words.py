@@ -35,7 +35,7 @@ def verdict(verdict: Verdict) -> str:
         return verdict.word
     pairs = len(verdict.comparison.differences)
     if pairs == 1:
-        return "inconclusive (one seed decides nothing)"
+        return "inconclusive (one seed)"
     seeds = verdict.seeds
     return f"inconclusive ({f'about {seeds} seeds would decide' if seeds else 'more than 1000 seeds would decide'})"
 
@@ -49,7 +49,7 @@ def comparison(compared: Comparison) -> list[str]:
     """Return the cells of a comparison: pairs, difference, interval, effect size, probability of improvement."""
     difference = compared.difference
     return [
-        str(difference.count),
+        str(difference.runs),
         number(difference.mean),
         interval(difference),
         number(compared.effect_size),
