@@ -103,7 +103,7 @@ def test_every_call_gets_its_own_batch_and_noise(variant, options, fused_steps):
             recorded.append((phase.name, real, latent))
             return dict.fromkeys(METRICS, 0.0)
 
-        return phase._replace(run=run)
+        return phase._replace(train=run)
 
     strategy._inner = {name: record(phase) for name, phase in strategy.phases.items()}
     strategy.advance(streams, 7, 2)

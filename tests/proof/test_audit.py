@@ -143,7 +143,7 @@ def test_an_advance_that_is_not_its_phases_is_caught(build_game):
     game, streams = build_game()
 
     def without_discriminator_training(own):
-        return {**own, "discriminator": own["discriminator"]._replace(run=train_nothing)}
+        return {**own, "discriminator": own["discriminator"]._replace(train=train_nothing)}
 
     ledger = audit.audit(Broken(game, alter=without_discriminator_training), game, streams)
     assert ledger.violations == ["one step by advance() is not the phases run one by one: it differs completely"]

@@ -8,11 +8,11 @@ import pytest
 from conftest import ROOT, words
 
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.proof import dynamics
+from ganfreeze.proof import dynamics, published
 from ganfreeze.record.report import dynamics_table
 
 PUBLISHED = ROOT / "experiments" / "freezing" / "published.csv"
-ANCHORS = dynamics.read(PUBLISHED)
+ANCHORS = published.read(PUBLISHED)
 RADII = [anchor for anchor in ANCHORS if anchor.quantity == "spectral_radius"]
 NORMS = [anchor for anchor in ANCHORS if anchor.quantity == "norm_after_500"]
 
@@ -44,7 +44,7 @@ def test_the_repository_holds_the_shared_anchors():
     """If the published values lie beside the repository, they are the same as those in it."""
     shared = ROOT.parent / "shared" / "anchors" / "dirac.csv"
     rows = list(csv.DictReader((shared if shared.exists() else PUBLISHED).open()))
-    assert [dynamics.PublishedValue(**row) for row in rows] == ANCHORS
+    assert [published.PublishedValue(**row) for row in rows] == ANCHORS
     assert len(RADII) == 15
     assert len(NORMS) == 14
 
@@ -98,20 +98,20 @@ def test_the_start_has_the_sign_of_the_paper(build):
 
 
 def test_values_agree_within_their_published_digits():
-    rounded = dynamics.PublishedValue("gan+r1(0.3)", "simultaneous", "norm_after_500", "2.6e-6", "")
+    rounded = published.PublishedValue("gan+r1(0.3)", "simultaneous", "norm_after_500", "2.6e-6", "")
     assert rounded.agrees(2.6427e-6), "1.6% more, and the same two digits"
     assert not rounded.agrees(2.66e-6)
-    assert not dynamics.PublishedValue("gan", "simultaneous", "norm_after_500", "3.097", "").agrees(3.13)
+    assert not published.PublishedValue("gan", "simultaneous", "norm_after_500", "3.097", "").agrees(3.13)
 
 
 def test_bad_anchors_are_refused(tmp_path):
     with pytest.raises(BadInput, match="a CSV file with the columns variant, update"):
-        dynamics.read(tmp_path / "none.csv")
+        published.read(tmp_path / "none.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(BadInput, match="a CSV file with the columns"):
-        dynamics.read(tmp_path / "other.csv")
+        published.read(tmp_path / "other.csv")
     with pytest.raises(BadInput, match="no such variant or update of the Dirac-GAN"):
-        dynamics.PublishedValue("began", "simultaneous", "spectral_radius", "1", "").overrides()
+        published.PublishedValue("began", "simultaneous", "spectral_radius", "1", "").overrides()
 
 
 def test_the_table():

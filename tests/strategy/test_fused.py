@@ -269,7 +269,7 @@ def test_a_train_function_is_traced_once(build, strategy, update, loss):
 
 def trainer_of(phase):
     """Return the trainer whose method a phase runs."""
-    cells = [cell.cell_contents for cell in phase.run.__closure__]
+    cells = [cell.cell_contents for cell in phase.train.__closure__]
     return next(cell.__self__ for cell in cells if hasattr(cell, "__self__"))
 
 

@@ -17,8 +17,8 @@ from ganfreeze.app.study import (
 )
 from ganfreeze.app.training_setup import build
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.proof import dynamics
-from ganfreeze.proof.dynamics import PublishedValue
+from ganfreeze.proof import dynamics, published
+from ganfreeze.proof.published import PublishedValue
 from ganfreeze.record.report import dynamics_table
 from ganfreeze.record.report.dynamics_table import Row
 
@@ -44,7 +44,7 @@ def _columns(cfg: DictConfig) -> Iterator[list[Row]]:
     strategies = listed_words(cfg, "strategies", group_words("strategy"))
     versions = listed_words(cfg, "keras_versions", group_words("keras"))
     quantities = listed_words(cfg, "quantities", ["spectral_radius", "norm_after_500"])
-    anchors = [anchor for anchor in dynamics.read(Path(cfg.anchors)) if anchor.quantity in quantities]
+    anchors = [anchor for anchor in published.read(Path(cfg.anchors)) if anchor.quantity in quantities]
     for strategy in strategies:
         for keras in versions:
             rows = [_row(anchor, strategy, keras) for anchor in anchors]
