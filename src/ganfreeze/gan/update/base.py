@@ -41,9 +41,8 @@ class Update:
       batch statistics, and moves its averages once more. In "inference" it uses its averages. With "auto" each
       mechanism keeps its own habit: a tape judges in training mode, a flag puts BatchNormalization into inference mode.
     - `optimizers`: "separate", or one "shared" by both networks, as in Keras-GAN.
-    - `extrapolation`: where the gradients of a step come from. With "extragradient" both networks take a step ahead, and
-      then the step from their initial weights, by the gradients ahead. With "optimistic" each optimizer takes twice its
-      step, less its last step.
+    - `extrapolation`: with "extragradient" both networks take a step ahead, and then the step from their initial
+      weights, by the gradients ahead. With "optimistic" each optimizer takes twice its step, less its last step.
 
     Raises:
         BadInput: `order` is "simultaneous", and a network is updated more than once a step. Or `extrapolation` is
@@ -68,8 +67,8 @@ class Update:
             )
         if self.extrapolation == "extragradient" and self.order != "simultaneous":
             raise BadInput(
-                f"update.extrapolation=extragradient extrapolates both networks at once; update.order={self.order} must "
-                "be simultaneous."
+                "update.extrapolation=extragradient extrapolates both networks at once; "
+                f"update.order={self.order} must be simultaneous."
             )
 
     def calls(self) -> Sequence[Call]:

@@ -141,7 +141,7 @@ def _train_at_once(phases: Mapping[PhaseName, Phase], inputs: StepInputs) -> lis
 
 
 def _extragradient_step(phases: Mapping[PhaseName, Phase], inputs: StepInputs) -> list[Mapping[str, Any]]:
-    """Take a step ahead, then the step from the initial weights by the gradients ahead. Return the metrics of all calls.
+    """Take a step ahead, then the step from the initial weights by the gradients ahead. Return all calls' metrics.
 
     What the second half does to the weights ahead is done to the initial weights. So this works for every mechanism and
     every optimizer. The optimizers' slots move in both halves.
