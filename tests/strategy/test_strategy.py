@@ -106,13 +106,17 @@ def test_without_batch_norm_in_the_discriminator_strategies_equal_the_tape(varia
 @pytest.mark.parametrize("update", ["extragradient", "optimistic", "optimistic update.order=discriminator_first"])
 @pytest.mark.parametrize("keras", words("keras"))
 def test_strategies_that_look_ahead_are_one_algorithm(variant, keras, update):
-    """In double precision `tape` and `train_step` have the same bits, and the others differ by rounding only."""
+    """In double precision they have the same bits, except for the loop of a tape.
+
+    TensorFlow's arithmetic optimizer reorders products in a loop whose body calls each phase twice. That is rounding.
+    """
     choice = f"keras={keras}", "precision=float64", *f"update={update}".split()
-    tape, _ = train(variant, "strategy=tape", *choice)
+    by_fit, _ = train(variant, "strategy=train_step", *choice, steps=5)
     for strategy in words("strategy"):
-        if strategy != "tape" and (strategy, keras) not in NEVER_TRAINS | LEAKS:
-            other, _ = train(variant, f"strategy={strategy}", *choice)
-            assert largest_difference(tape, other) <= (0 if strategy == "train_step" else 1e-9), strategy
+        if (strategy, keras) not in NEVER_TRAINS | LEAKS:
+            other, _ = train(variant, f"strategy={strategy}", *choice, steps=5)
+            in_a_loop = update == "extragradient" and strategy in ("tape", "tfgan")
+            assert largest_difference(by_fit, other) <= (1e-12 if in_a_loop else 0), strategy
 
 
 def test_with_batch_norm_in_the_discriminator_compile_differs_from_the_tape(variant):

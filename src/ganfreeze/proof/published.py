@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ganfreeze.errors import BadInput
 
 _RELATIVE = 0.01  # tolerance of a norm
-ABSOLUTE = 1e-4  # tolerance of a spectral radius
+_ABSOLUTE = 1e-4  # tolerance of a spectral radius
 _VARIANT = re.compile(
     r"(?P<loss>gan|nsgan|wgan|bilinear)?"
     r"(?:\+?(?P<kind>r1|_gp|_clip|consensus|momentum)(?:\((?P<weight>-?[\d.]+)\)|(?P<bound>\d+))?)?"
@@ -68,17 +68,20 @@ class PublishedValue(NamedTuple):
             *([f"update.discriminator_steps={steps[1]}"] if steps else []),
         ]
 
-    def agrees(self, measured: float) -> bool:
-        """Return whether a measured value agrees with the published value.
+    @property
+    def tolerance(self) -> float:
+        """By how much a measured value may differ from the published value.
 
         A spectral radius may differ by 1e-4. A norm may differ by 1%, or by half a unit of its last published digit if
         that is more.
         """
-        published = float(self.value)
         digits, _, exponent = self.value.lower().partition("e")
         half_unit = 0.5 * 10.0 ** (int(exponent or 0) - len(digits.partition(".")[2]))
-        allowed = ABSOLUTE if self.quantity == "spectral_radius" else max(_RELATIVE * published, half_unit)
-        return abs(measured - published) <= allowed
+        return _ABSOLUTE if self.quantity == "spectral_radius" else max(_RELATIVE * float(self.value), half_unit)
+
+    def agrees(self, measured: float) -> bool:
+        """Return whether a measured value differs from the published value by the tolerance at most."""
+        return abs(measured - float(self.value)) <= self.tolerance
 
 
 def read(path: Path) -> list[PublishedValue]:

@@ -143,8 +143,8 @@ def _train_at_once(phases: Mapping[PhaseName, Phase], inputs: StepInputs) -> lis
 def _extragradient_step(phases: Mapping[PhaseName, Phase], inputs: StepInputs) -> list[Mapping[str, Any]]:
     """Take a step ahead, then the step from the initial weights by the gradients ahead. Return all calls' metrics.
 
-    What the second half does to the weights ahead is done to the initial weights. So this works for every mechanism and
-    every optimizer. The optimizers' slots move in both halves.
+    The second half begins from the weights ahead. Then the way ahead is taken back. So this works for every mechanism
+    and every optimizer. The optimizers' slots move in both halves.
     """
     both = list(phases.values())
     initial = [copies(phase.trains) for phase in both]
@@ -154,8 +154,8 @@ def _extragradient_step(phases: Mapping[PhaseName, Phase], inputs: StepInputs) -
     ahead = [copies(phase.trains) for phase in both]
     metrics += _train_at_once(phases, inputs[2:])
     for phase, starts, points in zip(both, initial, ahead, strict=True):
-        moved = zip(starts, copies(phase.trains), points, strict=True)
-        assign(phase.trains, [start + (now - point) for start, now, point in moved])
+        for variable, start, point in zip(phase.trains, starts, points, strict=True):
+            variable.assign_sub(point - start)
         phase.constrain()
         phase.average()
     return metrics
