@@ -155,7 +155,7 @@ def _extragradient_step(phases: Mapping[PhaseName, Phase], inputs: StepInputs) -
     metrics += _train_at_once(phases, inputs[2:])
     for phase, starts, points in zip(both, initial, ahead, strict=True):
         for variable, start, point in zip(phase.trains, starts, points, strict=True):
-            variable.assign_sub(point - start)
+            variable.assign_sub(point - start)  # as a sum with `start`, a tape's loop rounded it by far more
         phase.constrain()
         phase.average()
     return metrics
