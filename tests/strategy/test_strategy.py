@@ -106,9 +106,9 @@ def test_without_batch_norm_in_the_discriminator_strategies_equal_the_tape(varia
 @pytest.mark.parametrize("update", ["extragradient", "optimistic", "optimistic update.order=discriminator_first"])
 @pytest.mark.parametrize("keras", words("keras"))
 def test_strategies_that_look_ahead_are_one_algorithm(variant, keras, update):
-    """In double precision they have the same bits, except for the loop of a tape.
+    """In double precision they have the same bits; in a loop, extragradient steps are the same to rounding.
 
-    TensorFlow's arithmetic optimizer reorders products in a loop whose body calls each phase twice. That is rounding.
+    With TensorFlow's arithmetic optimizer off, the loop of a tape has the same bits too.
     """
     choice = f"keras={keras}", "precision=float64", *f"update={update}".split()
     by_fit, _ = train(variant, "strategy=train_step", *choice, steps=5)
