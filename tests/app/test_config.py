@@ -149,6 +149,15 @@ BAD = [
         "update.discriminator_steps=1 and update.generator_steps=2 must both be 1",
     ),
     (
+        ["update=extragradient", "update.order=discriminator_first"],
+        "^update.extrapolation=extragradient extrapolates both networks at once; update.order=discriminator_first must "
+        "be simultaneous",
+    ),
+    (["update=extragradient", "update.discriminator_steps=5"], "update.discriminator_steps=5 and .* must both be 1"),
+    (["update.extrapolation=past"], "update.extrapolation=past: must be 'none', 'extragradient' or 'optimistic'"),
+    (["optimizer=sgd", "optimizer.momentum=-1.0"], "optimizer.momentum=-1.0: must be greater than -1"),
+    (["optimizer=adam", "optimizer.beta1=-0.5"], "optimizer.beta1=-0.5: must be greater than or equal to 0"),
+    (
         ["update.optimizers=shared", "optimizer.generator_rate=0.5"],
         "^update.optimizers=shared has one rate; optimizer.generator_rate=0.5 and optimizer.discriminator_rate=0.0002 "
         "must be equal",
@@ -191,6 +200,8 @@ def test_off_is_a_word_and_not_a_boolean(parse):
 
 
 def test_words_that_were_refused_pass_with_another_option(parse):
+    parse("optimizer=sgd", "optimizer.momentum=-0.5")
+    parse("update.order=simultaneous", "update.extrapolation=extragradient")
     """Some words are refused above because of one option. With another value of that option they pass."""
     parse("update=keras_gan", "update.batches=joint", "loss=relativistic")
     parse("update=keras_gan", "update.batches=joint", "regularizer=r1")

@@ -34,6 +34,12 @@ EVERY = [
     if (strategy, keras) not in NEVER_TRAIN
 ]
 SPLIT = [(strategy, keras, "keras_gan") for strategy in ("toggle", "train_step", "tfgan") for keras in LOADS]
+AHEAD = [
+    (strategy, keras, update)
+    for strategy in ("tape", "toggle")
+    for keras in LOADS
+    for update in ("extragradient", "optimistic")
+]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,7 @@ def trained(build):
     return trained
 
 
-@pytest.mark.parametrize(("strategy", "keras", "update"), [*EVERY, *SPLIT])
+@pytest.mark.parametrize(("strategy", "keras", "update"), [*EVERY, *SPLIT, *AHEAD])
 def test_the_average_follows_the_weights_under_every_strategy(trained, strategy, keras, update):
     (are_weights, _), history = trained(strategy, keras, update)
     generators = [generator for generator, _, _ in history]
@@ -74,7 +80,7 @@ def test_the_average_follows_the_weights_under_every_strategy(trained, strategy,
 
 
 @pytest.mark.parametrize(
-    ("strategy", "keras", "update"), [choice for choice in [*EVERY, *SPLIT] if choice[:2] not in NOT_FREEZING]
+    ("strategy", "keras", "update"), [choice for choice in [*EVERY, *SPLIT, *AHEAD] if choice[:2] not in NOT_FREEZING]
 )
 def test_every_strategy_trains_a_packed_discriminator_as_the_tape_does(trained, strategy, keras, update):
     """The results agree up to rounding, because the discriminator has no BatchNormalization."""

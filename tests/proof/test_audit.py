@@ -143,7 +143,7 @@ def test_an_advance_that_is_not_its_phases_is_caught(build_game):
     game, streams = build_game()
 
     def without_discriminator_training(own):
-        return {**own, "discriminator": own["discriminator"]._replace(run=train_nothing)}
+        return {**own, "discriminator": own["discriminator"]._replace(train=train_nothing)}
 
     ledger = audit.audit(Broken(game, alter=without_discriminator_training), game, streams)
     assert ledger.violations == ["one step by advance() is not the phases run one by one: it differs completely"]
@@ -171,21 +171,39 @@ def test_everything_is_restored_bit_for_bit(build, strategy, keras):
     assert not any(entry.elements for entry in held), "FreezeD holds them in every phase"
 
 
-def test_every_variable_is_in_one_group(build):
+@pytest.mark.parametrize(("update", "slots_of_a_weight"), [("alternating", 2), ("optimistic", 3)])
+def test_every_variable_is_in_one_group(build, update, slots_of_a_weight):
+    """Adam keeps two slots for each weight. With optimism the last steps follow, after all of Adam's."""
     for keras in words("keras"):
         for optimizers in ("separate", "shared"):
-            game, strategy, _ = build(*SMALL, f"keras={keras}", f"update.optimizers={optimizers}")
+            choice = (f"keras={keras}", f"update={update}", f"update.optimizers={optimizers}")
+            game, strategy, _ = build(*SMALL, *choice)
             owned = audit.inventory(strategy, game)
             assert len({id(each.variable) for each in owned}) == len(owned)
             for network in ("generator", "discriminator"):
                 weights = getattr(game.networks, network).trainable_variables
                 slots = [each for each in owned if each[:2] == (network, "slots") and each.variable.shape != ()]
-                assert len(slots) == 2 * len(weights), "Adam keeps two for each weight"
+                assert len(slots) == slots_of_a_weight * len(weights)
                 shapes = [tuple(weight.shape) for weight in weights]
-                assert [tuple(slot.variable.shape) for slot in slots[::2]] == shapes
+                own, last_steps = slots[: 2 * len(weights)], slots[2 * len(weights) :]
+                assert [tuple(slot.variable.shape) for slot in own[::2]] == shapes
+                assert [tuple(slot.variable.shape) for slot in last_steps] == shapes[: len(last_steps)]
+                assert all("previous_step" in slot.name for slot in last_steps)
                 state = [each.name for each in owned if each[:2] == (network, "state")]
                 assert state
                 assert all("moving" in name for name in state)
+
+
+@pytest.mark.parametrize("keras", words("keras"))
+@pytest.mark.parametrize("strategy", ["tape", "tfgan", "toggle", "train_step"])
+@pytest.mark.parametrize("update", ["extragradient", "optimistic"])
+def test_steps_that_look_ahead_pass_the_audit_and_leave_no_trace(parse, digits, strategy, keras, update):
+    setup = build(parse(*SMALL, f"strategy={strategy}", f"keras={keras}", f"update={update}", "ema=0.9"), digits)
+    before = [variable.numpy().tobytes() for variable in setup.variables]
+    ledger = audit.audit(setup.strategy, setup.game, setup.streams)
+    assert [variable.numpy().tobytes() for variable in setup.variables] == before
+    assert not ledger.violations
+    assert ledger.advance_error < 1e-4
 
 
 DIRAC = ("dataset=dirac", "architecture=dirac", "evaluator=none")

@@ -15,7 +15,16 @@ from ganfreeze.proof.snapshot import Snapshot
 from ganfreeze.strategy.engine import phases
 
 FUSING = [(strategy, keras) for strategy in ("tape", "tfgan", "train_step") for keras in words("keras")]
-UPDATES = ["alternating", "keras_gan", "simultaneous", "alternating update.noise=reused"]
+UPDATES = [
+    "alternating",
+    "keras_gan",
+    "simultaneous",
+    "alternating update.noise=reused",
+    "extragradient",
+    "extragradient update.noise=reused",
+    "optimistic",
+    "optimistic update.order=discriminator_first update.noise=reused",
+]
 
 
 def weights(game):
@@ -51,7 +60,9 @@ def test_fused_steps_are_the_phases_one_by_one(build, strategy, keras, update):
     assert largest_difference(fused, weights(game)) < 1e-9
 
 
-@pytest.mark.parametrize("update", ["alternating", "simultaneous", "alternating update.noise=reused"])
+@pytest.mark.parametrize(
+    "update", ["alternating", "simultaneous", "alternating update.noise=reused", "extragradient", "optimistic"]
+)
 @pytest.mark.parametrize(("strategy", "fused_steps"), [("tape", 2), ("train_step", 3)])
 def test_steps_compiled_by_xla_are_the_same_to_rounding(build, strategy, fused_steps, update):
     choice = (f"strategy={strategy}", "precision=float64", f"fused_steps={fused_steps}", *f"update={update}".split())
@@ -269,7 +280,7 @@ def test_a_train_function_is_traced_once(build, strategy, update, loss):
 
 def trainer_of(phase):
     """Return the trainer whose method a phase runs."""
-    cells = [cell.cell_contents for cell in phase.run.__closure__]
+    cells = [cell.cell_contents for cell in phase.train.__closure__]
     return next(cell.__self__ for cell in cells if hasattr(cell, "__self__"))
 
 

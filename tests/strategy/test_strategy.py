@@ -24,7 +24,7 @@ COMBINATIONS = [
     for keras in words("keras")
     for update in words("update")
     for loss in words("loss")
-    if update != "simultaneous"  # a single phase is the same there; see test_update.py
+    if update not in ("simultaneous", "extragradient")  # a single phase is the same there; see test_update.py
     if loss == "nonsaturating" or strategy in EVERY_LOSS
 ]
 
@@ -91,7 +91,9 @@ def largest_difference(first, second):
 
 
 @pytest.mark.parametrize(("keras", "strategy"), [("keras2", "compile"), ("keras2", "toggle"), ("keras3", "toggle")])
-@pytest.mark.parametrize("update", ["keras_gan", "simultaneous"])  # the default on convolutions: test_certificate.py
+@pytest.mark.parametrize(  # the default on convolutions: test_certificate.py
+    "update", ["keras_gan", "simultaneous", "extragradient", "optimistic"]
+)
 def test_without_batch_norm_in_the_discriminator_strategies_equal_the_tape(variant, keras, strategy, update):
     choice = f"keras={keras}", f"update={update}"
     tape, tape_metrics = train(variant, "strategy=tape", *choice)
@@ -99,6 +101,22 @@ def test_without_batch_norm_in_the_discriminator_strategies_equal_the_tape(varia
     assert largest_difference(tape, flags) < 2e-6
     for by_tape, by_flags in zip(tape_metrics, flags_metrics, strict=True):
         assert by_tape == pytest.approx(by_flags, abs=2e-6)
+
+
+@pytest.mark.parametrize("update", ["extragradient", "optimistic", "optimistic update.order=discriminator_first"])
+@pytest.mark.parametrize("keras", words("keras"))
+def test_strategies_that_look_ahead_are_one_algorithm(variant, keras, update):
+    """In double precision they have the same bits; in a loop, extragradient steps are the same to rounding.
+
+    With TensorFlow's arithmetic optimizer off, the loop of a tape has the same bits too.
+    """
+    choice = f"keras={keras}", "precision=float64", *f"update={update}".split()
+    by_fit, _ = train(variant, "strategy=train_step", *choice, steps=5)
+    for strategy in words("strategy"):
+        if (strategy, keras) not in NEVER_TRAINS | LEAKS:
+            other, _ = train(variant, f"strategy={strategy}", *choice, steps=5)
+            in_a_loop = update == "extragradient" and strategy in ("tape", "tfgan")
+            assert largest_difference(by_fit, other) <= (1e-12 if in_a_loop else 0), strategy
 
 
 def test_with_batch_norm_in_the_discriminator_compile_differs_from_the_tape(variant):

@@ -17,8 +17,8 @@ from ganfreeze.app.study import (
 )
 from ganfreeze.app.training_setup import build
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.proof import dynamics
-from ganfreeze.proof.dynamics import PublishedValue
+from ganfreeze.proof import dynamics, published
+from ganfreeze.proof.published import PublishedValue
 from ganfreeze.record.report import dynamics_table
 from ganfreeze.record.report.dynamics_table import Row
 
@@ -34,9 +34,10 @@ def run(cfg: DictConfig) -> None:
             rows += column
             (folder / "dynamics.md").write_text(dynamics_table.markdown(rows))
             (folder / "dynamics.csv").write_text(dynamics_table.table(rows))
+            (folder / "expected.csv").write_text(dynamics_table.expected(rows))
         if all(row.refused for row in rows):
             raise BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: it holds no value of {cfg.quantities}")
-        print(f"{dynamics_table.markdown(rows)}\n{folder / 'dynamics.md'}, {folder / 'dynamics.csv'}")
+        print(f"{dynamics_table.markdown(rows)}\n{folder}: dynamics.md, dynamics.csv and expected.csv")
 
 
 def _columns(cfg: DictConfig) -> Iterator[list[Row]]:
@@ -44,7 +45,7 @@ def _columns(cfg: DictConfig) -> Iterator[list[Row]]:
     strategies = listed_words(cfg, "strategies", group_words("strategy"))
     versions = listed_words(cfg, "keras_versions", group_words("keras"))
     quantities = listed_words(cfg, "quantities", ["spectral_radius", "norm_after_500"])
-    anchors = [anchor for anchor in dynamics.read(Path(cfg.anchors)) if anchor.quantity in quantities]
+    anchors = [anchor for anchor in published.read(Path(cfg.anchors)) if anchor.quantity in quantities]
     for strategy in strategies:
         for keras in versions:
             rows = [_row(anchor, strategy, keras) for anchor in anchors]
@@ -56,7 +57,7 @@ def _columns(cfg: DictConfig) -> Iterator[list[Row]]:
 
 def _row(anchor: PublishedValue, strategy: str, keras: str) -> Row:
     place = (f"strategy={strategy}", f"keras={keras}")
-    described = (anchor.variant, anchor.update, anchor.quantity, strategy, keras, anchor.value)
+    described = (anchor.variant, anchor.update, anchor.quantity, strategy, keras, anchor.value, anchor.tolerance)
     try:
         variant = compose_variant("precision=float64", *anchor.overrides(), *command_line_overrides(_OWN), *place)
     except Refused as error:

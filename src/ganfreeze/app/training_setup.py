@@ -95,7 +95,7 @@ def join(
         batch_size=settings.batch_size,
         latent_dim=networks.latent_dim,
         latent=settings.latent,
-        draws=update.discriminator_steps,
+        draws=update.draws,
         dtype=weights_dtype(settings.precision),
     )
     return TrainingSetup(game, variant.strategy.build(game), streams)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ganfreeze.data.streams import Streams
 from ganfreeze.gan.inspection import overwritten
+from ganfreeze.gan.optimism import PREVIOUS_STEP
 from ganfreeze.proof.ledger import Entry, Kind, Ledger, Role
 from ganfreeze.proof.snapshot import Snapshot, values
 from ganfreeze.strategy.base import Game, Phase, Strategy
@@ -117,20 +118,23 @@ def owned_by(network: PhaseName, model: Model, weights: Sequence[Variable]) -> I
 def _slots(strategy: Strategy, game: Game) -> Iterator[OwnedVariable]:
     """Yield the variables of the optimizers, those of their loss scales too.
 
-    A shared optimizer has the same number of slots for each weight, the generator's first. Its step counters are listed
-    as the generator's.
+    A shared optimizer has the same number of slots for each weight, the generator's first; those of optimism come after
+    all others. Its step counters are listed as the generator's.
     """
     if not game.optimizers.shared:
         for network in _NETWORKS:
             for slot in game.optimizers.variables(network):
                 yield OwnedVariable(network, "slots", variable_name(slot), slot)
         return
-    slots = sorted(game.optimizers.variables("generator"), key=lambda slot: len(slot.shape) > 0)  # the counters first
-    counters = sum(len(slot.shape) == 0 for slot in slots)
+    blocks: dict[str, list[Variable]] = {"counters": [], "slots": [], "previous steps": []}
+    for slot in game.optimizers.variables("generator"):
+        kind = "previous steps" if PREVIOUS_STEP in variable_name(slot) else "slots"
+        blocks[kind if len(slot.shape) else "counters"].append(slot)
     weights = [len(strategy.phases[network].trains) for network in _NETWORKS]
-    first = counters + (len(slots) - counters) * weights[0] // sum(weights)
-    for number, slot in enumerate(slots):
-        yield OwnedVariable("generator" if number < first else "discriminator", "slots", variable_name(slot), slot)
+    for kind, slots in blocks.items():
+        first = len(slots) if kind == "counters" else len(slots) * weights[0] // sum(weights)
+        for number, slot in enumerate(slots):
+            yield OwnedVariable("generator" if number < first else "discriminator", "slots", variable_name(slot), slot)
 
 
 def differing(

@@ -23,6 +23,7 @@ def report_calls(strategy: Strategy, game: Game, streams: Streams, step: int) ->
     """Run the calls of the step after step number `step`, one by one, and report on each. The state moves on.
 
     In a simultaneous update the second call sees the weights that the first one made, which the step itself does not.
+    In an extragradient update each call sees what all calls before it made.
     """
     owned = inventory(strategy, game)
     state = [each.variable for each in owned]

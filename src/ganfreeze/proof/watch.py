@@ -60,9 +60,9 @@ class WatchedStrategy(Strategy):
     def _guarded(self, phase: Phase, frozen: Sequence[Variable]) -> Phase:
         fingerprint = tf.function(lambda: _fingerprint(frozen), autograph=False)
 
-        def run(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
+        def train(real: Tensor, latent: Tensor) -> Mapping[str, Any]:
             before = fingerprint()
-            metrics = phase.run(real, latent)
+            metrics = phase.train(real, latent)
             moved = bool(fingerprint() != before)
             if moved and not self._tolerated:
                 raise Violation(
@@ -71,7 +71,7 @@ class WatchedStrategy(Strategy):
                 )
             return {**metrics, "frozen_weights_moved": float(moved)}
 
-        return phase._replace(run=run)
+        return phase._replace(train=train)
 
 
 def _fingerprint(variables: Sequence[Variable]) -> Tensor:

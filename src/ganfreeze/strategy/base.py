@@ -47,13 +47,23 @@ class Game:
 class Phase(NamedTuple):
     """One half of a training step: its name, the weights that it trains, and the one call that trains them.
 
-    `run(real, latent)` takes examples (batch, ...), images in [-1, 1], and latent vectors (batch, latent_dim). It
-    returns metrics by name, as tensors or floats.
+    `train(real, latent)` takes examples (batch, ...), images in [-1, 1], and latent vectors (batch, latent_dim). It
+    returns metrics by name, as tensors or floats. `constrain()` brings the weights back within their bounds, if they
+    have bounds. `average()` adds them to their average, if they have one.
     """
 
     name: PhaseName
     trains: Sequence[Variable]
-    run: Callable[[Tensor, Tensor], Mapping[str, Any]]
+    train: Callable[..., Mapping[str, Any]]
+    constrain: Callable[[], None] = lambda: None
+    average: Callable[[], None] = lambda: None
+
+    def run(self, *batch: Tensor) -> Mapping[str, Any]:
+        """Train the weights on one batch, (real, latent), within their bounds; average them; return the metrics."""
+        metrics = self.train(*batch)
+        self.constrain()
+        self.average()
+        return metrics
 
 
 class KnownFailure(NamedTuple):

@@ -7,6 +7,7 @@ from types import MethodType
 from typing import Any
 
 from ganfreeze.errors import BadInput
+from ganfreeze.gan.optimism import make_optimistic
 from ganfreeze.gan.schedule.base import Schedule
 from ganfreeze.gan.update.base import Update
 from ganfreeze.types import PhaseName, Precision, Tensor, Variable
@@ -102,6 +103,8 @@ class OptimizerPair(ABC):
         def build(phase: PhaseName, rate: float) -> Any:
             iterations = steps * update.iterations(phase)
             optimizer = self.optimizer(keras, schedule.build(keras=keras, rate=rate, iterations=iterations))
+            if update.extrapolation == "optimistic":
+                make_optimistic(optimizer)
             return keras.mixed_precision.LossScaleOptimizer(optimizer) if precision == "mixed_float16" else optimizer
 
         discriminator = build("discriminator", self.discriminator_rate)

@@ -10,6 +10,7 @@ from ganfreeze.types import Count, PhaseName
 Order = Literal["discriminator_first", "generator_first", "simultaneous"]
 Batches = Literal["joint", "split"]
 Fakes = Literal["training", "inference"]
+Extrapolation = Literal["none", "extragradient", "optimistic"]
 
 
 class Call(NamedTuple):
@@ -40,9 +41,12 @@ class Update:
       batch statistics, and moves its averages once more. In "inference" it uses its averages. With "auto" each
       mechanism keeps its own habit: a tape judges in training mode, a flag puts BatchNormalization into inference mode.
     - `optimizers`: "separate", or one "shared" by both networks, as in Keras-GAN.
+    - `extrapolation`: with "extragradient" both networks take a step ahead, and then the step from their initial
+      weights, by the gradients ahead. With "optimistic" each optimizer takes twice its step, less its last step.
 
     Raises:
-        BadInput: `order` is "simultaneous", and a network is updated more than once a step.
+        BadInput: `order` is "simultaneous", and a network is updated more than once a step. Or `extrapolation` is
+            "extragradient", and `order` is not "simultaneous".
     """
 
     order: Order = "discriminator_first"
@@ -53,6 +57,7 @@ class Update:
     fakes: Fakes = "training"
     judge: Literal["training", "inference", "auto"] = "auto"
     optimizers: Literal["separate", "shared"] = "separate"
+    extrapolation: Extrapolation = "none"
 
     def __post_init__(self) -> None:
         if self.order == "simultaneous" and (self.discriminator_steps, self.generator_steps) != (1, 1):
@@ -60,12 +65,26 @@ class Update:
                 f"update.order=simultaneous updates each network once a step; update.discriminator_steps="
                 f"{self.discriminator_steps} and update.generator_steps={self.generator_steps} must both be 1."
             )
+        if self.extrapolation == "extragradient" and self.order != "simultaneous":
+            raise BadInput(
+                "update.extrapolation=extragradient extrapolates both networks at once; "
+                f"update.order={self.order} must be simultaneous."
+            )
 
     def calls(self) -> Sequence[Call]:
         """Return the calls of one step, in order.
 
-        The last call of the generator phase has the same real batch as the last call of the discriminator phase.
+        The last call of the generator phase has the same real batch as the last call of the discriminator phase. An
+        extragradient step has two calls of each phase, ahead and for the step itself, on batches and noise of their
+        own.
         """
+        if self.extrapolation == "extragradient":
+            both: Sequence[PhaseName] = ("discriminator", "generator")
+            return [
+                Call(phase, half, (phase if self.noise == "fresh" else "discriminator", half))
+                for half in range(2)
+                for phase in both
+            ]
         surplus = self.discriminator_steps - self.generator_steps
         discriminator_calls = [
             Call("discriminator", draw, ("discriminator", draw)) for draw in range(self.discriminator_steps)
@@ -87,12 +106,17 @@ class Update:
         return list(dict.fromkeys(call.noise for call in self.calls()))
 
     @property
+    def draws(self) -> int:
+        """How many real batches a step has."""
+        return 1 + max(call.real for call in self.calls())
+
+    @property
     def reuses_fakes(self) -> bool:
         """Whether the generator phase uses the fakes of the discriminator phase.
 
         The generator then need not run again.
         """
-        once = (self.discriminator_steps, self.generator_steps) == (1, 1)
+        once = (self.discriminator_steps, self.generator_steps) == (1, 1) and self.extrapolation != "extragradient"
         return once and self.noise == "reused" and self.fakes == "training" and self.order != "generator_first"
 
     def iterations(self, phase: PhaseName) -> int:
@@ -101,4 +125,5 @@ class Update:
             "generator": self.generator_steps,
             "discriminator": self.discriminator_steps * (2 if self.batches == "split" else 1),
         }
-        return sum(steps.values()) if self.optimizers == "shared" else steps[phase]
+        halves = 2 if self.extrapolation == "extragradient" else 1
+        return halves * (sum(steps.values()) if self.optimizers == "shared" else steps[phase])

@@ -7,7 +7,7 @@ from ganfreeze.record.report import formats
 
 
 class Row(NamedTuple):
-    """A published value, and the value that a strategy under a Keras gave.
+    """A published value, and the value that a strategy under a Keras gave; they agree if they differ by `tolerance`.
 
     `refused` says why the strategy did not run, "" if it did. If it did not, `measured` and `agrees` are None.
     """
@@ -18,6 +18,7 @@ class Row(NamedTuple):
     strategy: str
     keras: str
     published: str
+    tolerance: float
     measured: float | None
     agrees: bool | None
     refused: str
@@ -41,6 +42,16 @@ def markdown(rows: Sequence[Row]) -> str:
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as CSV, with one line for each published value, strategy and Keras."""
     return formats.comma_separated(Row._fields, rows)
+
+
+def expected(rows: Sequence[Row]) -> str:
+    """Return what was measured as CSV: a name, the published value, the measured value and the tolerance."""
+    lines = [
+        (f"{row.variant} {row.update} {row.strategy} {row.keras}", row.published, row.measured, row.tolerance)
+        for row in rows
+        if row.measured is not None
+    ]
+    return formats.comma_separated(["name", "expected", "measured", "tolerance"], lines)
 
 
 def _shown(row: Row) -> str:
