@@ -159,8 +159,7 @@ class MlflowRecorder(Recorder):
         now = int(time.time() * 1000)
         path = self._folder / "files" / f"{name}+step+{step}+timestamp+{now}+{uuid4()}.png"
         thumbnail = path.with_name(f"{path.stem}+compressed.webp")
-        pictures.write(examples, path)
-        pictures.write_thumbnail(path, thumbnail)
+        pictures.write_with_thumbnail(examples, path, thumbnail)
         for file, kind in ((path, name), (thumbnail, f"{name} thumbnail")):
             self._journal.add_file(file, "images", name=kind, step=step)
 
