@@ -1,7 +1,7 @@
 """Measure the cost of glances: python benchmarks/glances.py [options of train.py]
 
-In one process, train a tenth of the run and make a glance as a run does: how far the weights have moved, its
-metrics, and its picture with a thumbnail. Repeat this to the end of the run. Print the medians, and the share of the time.
+In one process, train a tenth of the run and make a glance as a run does: how far the weights have moved, its metrics,
+and its picture with a thumbnail. Repeat this to the end of the run. Print the medians, and the share of the time.
 """
 
 import statistics

@@ -119,7 +119,7 @@ def test_a_glance_is_made_between_evaluations_and_with_each_and_saves_nothing():
     checkpoints = CountingCheckpoints()
     cadence = Cadence(steps=25, log=25, evaluate=15, save=25, glance=10)
     recorded = train_counting(CountingStrategy(), cadence, checkpoints, glances=[lambda: {"light": 1.0}])
-    expected = {10: ["light"], 15: ["light", "a", "b"], 20: ["light"], 25: ["light", "a", "b"]}
+    expected = {0: ["light"], 10: ["light"], 15: ["light", "a", "b"], 20: ["light"], 25: ["light", "a", "b"]}
     measured: dict[int, list[str]] = {}
     drawn = []
     for event in recorded:

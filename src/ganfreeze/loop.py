@@ -67,15 +67,16 @@ def train(
 
     def evaluate(step: int) -> Iterator[events.Event]:
         measured: dict[str, float] = {}
-        due = [*glances, *(measures if cadence.evaluates(step) else ())]
-        for measure in due if step else ():
+        evaluates = cadence.evaluates(step)
+        due = [*(glances if step or cadence.glances(step) else ()), *(measures if step and evaluates else ())]
+        for measure in due:
             if metrics := unless_diverged(measure):
                 measured |= metrics
                 yield events.Measured(step, metrics)
         for name, samples in pictures.items():
             if (examples := unless_diverged(samples)) is not None:
                 yield events.Sampled(step, name, examples)
-        if cadence.evaluates(step) and (folder := save_if_best(step, measured)):
+        if evaluates and (folder := save_if_best(step, measured)):
             yield events.Saved(step, folder, "best")
 
     step = checkpoints.restore()
@@ -145,5 +146,5 @@ class Cadence(NamedTuple):
         return step % self.evaluate == 0 or step == self.steps
 
     def glances(self, step: int) -> bool:
-        """Return whether there is a glance after this step."""
+        """Return whether there is a glance after this step; the first one comes before the first step."""
         return self.glance is not None and step % self.glance == 0

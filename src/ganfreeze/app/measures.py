@@ -1,8 +1,11 @@
 """What a run measures and draws while it trains: evaluations, glances and pictures of its generators."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ganfreeze import events
 from ganfreeze.app.parse_config import Variant
@@ -11,9 +14,11 @@ from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.evaluated_generator import EvaluatedGenerator, evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
-from ganfreeze.types import Metrics
+from ganfreeze.evaluation.sampling_module import sampling_module
+from ganfreeze.types import Metrics, Model
 
 _IMAGES_IN_PICTURE, _POINTS_IN_PICTURE = 64, 2500
+_EXAMPLES = 4  # of the latent vectors in a generator's record
 
 Measure = Callable[[], Metrics]
 
@@ -21,13 +26,14 @@ Measure = Callable[[], Metrics]
 class Measures(NamedTuple):
     """What is measured at an `evaluation`, what also at a `glance`, and what is drawn at both, by name.
 
-    `prepared` says how the metrics are measured.
+    `prepared` says how the metrics are measured. `trained` describes the generators as they are after a step.
     """
 
     evaluation: Sequence[Measure]
     glance: Sequence[Measure]
     pictures: Mapping[str, Callable[[], Examples]]
     prepared: events.Prepared
+    trained: Callable[[int], Iterator[events.Trained]]
 
 
 def prepare(variant: Variant, dataset: Dataset, setup: TrainingSetup, change: Measure) -> Measures:
@@ -53,12 +59,21 @@ def prepare(variant: Variant, dataset: Dataset, setup: TrainingSetup, change: Me
 
     return Measures(
         evaluation=[measure(generator) for generator in evaluated],
-        glance=[change, *(measure(generator) for generator in glanced)],
+        glance=[*(measure(generator) for generator in glanced), change],
         pictures={f"samples{suffix}": _picture(dataset, setup, sampler) for suffix, sampler in samplers.items()},
         prepared=events.Prepared(
             evaluator.facts, {generator.name: generator.card for generator in (*evaluated, *glanced)}
         ),
+        trained=partial(_trained, trained, samplers, setup.streams.samples(_EXAMPLES)),
     )
+
+
+def _trained(
+    generators: Mapping[str, Model], samplers: Mapping[str, Sampler], latent: NDArray[np.float32], step: int
+) -> Iterator[events.Trained]:
+    for suffix, generator in generators.items():
+        module = sampling_module(generator)
+        yield events.Trained(step, f"generator{suffix}", module, latent, samplers[suffix](latent))
 
 
 def _require_measured(metric: str | None, evaluated: Sequence[str]) -> None:

@@ -15,7 +15,8 @@ from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.measures import Measures
-from ganfreeze.app.parse_config import GROUPS, Variant, parse
+from ganfreeze.app.parse_config import Variant, parse
+from ganfreeze.app.run_name import run_name
 from ganfreeze.app.settings import cadence_of
 from ganfreeze.app.training_setup import TrainingSetup, guarded, require_seeded
 from ganfreeze.data.dataset.base import Dataset
@@ -39,7 +40,7 @@ _EXAMPLES_OF_VARIANCE = 1000
 
 def run(cfg: DictConfig) -> None:
     """Train one variant and record it. A mistake or an interruption ends with a sentence, not with a traceback."""
-    name = _name()
+    name = run_name(HydraConfig.get())
     with friendly_errors(name):
         variant = parse(cfg, HydraConfig.get().runtime.choices)
         dataset = variant.source.load()
@@ -92,6 +93,8 @@ def run_events(
     for event in _training(variant, setup, folder, facts, measured):
         yield event
         yield from collapse.notice(event)
+        if isinstance(event, events.Saved) and event.folder == folder.weights:
+            yield from measured.trained(event.step)
 
 
 def _training(
@@ -166,12 +169,3 @@ def _warn_of_batch_norm(setup: TrainingSetup) -> None:
     game = setup.game
     if game.regularizer.batch_norm_warning and has_batch_norm(game.keras, game.networks.discriminator):
         _log.warning("warning: %s", game.regularizer.batch_norm_warning)
-
-
-def _name() -> str:
-    """Return the run's name: its overrides, a word without its group; its main words if there are no overrides."""
-    hydra = HydraConfig.get()
-    overrides = [override.partition("=") for override in hydra.overrides.task]
-    parts = [value.strip("'") if key in GROUPS else f"{key}={value}" for key, _, value in overrides]
-    choices = hydra.runtime.choices
-    return " ".join(parts) or f"{choices['strategy']} {choices['architecture']} {choices['dataset']}"

@@ -24,9 +24,8 @@ _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databric
 class Run(NamedTuple):
     """A recorded run.
 
-    `status` says how it ended; `metrics` holds the last value of each metric, but not of those of glances, which
-    `histories` has; `audit` is the verdict of the audit, "" if there was none. `cards` holds the protocol cards of its
-    metrics, by the first part of the metrics' names.
+    `status` says how it ended; `metrics` holds the last value of each metric; `audit` is the verdict of the audit, "" if there was none. `cards` holds the protocol cards of its
+    metrics, by the first part of the metrics' names. Glances are left out; `histories` has their metrics.
     """
 
     id: str
@@ -140,7 +139,11 @@ def _run(recorded: Any) -> Run:
         status=recorded.info.status,
         metrics={name: value for name, value in recorded.data.metrics.items() if not is_glance(name)},
         audit=tags.get("audit", ""),
-        cards={key.removeprefix(CARD_TAG): json.loads(tags[key]) for key in tags if key.startswith(CARD_TAG)},
+        cards={
+            name: json.loads(tags[key])
+            for key in tags
+            if key.startswith(CARD_TAG) and not is_glance(f"{(name := key.removeprefix(CARD_TAG))}/")
+        },
     )
 
 
