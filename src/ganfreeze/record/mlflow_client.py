@@ -24,8 +24,9 @@ _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databric
 class Run(NamedTuple):
     """A recorded run.
 
-    `status` says how it ended; `metrics` holds the last value of each metric; `audit` is the verdict of the audit, "" if there was none. `cards` holds the protocol cards of its
-    metrics, by the first part of the metrics' names. Glances are left out; `histories` has their metrics.
+    `status` says how it ended; `metrics` holds the last value of each metric; `audit` is the verdict of the audit, ""
+    if there was none. `cards` holds the protocol cards of its metrics, by the first part of the metrics' names. Glances
+    are left out; `histories` has their metrics.
     """
 
     id: str

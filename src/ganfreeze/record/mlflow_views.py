@@ -29,12 +29,10 @@ def share(client: Any, experiment: str, sweep: str) -> str:
     runs = [run.data for run in client.search_runs([experiment], search)]
     key = sha256(sweep.encode()).hexdigest()[:8]
     names = sorted({name for run in runs for name in run.metrics})
-    charts, sections = _charts(names)
+    charts, sections = _charts(names, last=max((int(run.params.get("steps", 0)) for run in runs), default=0))
     view = {"searchFilter": search, "selectedColumns": _columns(runs, names), "isAccordionReordered": True}
-    with_charts = json.dumps({**view, "compareRunCharts": charts, "compareRunSections": sections})
-    client.set_experiment_tag(
-        experiment, f"{_TAG}{key}", with_charts if len(with_charts) <= _MOST else json.dumps(view)
-    )
+    states = [json.dumps({**view, "compareRunCharts": charts, "compareRunSections": sections}), json.dumps(view)]
+    client.set_experiment_tag(experiment, _TAG + key, next(state for state in states if len(state) <= _MOST))
     return f"#/experiments/{experiment}/runs?viewStateShareKey={key}"
 
 
@@ -48,11 +46,14 @@ def _columns(runs: Sequence[Any], names: Sequence[str]) -> list[str]:
     return [*columns[: _COLUMNS - 1], "tags.`audit`"]
 
 
-def _charts(names: Sequence[str]) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """Return the charts that come first, and the sections that they are in. MLflow adds the others below."""
+def _charts(names: Sequence[str], last: int) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """Return the charts that come first, and the sections that they are in. MLflow adds the others below.
+
+    The pictures are those of the step `last`, and a slider leads to the others.
+    """
     curves = [*(name for name in names if is_glance(name)), *(name for name in _WEIGHTS if name in names)]
-    lines = [_chart("LINE", "curves", metricKey=name, displayName=name, **_LINE) for name in curves]
-    pictures = [_chart("IMAGE", "samples", imageKeys=["samples"], step=0, showRunParams=False)]
+    lines = [_chart("LINE", "curves", metricKey=name, **_LINE) for name in curves]
+    pictures = [_chart("IMAGE", "samples", imageKeys=["samples"], step=last, showRunParams=False)]
     return [*lines, *pictures], list(_sections(["curves", "samples"]))
 
 

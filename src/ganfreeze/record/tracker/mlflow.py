@@ -71,5 +71,5 @@ class Mlflow(Tracker):
         remote = uri.startswith("http")
         server = uri.rstrip("/") if remote else "http://127.0.0.1:5000"
         serve = "" if remote else f"\nTo serve this page: mlflow server --backend-store-uri {uri}"
-        links = f"Runs: {server}/{page}\nCharts: {server}/{page}&compareRunsMode=CHART"
+        links = f"Runs: {server}/{page}\nCompare: {server}/{page}&compareRunsMode=CHART"
         return f"{run_tables.sweep_table(runs)}\n{links}{serve}"
