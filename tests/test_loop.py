@@ -139,6 +139,27 @@ def test_a_run_goes_on_and_makes_the_glance_that_was_due_again():
     assert [brief(event) for event in recorded][:3] == [events.Started(10, 20), (10, ["light"]), (10, "samples")]
 
 
+def test_a_glance_leaves_out_what_cannot_be_measured_and_ends_no_run():
+    """An evaluation ends the run: that at step 20."""
+
+    def diverge():
+        raise Diverged("the samples are not finite")
+
+    recorded = []
+    with pytest.raises(Diverged, match="the samples are not finite"):
+        cadence = Cadence(steps=20, log=10, evaluate=20, save=20, glance=10)
+        strategy = CountingStrategy()
+        for event in train_counting(strategy, cadence, CountingCheckpoints(5), glances=[diverge]):
+            recorded.append(brief(event))
+    assert recorded == [
+        events.Started(5, 20),
+        (10, ["loss"]),
+        (10, "samples"),
+        (10, "samples_ema"),
+        (20, ["loss"]),
+    ]
+
+
 def test_no_glance_is_made_of_a_variable_that_is_not_finite():
     checkpoints = CountingCheckpoints(finite_saves=1)
     with pytest.raises(Diverged, match="a variable is not finite after step 10") as raised:

@@ -57,11 +57,11 @@ def train(
         KeyboardInterrupt: a signal came; it holds the signal's number.
     """
 
-    def unless_diverged(function: Callable[[], Any]) -> Any:
+    def unless_diverged(function: Callable[[], Any], step: int) -> Any:
         try:
             return function()
         except Diverged:  # the samples are not finite
-            if not tolerant:
+            if cadence.evaluates(step) and not tolerant:  # a glance ends no run
                 raise
             return None
 
@@ -70,11 +70,11 @@ def train(
         evaluates = cadence.evaluates(step)
         due = [*(glances if step or cadence.glances(step) else ()), *(measures if step and evaluates else ())]
         for measure in due:
-            if metrics := unless_diverged(measure):
+            if metrics := unless_diverged(measure, step):
                 measured |= metrics
                 yield events.Measured(step, metrics)
         for name, samples in pictures.items():
-            if (examples := unless_diverged(samples)) is not None:
+            if (examples := unless_diverged(samples, step)) is not None:
                 yield events.Sampled(step, name, examples)
         if evaluates and (folder := save_if_best(step, measured)):
             yield events.Saved(step, folder, "best")

@@ -64,16 +64,14 @@ def prepare(variant: Variant, dataset: Dataset, setup: TrainingSetup, change: Me
         prepared=events.Prepared(
             evaluator.facts, {generator.name: generator.card for generator in (*evaluated, *glanced)}
         ),
-        trained=partial(_trained, trained, samplers, setup.streams.samples(_EXAMPLES)),
+        trained=partial(_trained, trained, setup.streams.samples(_EXAMPLES)),
     )
 
 
-def _trained(
-    generators: Mapping[str, Model], samplers: Mapping[str, Sampler], latent: NDArray[np.float32], step: int
-) -> Iterator[events.Trained]:
+def _trained(generators: Mapping[str, Model], latent: NDArray[np.float32], step: int) -> Iterator[events.Trained]:
     for suffix, generator in generators.items():
         module = sampling_module(generator)
-        yield events.Trained(step, f"generator{suffix}", module, latent, samplers[suffix](latent))
+        yield events.Trained(step, f"generator{suffix}", module, latent, module.__call__(latent).numpy())
 
 
 def _require_measured(metric: str | None, evaluated: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from ganfreeze.types import Model, Tensor
 
 
 def sampling_module(generator: Model) -> Any:
-    """Return a `tf.Module` that is called with latent vectors, float32 (n, latent_dim), for any n.
+    """Return a `tf.Module` whose `__call__` takes latent vectors, float32 (n, latent_dim), for any n.
 
     It returns what `Sampler` returns for them: uint8 images (n, height, width, channels), or float32 points. It does
     not check that samples are finite. `tf.saved_model.save` writes it, with the weights that the generator has then;

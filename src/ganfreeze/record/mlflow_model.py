@@ -20,19 +20,21 @@ def save(trained: Trained, folder: Path) -> Path:
         OSError: it cannot be written.
     """
     mlflow_client.library()
-    import mlflow.tensorflow
     from mlflow.models import ModelSignature
+    from mlflow.tensorflow import save_model
     from mlflow.types import Schema, TensorSpec
 
-    schemas = [Schema([TensorSpec(each.dtype, (-1, *each.shape[1:]))]) for each in (trained.latent, trained.samples)]
+    takes, gives = (
+        Schema([TensorSpec(each.dtype, (-1, *each.shape[1:]))]) for each in (trained.latent, trained.samples)
+    )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as unfinished:
         written = Path(unfinished) / folder.name
         try:
-            mlflow.tensorflow.save_model(
+            save_model(
                 trained.module,
                 written,
-                signature=ModelSignature(*schemas),
+                signature=ModelSignature(inputs=takes, outputs=gives),
                 input_example=trained.latent,
                 pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", "tensorflow")],
                 saved_model_kwargs={"signatures": trained.module.__call__},
