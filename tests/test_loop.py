@@ -41,12 +41,13 @@ class CountingCheckpoints:
         return self.step not in self.saved or len(self.saved) < self.finite_saves
 
 
-def train_counting(strategy, cadence, checkpoints=None, **options):
+def train_counting(strategy, cadence, checkpoints=None, glances=(), **options):
     images = np.zeros((4, 2, 2, 1), np.uint8)
     return train(
         strategy=strategy,
         streams=None,  # pyright: ignore[reportArgumentType]
         measures=[lambda: {"a": 1.0}, lambda: {"b": 2.0}],
+        glances=glances,
         pictures={"samples": lambda: images, "samples_ema": lambda: images},
         checkpoints=checkpoints or CountingCheckpoints(),
         save=lambda: Path("weights"),
@@ -112,6 +113,58 @@ def test_a_run_goes_on_from_its_checkpoint_and_makes_the_evaluation_that_was_due
 def test_where_no_evaluation_was_due_none_is_made_again():
     events_after_resume = list(train_counting(CountingStrategy(), Cadence(25, 10, 15, 10), CountingCheckpoints(20)))
     assert [brief(event) for event in events_after_resume][:2] == [events.Started(20, 25), (25, ["loss"])]
+
+
+def test_a_glance_is_made_between_evaluations_and_with_each_and_saves_nothing():
+    checkpoints = CountingCheckpoints()
+    cadence = Cadence(steps=25, log=25, evaluate=15, save=25, glance=10)
+    recorded = train_counting(CountingStrategy(), cadence, checkpoints, glances=[lambda: {"light": 1.0}])
+    expected = {0: ["light"], 10: ["light"], 15: ["light", "a", "b"], 20: ["light"], 25: ["light", "a", "b"]}
+    measured: dict[int, list[str]] = {}
+    drawn = []
+    for event in recorded:
+        match event:
+            case events.Measured(step, metrics) if "loss" not in metrics:
+                measured.setdefault(step, []).extend(metrics)
+            case events.Sampled(step, "samples", _):
+                drawn.append(step)
+    assert measured == expected
+    assert drawn == [0, 10, 15, 20, 25]
+    assert checkpoints.saved == [0, 15, 25]
+
+
+def test_a_run_goes_on_and_makes_the_glance_that_was_due_again():
+    cadence = Cadence(steps=20, log=10, evaluate=20, save=10, glance=10)
+    recorded = train_counting(CountingStrategy(), cadence, CountingCheckpoints(10), glances=[lambda: {"light": 1.0}])
+    assert [brief(event) for event in recorded][:3] == [events.Started(10, 20), (10, ["light"]), (10, "samples")]
+
+
+def test_a_glance_leaves_out_what_cannot_be_measured_and_ends_no_run():
+    """An evaluation ends the run: that at step 20."""
+
+    def diverge():
+        raise Diverged("the samples are not finite")
+
+    recorded = []
+    with pytest.raises(Diverged, match="the samples are not finite"):
+        cadence = Cadence(steps=20, log=10, evaluate=20, save=20, glance=10)
+        strategy = CountingStrategy()
+        for event in train_counting(strategy, cadence, CountingCheckpoints(5), glances=[diverge]):
+            recorded.append(brief(event))
+    assert recorded == [
+        events.Started(5, 20),
+        (10, ["loss"]),
+        (10, "samples"),
+        (10, "samples_ema"),
+        (20, ["loss"]),
+    ]
+
+
+def test_no_glance_is_made_of_a_variable_that_is_not_finite():
+    checkpoints = CountingCheckpoints(finite_saves=1)
+    with pytest.raises(Diverged, match="a variable is not finite after step 10") as raised:
+        list(train_counting(CountingStrategy(), Cadence(30, 5, 30, 30, 10), checkpoints))
+    assert raised.value.steps == (1, 10)
 
 
 def test_a_variable_that_is_not_finite_is_never_saved():
@@ -180,6 +233,7 @@ def test_a_tolerant_run_goes_on_and_leaves_out_what_cannot_be_measured():
         strategy=CountingStrategy(diverges_at=5),
         streams=None,  # pyright: ignore[reportArgumentType]
         measures=[diverge, lambda: {"b": 2.0}],
+        glances=[],
         pictures={"samples": lambda: images, "samples_ema": diverge},
         checkpoints=CountingCheckpoints(20),
         save=lambda: Path("weights"),
@@ -220,7 +274,8 @@ def test_a_loss_that_is_not_a_number_is_recorded_and_ends_the_run():
 
 
 @pytest.mark.parametrize(
-    "cadence", [Cadence(1, 10, 10, 10), Cadence(100, 7, 30, 9), Cadence(60, 20, 20, 20), Cadence(9, 1, 4, 3)]
+    "cadence",
+    [Cadence(1, 10, 10, 10), Cadence(100, 7, 30, 9), Cadence(60, 20, 20, 20, 11), Cadence(9, 1, 4, 3, 2)],
 )
 @pytest.mark.parametrize("begin", [0, 5, 60])
 def test_spans_end_at_every_log_evaluation_and_checkpoint(cadence, begin):
@@ -229,11 +284,13 @@ def test_spans_end_at_every_log_evaluation_and_checkpoint(cadence, begin):
         step += span.steps
         ends[step] = span
     inner = range(begin + 1, cadence.steps)
-    due = {end for end in inner if not all((end % cadence.log, end % cadence.evaluate, end % cadence.save))}
+    cadences = [every for every in cadence[1:] if every]
+    due = {end for end in inner if not all(end % every for every in cadences)}
     assert set(ends) == (due | {cadence.steps} if begin < cadence.steps else set())
     for end, span in ends.items():
-        assert span.evaluate == (end % cadence.evaluate == 0 or end == cadence.steps)
-        assert span.save == (span.evaluate or end % cadence.save == 0)
+        evaluate = end % cadence.evaluate == 0 or end == cadence.steps
+        assert span.save == (evaluate or end % cadence.save == 0)
+        assert span.measure == (evaluate or (cadence.glance is not None and end % cadence.glance == 0))
 
 
 def test_no_span_follows_the_last_step():

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.evaluation.protocol_card import Card
@@ -143,6 +144,21 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A generator after the last step, which is number `step`.
+
+    `name` says which: "generator", or "generator_ema" with averaged weights. `module` is a TensorFlow module from
+    latent vectors to samples; `latent`, float32 (n, latent_dim), and `samples` are examples of both.
+    """
+
+    step: int
+    name: str
+    module: Any
+    latent: NDArray[np.float32]
+    samples: Examples
+
+
+@dataclass(frozen=True)
 class Explained:
     """A step made a metric or a variable NaN or infinite, and it is known how.
 
@@ -180,6 +196,7 @@ Event = (
     | Measured
     | Sampled
     | Saved
+    | Trained
     | Explained
     | Noticed
     | Ended

@@ -32,18 +32,19 @@ def train(
     strategy: Strategy,  # trains both networks
     streams: Streams,  # the batches and the noise
     measures: Sequence[Callable[[], Metrics]],  # called at each evaluation
+    glances: Sequence[Callable[[], Metrics]],  # those that take little time: called at each evaluation and each glance
     pictures: Mapping[str, Callable[[], Examples]],  # by name: samples of the same latent vectors each time
     checkpoints: Checkpoints,  # keeps the state of training
     save: Callable[[], Path],  # writes the weights, and returns their folder
     save_if_best: Callable[[int, Metrics], Path | None],  # does so if the metrics of a step are the best so far
-    cadence: "Cadence",  # how many steps, and when to log, to save and to evaluate
+    cadence: "Cadence",  # how many steps, and when to log, to save, to evaluate and to glance
     tolerant: bool = False,  # goes on where a metric is NaN or infinite, and leaves out what cannot be measured then
 ) -> Iterator[events.Event]:
     """Yield everything worth recording; record nothing.
 
     It goes on from the latest checkpoint. The first is saved before the first step, each other one when the events
-    before it were taken. An evaluation that was due at the step of the checkpoint is made again: its events may have
-    been lost, and they are equal to those that were not.
+    before it were taken. An evaluation or a glance that was due at the step of the checkpoint is made again: its events
+    may have been lost, and they are equal to those that were not.
 
     Ctrl-C and SIGTERM wait for the end of a span and a checkpoint there; a second one does not.
 
@@ -51,29 +52,31 @@ def train(
     the graphs, as soon as there is another.
 
     Raises:
-        Diverged: a metric became NaN or infinite, or a variable was so when a checkpoint was due. Everything measured
-            until then was yielded.
+        Diverged: a metric became NaN or infinite, or a variable was so when a checkpoint or a glance was due.
+            Everything measured until then was yielded.
         KeyboardInterrupt: a signal came; it holds the signal's number.
     """
 
-    def unless_diverged(function: Callable[[], Any]) -> Any:
+    def unless_diverged(function: Callable[[], Any], step: int) -> Any:
         try:
             return function()
         except Diverged:  # the samples are not finite
-            if not tolerant:
+            if cadence.evaluates(step) and not tolerant:  # a glance ends no run
                 raise
             return None
 
     def evaluate(step: int) -> Iterator[events.Event]:
         measured: dict[str, float] = {}
-        for measure in measures if step else ():
-            if metrics := unless_diverged(measure):
+        evaluates = cadence.evaluates(step)
+        due = [*(glances if step or cadence.glances(step) else ()), *(measures if step and evaluates else ())]
+        for measure in due:
+            if metrics := unless_diverged(measure, step):
                 measured |= metrics
                 yield events.Measured(step, metrics)
         for name, samples in pictures.items():
-            if (examples := unless_diverged(samples)) is not None:
+            if (examples := unless_diverged(samples, step)) is not None:
                 yield events.Sampled(step, name, examples)
-        if folder := save_if_best(step, measured):
+        if evaluates and (folder := save_if_best(step, measured)):
             yield events.Saved(step, folder, "best")
 
     step = checkpoints.restore()
@@ -81,7 +84,7 @@ def train(
         checkpoints.save(step)
     saved, timed_steps, seconds, is_first = step, 0, 0.0, True
     yield events.Started(step, cadence.steps)
-    if cadence.evaluates(step):
+    if cadence.evaluates(step) or cadence.glances(step):
         yield from evaluate(step)
     for span in cadence.spans(step):
         with signals.held() as interruption:
@@ -96,46 +99,52 @@ def train(
             if diverged and not tolerant:
                 first = step - span.steps
                 raise Diverged(f"{', '.join(diverged)} not finite between steps {first} and {step}", (first + 1, step))
+            if (span.save or span.measure or interruption) and not (tolerant or checkpoints.is_finite()):
+                raise Diverged(f"a variable is not finite after step {step}", (saved + 1, step))
             if span.save or interruption:
-                if not (tolerant or checkpoints.is_finite()):
-                    raise Diverged(f"a variable is not finite after step {step}", (saved + 1, step))
                 checkpoints.save(step)
                 saved = step
         if interruption:
             raise KeyboardInterrupt(interruption.number)
-        if span.evaluate:
+        if span.measure:
             yield from evaluate(step)
     yield events.Saved(step, save())
     yield events.Ended(step)
 
 
 class Span(NamedTuple):
-    """A number of steps in one go, and what comes after them: a checkpoint, and an evaluation of the networks."""
+    """A number of steps in one go, and what comes after them: a checkpoint, and an evaluation or a glance."""
 
     steps: int
     save: bool
-    evaluate: bool
+    measure: bool
 
 
 class Cadence(NamedTuple):
-    """Train `steps` steps; log, evaluate and save every so many steps; evaluate and save after the last step.
+    """Train `steps` steps; log, evaluate, save and glance every so many steps; evaluate and save after the last step.
 
-    Before each evaluation a checkpoint is saved too.
+    Before each evaluation a checkpoint is saved too. A glance is a light evaluation without one.
     """
 
     steps: int
     log: int
     evaluate: int
     save: int
+    glance: int | None = None
 
     def spans(self, step: int) -> Iterator[Span]:
-        """Yield the spans from `step` to the last step. Each ends at the next log, evaluation or checkpoint."""
+        """Yield the spans from `step` to the last step. Each ends at the next log, evaluation, checkpoint or glance."""
+        cadences = [every for every in (self.log, self.evaluate, self.save, self.glance) if every]
         while step < self.steps:
-            end = min(self.steps, *((step // every + 1) * every for every in (self.log, self.evaluate, self.save)))
+            end = min(self.steps, *((step // every + 1) * every for every in cadences))
             evaluate = self.evaluates(end)
-            yield Span(end - step, evaluate or end % self.save == 0, evaluate)
+            yield Span(end - step, evaluate or end % self.save == 0, evaluate or self.glances(end))
             step = end
 
     def evaluates(self, step: int) -> bool:
         """Return whether the networks are evaluated after this step. Before the first one, there are only pictures."""
         return step % self.evaluate == 0 or step == self.steps
+
+    def glances(self, step: int) -> bool:
+        """Return whether there is a glance after this step; the first one comes before the first step."""
+        return self.glance is not None and step % self.glance == 0

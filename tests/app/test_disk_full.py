@@ -9,7 +9,7 @@ from conftest import ROOT
 from mlflow import MlflowClient
 
 OPTIONS = ("architecture=dcgan", "architecture.filters=4", "batch_size=8", "evaluator=none", "steps=40", "audit=off")
-CADENCE = ("cadence.log=5", "cadence.save=10", "cadence.evaluate=20", "tracker.patience=5.0")
+CADENCE = ("cadence.log=5", "cadence.save=10", "cadence.evaluate=20", "cadence.glance=null", "tracker.patience=5.0")
 
 # In a name space of its own, where every user may mount a file system: state/ is a disk of one megabyte.
 SCRIPT = """

@@ -179,7 +179,7 @@ def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, finished):
     assert run_folder.progress(path).status == "KILLED"
     assert record_of(tmp_path)[0].info.status == "KILLED"
     saved = max(int(each.name[5:]) for each in (path / "checkpoints").glob("step-*"))
-    assert saved == 15, "the span that began at step 10 was trained to its end, and its state saved"
+    assert saved == 10, "the span that began at step 6, a glance, was trained to its end, and its state saved"
     ended = programs.run(tmp_path, "train", *SHORT)
     assert ended.returncode == 0, ended.stderr
     assert f"goes on at step {saved} of 60" in ended.stdout
@@ -193,10 +193,10 @@ def test_a_finished_run_is_not_run_into_by_the_same_command(tmp_path):
 
 
 def test_a_run_can_become_longer(tmp_path, finished):
-    short = [option if option != "steps=60" else "steps=40" for option in SHORT]
+    short = [*(option if option != "steps=60" else "steps=40" for option in SHORT), "cadence.glance=6"]
     assert programs.run(tmp_path, "train", *short).returncode == 0
     run = record_of(tmp_path)[0]
-    ended = programs.run(tmp_path, "train", *SHORT, f"resume={run.info.run_id}")
+    ended = programs.run(tmp_path, "train", *SHORT, "cadence.glance=6", f"resume={run.info.run_id}")
     assert ended.returncode == 0, ended.stderr
     assert "goes on at step 40 of 60" in ended.stdout
     again, metrics, images = record_of(tmp_path)

@@ -21,7 +21,8 @@ from filelock import FileLock
 from mlflow import MlflowClient
 from PIL import Image
 
-from ganfreeze.evaluation.protocol_card import FIELDS
+from ganfreeze.evaluation import protocol_card
+from ganfreeze.evaluation.protocol_card import FIELDS, for_metric
 
 TRAIN = ROOT / "src" / "train.py"
 ENDLESS = ("evaluator=none", "steps=1000000", "jit=off")  # it trains at once, and measures no speeds before
@@ -166,7 +167,10 @@ def test_every_metric_has_its_card(sweep):
     assert len(tape["weights"]) == 64
     for run in runs_of(folder):
         evaluators = {name.rpartition("/")[0] for name in run.data.metrics if "/" in name}
-        assert evaluators - {"system"} == {"classifier"}
+        assert evaluators == {"classifier", "classifier_glance"}
+        glance = json.loads(run.data.tags["card.classifier_glance"])
+        cards = [for_metric(card, "fid") for card in (tape, glance)]
+        assert protocol_card.differences(cards) == {"samples": [200, 128]}
 
 
 def test_the_metrics_have_their_whole_history(sweep):
@@ -176,17 +180,17 @@ def test_the_metrics_have_their_whole_history(sweep):
         steps = {
             name: [metric.step for metric in client.get_metric_history(run.info.run_id, name)]
             for name in run.data.metrics
-            if not name.startswith("system/")
         }
-        logged, evaluated = list(range(5, 51, 5)), [25, 50]
+        logged, evaluated, glanced = list(range(5, 51, 5)), [25, 50], list(range(0, 51, 5))
         assert steps == {
             **dict.fromkeys(["discriminator_loss", "generator_loss", "steps_per_second"], logged),
             **dict.fromkeys(["accuracy_real", "accuracy_fake"], logged),
             **dict.fromkeys(["classifier/fid", "classifier/inception_score"], evaluated),
-            **dict.fromkeys(["generator_weight_change", "discriminator_weight_change"], evaluated),
+            **dict.fromkeys(["classifier_glance/fid", "classifier_glance/inception_score"], glanced),
+            **dict.fromkeys(["generator_weight_change", "discriminator_weight_change"], glanced),
         }
         assert 1 <= run.data.metrics["classifier/inception_score"] <= 10
-        assert "system/cpu_utilization_percentage" in run.data.metrics
+        assert not any(name.startswith("system/") for name in run.data.metrics)
 
 
 def test_both_variants_are_the_same_algorithm(sweep):
@@ -229,8 +233,9 @@ def test_the_terminal_shows_a_table_and_an_address_and_nothing_else(sweep):
     rows = {row[0]: row for line in output.splitlines() if "FINISHED" in line and (row := line.split())}
     assert set(rows) == {"tape", "compile"}
     assert float(rows["tape"][2]) == pytest.approx(runs[0].data.metrics["classifier/fid"], abs=0.1)
-    assert "http://127.0.0.1:5000/#/compare-runs?runs=" in output
-    assert all(run.info.run_id in output for run in runs)
+    page = "http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey="
+    links = rf"^Runs: {re.escape(page)}(\w{{8}})\nCompare: {re.escape(page)}\1&compareRunsMode=CHART$"
+    assert re.search(links, output, re.MULTILINE)
     assert f"mlflow server --backend-store-uri sqlite:///{folder}" in output
     assert len(output.splitlines()) < 15, output
     assert not errors, "Hydra's log goes to standard output, so standard error must be empty"
@@ -245,7 +250,7 @@ def test_samples_come_from_the_recorded_weights(sweep):
     assert "64 samples" in output
     path = client.download_artifacts(run.info.run_id, *pictures(client, run, 50))
     with Image.open(folder / "grid.png") as drawn, Image.open(path) as recorded:
-        np.testing.assert_array_equal(np.asarray(drawn), np.asarray(recorded))
+        np.testing.assert_array_equal(np.asarray(drawn), np.asarray(recorded.convert("RGB")))
 
 
 @pytest.mark.parametrize(
@@ -323,7 +328,7 @@ def test_a_server_records_what_the_local_store_records(tmp_path, server):
     options = f"tracker.uri={server}", "steps=20", "cadence.log=10", "evaluator=none"
     code, output, errors = finish(start(tmp_path, TRAIN, "-m", "strategy=tape,compile", *options))
     assert code == 0, errors
-    assert f"Compare: {server}/#/compare-runs?runs=" in output
+    assert f"Compare: {server}/#/experiments/" in output
     assert not (tmp_path / "mlruns").exists()
     client = MlflowClient(server)
     (experiment,) = [
@@ -490,6 +495,6 @@ def test_the_tracker_none_writes_nothing(tmp_path, word):
     assert code == 0, errors
     chosen, closing = output.splitlines()
     how = "execution.jit=false execution.fused_steps=50 judge=training; too few steps to measure others"
-    assert chosen == f"none none steps=5: {how}"
-    assert closing.startswith("none none steps=5: 5 steps")
+    assert chosen == f"tape mlp digits evaluator=none steps=5: {how}"
+    assert closing.startswith("tape mlp digits evaluator=none steps=5: 5 steps")
     assert not (tmp_path / "mlruns").exists()

@@ -38,6 +38,7 @@ def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
     words["evaluator"] = chosen.get("evaluator", recorded.get("evaluator", "none"))
     cfg, choices = compose_config(
         *(f"{group}={word}" for group, word in words.items()),
+        "cadence.glance=null",  # a run that is older than this option had no glances
         *(override for override in overrides if not override.startswith("evaluator=")),
     )
     skip = {"tracker.uri", "paths", *chosen} - {"evaluator"}

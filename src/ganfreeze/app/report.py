@@ -11,6 +11,7 @@ from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
 from ganfreeze.app.program_settings import ReportSettings, parse_program
 from ganfreeze.errors import BadInput
+from ganfreeze.evaluation import protocol_card
 from ganfreeze.record import mlflow_client
 from ganfreeze.record.report import charts, expected, paper, publish, query, statistics, summary, sweep_table
 from ganfreeze.record.report import page as pages
@@ -93,13 +94,18 @@ def _write_table(folder: Path, result: Summary) -> None:
 
 
 def _charts(uri: str, result: Summary) -> Mapping[str, bytes]:
-    """Return learning curves of all figures and losses, and the profiles of the first figure."""
-    metrics = [*(figure.name for figure in result.figures), *_CURVES]
+    """Return learning curves of all figures, glances and losses, and the profiles of the first figure.
+
+    A metric that no run has at two steps has no curve.
+    """
+    glances = sorted({name for each in result.runs for name in each.measured if protocol_card.is_glance(name)})
+    metrics = [*(figure.name for figure in result.figures), *glances, *_CURVES]
     curves: dict[str, dict[str, list[query.History]]] = {metric: {} for metric in metrics}
     for group in result.groups:
         for history in query.histories(uri, list(group.finished.values()), metrics):
             for metric, values in history.items():
-                curves[metric].setdefault(group.name, []).append(values)
+                if len(values) > 1:
+                    curves[metric].setdefault(group.name, []).append(values)
     drawn = {
         f"Learning curve of {metric}": charts.learning_curves(metric, by_group)
         for metric, by_group in curves.items()

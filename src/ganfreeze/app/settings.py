@@ -11,6 +11,8 @@ from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.loop import Cadence
 from ganfreeze.types import Count, Index, Latent, Precision
 
+_GLANCES = 10
+
 
 def _decay(value: Any) -> float | None:
     if value == "none":
@@ -23,6 +25,12 @@ def _decay(value: Any) -> float | None:
 def _fused_steps(value: Any) -> int | Literal["auto"]:
     if value != "auto" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise ValueError("auto, or a number of steps of at least 1")
+    return value
+
+
+def _glance(value: Any) -> int | Literal["auto"] | None:
+    if value not in ("auto", None) and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError("auto, null, or a number of steps of at least 1")
     return value
 
 
@@ -45,12 +53,14 @@ def _metric(value: Any) -> str | None:
 class CadenceSettings(Strict):
     """How often something happens, in steps.
 
-    Metrics are logged, networks evaluated, checkpoints saved, and frozen weights checked; `audit` is None where they
-    are not checked during training.
+    Metrics are logged, networks evaluated, also with few samples at a `glance`, checkpoints saved, and frozen weights
+    checked. `glance` is "auto" for a tenth of the run, None for none; `audit` is None where the frozen weights are not
+    checked during training.
     """
 
     log: Count
     evaluate: Count
+    glance: Annotated[Any, AfterValidator(_glance)]
     save: Count
     audit: Count | None
 
@@ -108,8 +118,10 @@ class Settings(Strict):
 
 
 def cadence_of(settings: Settings) -> Cadence:
-    """Return when a run with these settings logs, evaluates and saves."""
-    return Cadence(settings.steps, settings.cadence.log, settings.cadence.evaluate, settings.cadence.save)
+    """Return when a run with these settings logs, evaluates, saves and glances; by default it glances ten times."""
+    steps, cadence = settings.steps, settings.cadence
+    glance = max(1, steps // _GLANCES) if cadence.glance == "auto" else cadence.glance
+    return Cadence(steps, cadence.log, cadence.evaluate, cadence.save, glance)
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:

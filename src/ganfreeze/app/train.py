@@ -1,8 +1,7 @@
 """Train a variant and record it: the program `src/train.py`, and the sweep that a run may belong to."""
 
 import logging
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganfreeze import events
-from ganfreeze.app import divergence, resume
+from ganfreeze.app import divergence, measures, resume
 from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.parse_config import GROUPS, Variant, parse
+from ganfreeze.app.measures import Measures
+from ganfreeze.app.parse_config import Variant, parse
+from ganfreeze.app.run_name import run_name
 from ganfreeze.app.settings import cadence_of
 from ganfreeze.app.training_setup import TrainingSetup, guarded, require_seeded
-from ganfreeze.data.dataset.base import Dataset, Examples
-from ganfreeze.errors import BadInput, Diverged
-from ganfreeze.evaluation.evaluated_generator import evaluated_generators
-from ganfreeze.evaluation.sampler import Sampler
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.errors import Diverged
 from ganfreeze.gan.inspection import has_batch_norm
 from ganfreeze.loop import train
 from ganfreeze.proof import audit
@@ -37,13 +36,12 @@ from ganfreeze.strategy.base import Execution
 from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
-_IMAGES_IN_PICTURE, _POINTS_IN_PICTURE = 64, 2500
 _EXAMPLES_OF_VARIANCE = 1000
 
 
 def run(cfg: DictConfig) -> None:
     """Train one variant and record it. A mistake or an interruption ends with a sentence, not with a traceback."""
-    name = _name()
+    name = run_name(HydraConfig.get())
     with friendly_errors(name):
         variant = parse(cfg, HydraConfig.get().runtime.choices)
         dataset = variant.source.load()
@@ -86,26 +84,20 @@ def run_events(
         {"execution.jit": jit, "execution.fused_steps": fused_steps, "judge": setup.strategy.judge}, choice.why
     )
 
-    networks, average = setup.game.networks, setup.game.average.generator
-    change = weight_change(networks, setup.strategy.phases)
+    change = weight_change(setup.game.networks, setup.strategy.phases)
     verdict = yield from _audit(variant, setup)
     if latest and latest["audit"] != verdict:
         raise Violation(f"the audit says {verdict!r} now; before the interruption it said {latest['audit']!r}")
 
-    evaluator = variant.evaluator.prepare(dataset)
-    trained = {"": networks.generator} | ({"_ema": average} if average else {})
-    samplers = {suffix: Sampler(generator, variant.settings.latent) for suffix, generator in trained.items()}
-    generators = list(evaluated_generators(evaluator, samplers, variant.settings.ema, [evaluator.seed]))
-    yield events.Prepared(evaluator.facts, {generator.name: generator.card for generator in generators})
-
-    _require_measured(variant.settings.keep.best, [generator.name for generator in generators])
-    measures = [change, *(partial(generator.named_metrics, evaluator.seed) for generator in generators)]
-    pictures = {f"samples{suffix}": _picture(dataset, setup, sampler) for suffix, sampler in samplers.items()}
+    measured = measures.prepare(variant, dataset, setup, change)
+    yield measured.prepared
     collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
     facts = {"execution": choice.execution, "audit": verdict}
-    for event in _training(variant, setup, folder, facts, measures, pictures):
+    for event in _training(variant, setup, folder, facts, measured):
         yield event
         yield from collapse.notice(event)
+        if isinstance(event, events.Saved) and event.folder == folder.weights:
+            yield from measured.trained(event.step)
 
 
 def _training(
@@ -113,8 +105,7 @@ def _training(
     setup: TrainingSetup,
     folder: RunFolder,
     facts: Mapping[str, Any],
-    measures: Sequence[Callable[[], Metrics]],
-    pictures: Mapping[str, Callable[[], Examples]],
+    measured: Measures,
 ) -> Iterator[events.Event]:
     """Yield the events of the training loop. If it diverges, yield the step that did, and end with a sentence on it."""
     networks, average = setup.game.networks, setup.game.average.generator
@@ -133,8 +124,9 @@ def _training(
         yield from train(
             strategy=strategy,
             streams=setup.streams,
-            measures=measures,
-            pictures=pictures,
+            measures=measured.evaluation,
+            glances=measured.glance,
+            pictures=measured.pictures,
             checkpoints=kept,
             save=lambda: final_weights.save(networks, folder.weights, average),
             save_if_best=save_if_best,
@@ -154,12 +146,6 @@ def sweep_of(hydra: Any) -> str:
     if hydra.mode != RunMode.MULTIRUN:
         return ""
     return f"{str(hydra.job.id).rpartition('/')[0] or hydra.sweep.dir}/{hydra.job.num}"
-
-
-def _require_measured(metric: str | None, evaluated: Sequence[str]) -> None:
-    if metric is not None and metric.rpartition("/")[0] not in evaluated:
-        measured = ", ".join(f"{name}/..." for name in evaluated) or "no metric"
-        raise BadInput(f"keep.best={metric}: is not measured; this run measures {measured}")
 
 
 def _audit(variant: Variant, setup: TrainingSetup) -> Generator[events.Event, None, str]:
@@ -186,17 +172,3 @@ def _warn_of_batch_norm(setup: TrainingSetup) -> None:
     game = setup.game
     if game.regularizer.batch_norm_warning and has_batch_norm(game.keras, game.networks.discriminator):
         _log.warning("warning: %s", game.regularizer.batch_norm_warning)
-
-
-def _picture(dataset: Dataset, setup: TrainingSetup, sampler: Sampler) -> Callable[[], Examples]:
-    count = _IMAGES_IN_PICTURE if len(dataset.example_shape) == 3 else _POINTS_IN_PICTURE
-    return lambda: sampler(setup.streams.samples(count))
-
-
-def _name() -> str:
-    """Return the run's name: its overrides, a word without its group; its main words if there are no overrides."""
-    hydra = HydraConfig.get()
-    overrides = [override.partition("=") for override in hydra.overrides.task]
-    parts = [value.strip("'") if key in GROUPS else f"{key}={value}" for key, _, value in overrides]
-    choices = hydra.runtime.choices
-    return " ".join(parts) or f"{choices['strategy']} {choices['architecture']} {choices['dataset']}"

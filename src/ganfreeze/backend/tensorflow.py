@@ -38,7 +38,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        logging.getLogger("absl").setLevel(logging.WARNING)  # TensorFlow logs each checkpoint that it writes
+        for logger in ("absl", "tensorflow"):  # TensorFlow logs each checkpoint and each model that it writes
+            logging.getLogger(logger).setLevel(logging.WARNING)
         with _stderr_held_back():
             import tensorflow
             import tf_keras  # noqa: F401  # TensorFlow Probability imports it, and it prints while it loads

@@ -20,11 +20,11 @@ from ganfreeze.evaluation.accumulators import (
     SimilarityAccumulator,
     SlicedWassersteinAccumulator,
 )
-from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, protocol
+from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, glance_samples, protocol
 from ganfreeze.evaluation.extractor.base import Extractor, Features
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
-from ganfreeze.evaluation.protocol_card import BY_METRIC, HELD_OUT
+from ganfreeze.evaluation.protocol_card import BY_METRIC, GLANCE, HELD_OUT
 from ganfreeze.evaluation.reference import ReferenceStatistics
 from ganfreeze.types import Count, Index, Metrics
 
@@ -41,6 +41,8 @@ Metric = Literal[
 
 # Of Kynkaanniemi et al. 2019, section 3, and Naeem et al. 2020, section 3.
 _NEIGHBOURS = {"precision_recall": 3, "density_coverage": 5}
+
+_OF_A_GLANCE: Sequence[Metric] = ("fid", "inception_score")  # the metrics that few samples, in little time, tell of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +65,8 @@ class FeatureEvaluator(Evaluator, ABC):
     FID, Inception Score and MS-SSIM take all `samples` and keep none. The other metrics take the first samples, at most
     `subset`, and as many real images, drawn once with a fixed seed. So memory has a bound. The card says how many
     samples each metric took.
+
+    A glance takes at most 128 samples, and of the metrics `fid` and `inception_score` only, the latter in one part.
 
     If `split` is "train", the card also has the metrics of held-out real images, as `held_out`: of the test split, as
     many as there are, at most `samples`. A generator that has learned the distribution gets about these values.
@@ -122,6 +126,17 @@ class FeatureEvaluator(Evaluator, ABC):
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         extractor = self._extractor(dataset)
+
+        def glance() -> PreparedEvaluator | None:
+            metrics = self._chosen(*_OF_A_GLANCE)
+            if not metrics:
+                return None
+            light = replace(self, metrics=metrics, samples=glance_samples(self.samples), splits=1)
+            return light._prepared(self.NAME + GLANCE, dataset, extractor)
+
+        return self._prepared(self.NAME, dataset, extractor)._replace(glance=glance)
+
+    def _prepared(self, name: str, dataset: Dataset, extractor: Extractor) -> PreparedEvaluator:
         reference = ReferenceStatistics(self.cache, dataset, extractor, split=self.split, subset=self._kept_samples)
         list(self._accumulators(reference))  # computes the statistics of real images before training begins
 
@@ -136,7 +151,7 @@ class FeatureEvaluator(Evaluator, ABC):
             **{BY_METRIC: self._own_protocols(min(self._kept_samples, len(getattr(dataset, self.split).examples)))},
             **{HELD_OUT: {**self._of_held_out(dataset, reference), **extractor.facts}},
         )
-        return PreparedEvaluator(self.NAME, self.samples, self.seed, card, extractor.facts, evaluate)
+        return PreparedEvaluator(name, self.samples, self.seed, card, extractor.facts, evaluate)
 
     @abstractmethod
     def _check(self, dataset: Dataset) -> None:

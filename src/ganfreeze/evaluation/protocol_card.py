@@ -26,6 +26,14 @@ BY_METRIC = "figures"
 # extractor, if it is a classifier of the data set. This is no part of the protocol.
 HELD_OUT = "held_out"
 
+# Ends the name of an evaluator of few samples: "classifier_glance" of "classifier_glance/fid".
+GLANCE = "_glance"
+
+
+def is_glance(metric: str) -> bool:
+    """Return whether a metric, by its full name, was measured with few samples in passing."""
+    return GLANCE in metric.rpartition("/")[0]
+
 
 def for_metric(card: Card, metric: str) -> Card:
     """Return the protocol of one metric, such as "fid": the card's common fields, and those of this metric only."""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation.protocol_card import Card
+from ganfreeze.evaluation.protocol_card import Card, is_glance
 
 _Result = TypeVar("_Result")
 
@@ -25,7 +25,8 @@ class Run(NamedTuple):
     """A recorded run.
 
     `status` says how it ended; `metrics` holds the last value of each metric; `audit` is the verdict of the audit, ""
-    if there was none. `cards` holds the protocol cards of its metrics, by the first part of the metrics' names.
+    if there was none. `cards` holds the protocol cards of its metrics, by the first part of the metrics' names. Glances
+    are left out; `histories` has their metrics.
     """
 
     id: str
@@ -130,9 +131,13 @@ def run_of(recorded: Any) -> Run:
         experiment_id=recorded.info.experiment_id,
         name=recorded.info.run_name,
         status=recorded.info.status,
-        metrics=recorded.data.metrics,
+        metrics={name: value for name, value in recorded.data.metrics.items() if not is_glance(name)},
         audit=tags.get("audit", ""),
-        cards={key.removeprefix(CARD_TAG): json.loads(tags[key]) for key in tags if key.startswith(CARD_TAG)},
+        cards={
+            name: json.loads(tags[key])
+            for key in tags
+            if key.startswith(CARD_TAG) and not is_glance(f"{(name := key.removeprefix(CARD_TAG))}/")
+        },
     )
 
 

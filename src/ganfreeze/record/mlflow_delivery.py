@@ -6,6 +6,7 @@ A record of a journal has a number `n`, the time in milliseconds, and a `kind`:
 - "tags" and "parameters", with their `values`;
 - "metrics", with their `values` and `step`;
 - "file": a file of the run's folder, to be kept as an artifact in the folder `to`;
+- "model": a folder that holds an MLflow model, to be kept as the model `name` of the run, of the step `step`;
 - "end": the run ended with this `status`.
 """
 
@@ -59,7 +60,7 @@ class Delivery:
 
         for group in _groups(records):
             try:
-                if group[0]["kind"] == "file" and not (self._folder / group[0]["path"]).exists():
+                if "path" in group[0] and not (self._folder / group[0]["path"]).exists():
                     yield group[0]
                 else:
                     mlflow_client.again_if_raced(partial(self._send, group))
@@ -108,6 +109,8 @@ class Delivery:
                 self._client.log_batch(run, metrics=metrics, synchronous=True)
             case "file":
                 self._client.log_artifact(run, str(self._folder / first["path"]), first["to"] or None)
+            case "model":
+                self._log_model(first)
             case "end":
                 self._client.set_terminated(run, first["status"], first["time"])
 
@@ -122,6 +125,19 @@ class Delivery:
         )
         self.delivered = self.delivered._replace(run=run.info.run_id)
         self._client.log_inputs(run.info.run_id, [_dataset_input(record["dataset"])])
+
+    def _log_model(self, record: Record) -> None:
+        """Log a model of the run, or what an earlier attempt left of it."""
+        from mlflow.entities import LoggedModelOutput
+
+        run, name = self.delivered.run, record["name"]
+        found = self._client.search_logged_models([self._experiment], f"source_run_id = '{run}' AND name = '{name}'")
+        model = found[0] if found else self._client.create_logged_model(self._experiment, name, run)
+        self._client.log_model_artifacts(model.model_id, str(self._folder / record["path"]))
+        self._client.finalize_logged_model(model.model_id, "READY")
+        outputs = self._client.get_run(run).outputs
+        if model.model_id not in [each.model_id for each in (outputs.model_outputs if outputs else ())]:
+            self._client.log_outputs(run, [LoggedModelOutput(model.model_id, record["step"])])
 
 
 def _groups(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Examples
-from ganfreeze.record import delivered, mlflow_client, pictures, run_folder
+from ganfreeze.record import delivered, mlflow_client, mlflow_model, pictures, run_folder
 from ganfreeze.record.courier import Courier
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_delivery import Delivery
@@ -35,11 +35,12 @@ class MlflowRecorder(Recorder):
     """The journal of the run in `folder`, and a courier that brings it to an MLflow store.
 
     If the folder holds a journal, the run goes on. `patience` is how many seconds the end of the run waits for a store
-    that does not work.
+    that does not work. With `system_metrics` the machine is measured too.
     """
 
-    def __init__(self, folder: Path, target: Target, patience: float) -> None:
+    def __init__(self, folder: Path, target: Target, patience: float, *, system_metrics: bool = False) -> None:
         self._folder, self._target, self._patience = folder, target, patience
+        self._measures_system = system_metrics
 
     def __enter__(self) -> Self:
         delivery = Delivery(self._folder, self._target)
@@ -96,6 +97,9 @@ class MlflowRecorder(Recorder):
                 add_values("tags", tags)
             case events.Saved(_, folder, name):
                 self._add_folder(folder, name)
+            case events.Trained(step, name):
+                folder = mlflow_model.save(event, self._folder / "files" / name)
+                self._journal.add("model", path=str(folder.relative_to(self._folder)), name=name, step=step)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -126,7 +130,8 @@ class MlflowRecorder(Recorder):
             )
 
     def _begin(self, described: events.Described) -> None:
-        self._system_metrics.start()
+        if self._measures_system:
+            self._system_metrics.start()
         if self._is_begun:
             self._journal.add("resume")
         else:
@@ -134,6 +139,7 @@ class MlflowRecorder(Recorder):
             self._journal.add("begin", id=run_folder.id_of(self._folder) or uuid4().hex, name=name, dataset=data)
             self._is_begun = True
         tags = {key: value for key, value in described.tags.items() if key != "mlflow.runName"}
+        tags["mlflow.loggedImages"] = "True"  # without it MLflow shows no pictures beside the charts
         if changes := "; ".join(comparison.of_facts(self._earlier_tags(), tags, _DECISIVE)):
             _log.warning("warning: the run goes on, but not as it was: %s", changes)
             tags["ganfreeze.changed"] = changes
@@ -159,8 +165,7 @@ class MlflowRecorder(Recorder):
         now = int(time.time() * 1000)
         path = self._folder / "files" / f"{name}+step+{step}+timestamp+{now}+{uuid4()}.png"
         thumbnail = path.with_name(f"{path.stem}+compressed.webp")
-        pictures.write(examples, path)
-        pictures.write_thumbnail(path, thumbnail)
+        pictures.write_with_thumbnail(examples, path, thumbnail)
         for file, kind in ((path, name), (thumbnail, f"{name} thumbnail")):
             self._journal.add_file(file, "images", name=kind, step=step)
 

@@ -18,13 +18,19 @@ def write(examples: Examples, path: Path) -> None:
     Image.fromarray(picture(examples)).save(path)
 
 
-def write_thumbnail(path: Path, thumbnail: Path) -> None:
-    """Write a small copy of the picture at `path` to `thumbnail`, whose suffix says the format."""
+def write_with_thumbnail(examples: Examples, path: Path, thumbnail: Path) -> None:
+    """Draw the examples. Write the picture to `path` as PNG, and a small copy to `thumbnail` as WebP.
+
+    This happens at every glance, so both are packed in the fastest way, and grey images with one channel.
+    """
     from PIL import Image
 
-    with Image.open(path) as image:
-        image.thumbnail((_THUMBNAIL, _THUMBNAIL))
-        image.save(thumbnail)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn = picture(examples)
+    image = Image.fromarray(drawn[..., 0] if examples.ndim == 4 and examples.shape[-1] == 1 else drawn)
+    image.save(path, compress_level=1)
+    image.thumbnail((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)
+    image.save(thumbnail, method=0)
 
 
 def picture(examples: Examples) -> Images:

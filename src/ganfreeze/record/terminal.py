@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ganfreeze import events
+from ganfreeze.evaluation import protocol_card
 from ganfreeze.record.tracker.base import Recorder
 
 # The metrics beside the bar, and how each is shown. D is the discriminator, G the generator.
@@ -70,10 +71,15 @@ class Terminal(Recorder):
         return " ".join(form.format(self._metrics[key]) for key, form in _BAR_METRICS.items() if key in self._metrics)
 
     def _closing_line(self, step: int) -> str:
-        last = {key: value for key, value in self._metrics.items() if "/" in key or key == "steps_per_second"}
+        last = {key: value for key, value in self._metrics.items() if _closes(key)}
         metrics = "  ".join(f"{key} {value:.4g}" for key, value in last.items())
         audit = f"  audit: {'; '.join(self._violations)}" if self._violations else ""
         return f"{self._name}: {step} steps  {metrics}{audit}"
 
     def _print(self, line: str) -> None:
         self._console.print(line, soft_wrap=True, markup=False)
+
+
+def _closes(metric: str) -> bool:
+    """Return whether the closing line shows a metric: those of evaluations, and the rate."""
+    return metric == "steps_per_second" or ("/" in metric and not protocol_card.is_glance(metric))

@@ -11,6 +11,7 @@ from ganfreeze.evaluation.protocol_card import Card
 from ganfreeze.types import Metrics
 
 _BATCH = 500
+_GLANCE_SAMPLES = 128
 
 
 class PreparedEvaluator(NamedTuple):
@@ -19,7 +20,8 @@ class PreparedEvaluator(NamedTuple):
     `name` begins the full names of its metrics. It needs `samples` samples, drawn with `seed`. `card` is the protocol
     without the seeds and the average, which only the caller knows. `facts` has what else is known of its extractor.
     `evaluate` takes the samples batch by batch and returns the metrics under their bare names: "fid". It keeps no more
-    of the samples than a metric needs.
+    of the samples than a metric needs. `glance` prepares an evaluator of few samples, to be used often during training;
+    its metrics have names and a card of their own, because they depend on the number of samples.
     """
 
     name: str
@@ -28,6 +30,7 @@ class PreparedEvaluator(NamedTuple):
     card: Card
     facts: Mapping[str, Any]
     evaluate: Callable[[Iterable[Examples]], Metrics]
+    glance: "Callable[[], PreparedEvaluator | None]" = lambda: None
 
 
 class Evaluator(ABC):
@@ -40,6 +43,11 @@ class Evaluator(ABC):
     @abstractmethod
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         """Make the extractor and the reference statistics, or read them from the cache."""
+
+
+def glance_samples(samples: int) -> int:
+    """Return how many samples a glance takes, where an evaluation takes `samples`."""
+    return min(samples, _GLANCE_SAMPLES)
 
 
 def of_held_out(dataset: Dataset, samples: int, evaluate: Callable[[Iterable[Examples]], Metrics]) -> Metrics:

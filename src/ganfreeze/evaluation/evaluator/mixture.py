@@ -2,14 +2,21 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.errors import BadInput
-from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, of_held_out, protocol
+from ganfreeze.evaluation.evaluator.base import (
+    Evaluator,
+    PreparedEvaluator,
+    glance_samples,
+    of_held_out,
+    protocol,
+)
 from ganfreeze.evaluation.metrics import modes
-from ganfreeze.evaluation.protocol_card import HELD_OUT
+from ganfreeze.evaluation.protocol_card import GLANCE, HELD_OUT
 from ganfreeze.types import Count, Index, Metrics
 
 
@@ -50,6 +57,11 @@ class Mixture(Evaluator):
             }
 
         identity = {"extractor": "distance to the centres", "weights": "none", "resize": "none"}
-        real = {HELD_OUT: of_held_out(dataset, self.samples, evaluate)}
-        card = protocol(dataset, split="none", samples=self.samples, **identity, **real)
-        return PreparedEvaluator("mixture", self.samples, self.seed, card, {}, evaluate)
+
+        def prepared(name: str, samples: int) -> PreparedEvaluator:
+            real = {HELD_OUT: of_held_out(dataset, samples, evaluate)}
+            card = protocol(dataset, split="none", samples=samples, **identity, **real)
+            return PreparedEvaluator(name, samples, self.seed, card, {}, evaluate)
+
+        glance = partial(prepared, f"mixture{GLANCE}", glance_samples(self.samples))
+        return prepared("mixture", self.samples)._replace(glance=glance)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,16 @@ import numpy as np
 from ganfreeze.data.dataset.base import Dataset, Images
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation import cache
-from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, of_held_out, protocol
+from ganfreeze.evaluation.evaluator.base import (
+    Evaluator,
+    PreparedEvaluator,
+    glance_samples,
+    of_held_out,
+    protocol,
+)
 from ganfreeze.evaluation.extractor import classifier
 from ganfreeze.evaluation.metrics import modes
-from ganfreeze.evaluation.protocol_card import HELD_OUT
+from ganfreeze.evaluation.protocol_card import GLANCE, HELD_OUT
 from ganfreeze.types import Count, Index, Metrics
 
 
@@ -56,9 +63,13 @@ class Stacked(Evaluator):
                 counts += np.bincount(modes_of_images, minlength=len(counts))
             return {"modes": modes.recovered(counts), "reverse_kl": modes.divergence(counts)}
 
-        key = {"part": "modes of held-out images", "samples": self.samples, "data": dataset.digest}
-        key |= extractor.identity
-        real = cache.metrics(Path(self.cache), key, lambda: of_held_out(dataset, self.samples, evaluate))
-        held_out = {HELD_OUT: {**real, **extractor.facts}}
-        card = protocol(dataset, split="none", samples=self.samples, **extractor.identity, **held_out)
-        return PreparedEvaluator("stacked", self.samples, self.seed, card, extractor.facts, evaluate)
+        def prepared(name: str, samples: int) -> PreparedEvaluator:
+            key = {"part": "modes of held-out images", "samples": samples, "data": dataset.digest}
+            key |= extractor.identity
+            real = cache.metrics(Path(self.cache), key, lambda: of_held_out(dataset, samples, evaluate))
+            held_out = {HELD_OUT: {**real, **extractor.facts}}
+            card = protocol(dataset, split="none", samples=samples, **extractor.identity, **held_out)
+            return PreparedEvaluator(name, samples, self.seed, card, extractor.facts, evaluate)
+
+        glance = partial(prepared, f"stacked{GLANCE}", glance_samples(self.samples))
+        return prepared("stacked", self.samples)._replace(glance=glance)

@@ -1,7 +1,7 @@
 """Read the runs that a report is on from an MLflow store."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +16,16 @@ History = Sequence[tuple[int, float]]  # steps and values
 
 
 class RecordedRun(NamedTuple):
-    """A run with all that a report says of it. `seconds` is how long it took, NaN if it has not ended."""
+    """A run with all that a report says of it.
+
+    `seconds` is how long it took, NaN if it has not ended. `measured` names all its metrics, those of glances too.
+    """
 
     run: Run
     parameters: Mapping[str, str]
     tags: Mapping[str, str]
     seconds: float
+    measured: Collection[str] = ()
 
     @property
     def seed(self) -> int:
@@ -83,7 +87,7 @@ def histories(uri: str, runs: Sequence[RecordedRun], metrics: Sequence[str]) -> 
         {
             metric: sorted({each.step: each.value for each in reader.get_metric_history(run.run.id, metric)}.items())
             for metric in metrics
-            if metric in run.run.metrics
+            if metric in run.measured
         }
         for run in runs
     ]
@@ -140,4 +144,4 @@ def _search(uri: str, query: str) -> list[RecordedRun]:
 def _recorded(run: Any) -> RecordedRun:
     ended, started = run.info.end_time, run.info.start_time
     seconds = (ended - started) / 1000 if ended else float("nan")
-    return RecordedRun(mlflow_client.run_of(run), run.data.params, run.data.tags, seconds)
+    return RecordedRun(mlflow_client.run_of(run), run.data.params, run.data.tags, seconds, frozenset(run.data.metrics))

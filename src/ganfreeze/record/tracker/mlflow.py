@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ganfreeze import events
 from ganfreeze.errors import one_line
-from ganfreeze.record import mlflow_client, mlflow_experiment
+from ganfreeze.record import mlflow_client, mlflow_experiment, mlflow_views
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
 from ganfreeze.record.report import query, run_tables
@@ -21,17 +21,24 @@ class Mlflow(Tracker):
 
     Everything is first written to a journal in the run's own folder, and brought to MLflow from there while the run
     trains. So training neither waits nor stops if MLflow does not work. At the end of a run there are `patience`
-    seconds for what did not arrive. `src/sync.py` delivers the rest later.
+    seconds for what did not arrive. `src/sync.py` delivers the rest later. With `system_metrics` the processor, memory,
+    disk, network and GPU are measured too, as MLflow does where it is told to.
     """
 
     def __init__(
-        self, *, store: str, uri: str | None = None, experiment: str = "ganfreeze", patience: Rate = 60.0
+        self,
+        *,
+        store: str,
+        uri: str | None = None,
+        experiment: str = "ganfreeze",
+        patience: Rate = 60.0,
+        system_metrics: bool = False,
     ) -> None:
         self._target = Target(mlflow_client.tracking_uri(uri, store), experiment, store)
-        self._patience = patience
+        self._patience, self._system_metrics = patience, system_metrics
 
     def recorder(self, folder: Path) -> Recorder:
-        return MlflowRecorder(folder, self._target, self._patience)
+        return MlflowRecorder(folder, self._target, self._patience, system_metrics=self._system_metrics)
 
     def amend(self, run: str, evaluated: events.Evaluated) -> None:
         from mlflow.entities import Metric
@@ -55,15 +62,17 @@ class Mlflow(Tracker):
             client, experiment = mlflow_experiment.open_experiment(self._target)
             mlflow_experiment.end_dead_runs(client, experiment)
             recorded = query.of_named_sweep(self._target.uri, sweep)
+            if not recorded:
+                return ""
             runs = [each.run for each in recorded]
             for run in runs:
                 client.set_tag(run.id, "mlflow.note.content", run_tables.links(run, runs))
+            page = mlflow_views.share(client, experiment, sweep)
         except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: there is no table, and no more
             return f"The runs cannot be read from MLflow: {one_line(error, 300)}"
-        if not runs:
-            return ""
         uri = self._target.uri
         remote = uri.startswith("http")
         server = uri.rstrip("/") if remote else "http://127.0.0.1:5000"
         serve = "" if remote else f"\nTo serve this page: mlflow server --backend-store-uri {uri}"
-        return f"{sweep_table(summarise(recorded))}\nCompare: {server}/{run_tables.compare_page(runs)}{serve}"
+        links = f"Runs: {server}/{page}\nCompare: {server}/{page}&compareRunsMode=CHART"
+        return f"{sweep_table(summarise(recorded))}\n{links}{serve}"
