@@ -5,13 +5,18 @@ import re
 
 import programs
 import pytest
-from conftest import CONF
+from conftest import CONF, ROOT
+from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from mlflow import MlflowClient
+from report_runs import recorded
+
+from ganfreeze.app import report
+from ganfreeze.record.report import expected, groups
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-QUICK = ("loss=hinge", "strategy=tape,compile,toggle", "seed=0,1,2", "steps=20", "architecture.filters=4")
+QUICK = ("loss=hinge", "strategy=tape,compile,toggle", "seed=0,1", "steps=20", "architecture.filters=4")
 EMBEDDED = ("dataset=digits", "evaluator.samples=100", "cadence.evaluate=10", "batch_size=8", "jit=off")
 
 
@@ -33,6 +38,35 @@ def test_a_batch_of_packs_grows_with_the_packing(parse):
     assert parse("experiment=stacked_mnist", "packing=2").settings.batch_size == 128
 
 
+def test_a_run_is_of_an_experiment_if_it_is_a_job_of_its_sweep(parse):
+    """Whatever its seed and its folders; an option that is newer than the run has its default."""
+    values = parse("experiment=batch_norm", "strategy=compile", "update.judge=inference", "seed=100").values
+    own = {key: str(value) for key, value in values.items()} | {
+        "paths.cache": "elsewhere",
+        "evaluator.test_accuracy": "1",
+    }
+    older = {key: value for key, value in own.items() if key != "latent"}
+    changed = [{**own, "steps": "20"}, {**own, "architecture.filters": "4"}, {**own, "strategy": "unknown"}]
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert [report._is_published("batch_norm", recorded(0, {}, **each)) for each in (own, older)] == [True, True]
+        assert [report._is_published("batch_norm", recorded(0, {}, **each)) for each in changed] == [False] * 3
+
+
+EXPECTED = sorted((ROOT / "experiments").glob("*/expected.csv"))
+
+
+@pytest.mark.parametrize("experiment", [file.parent.name for file in EXPECTED if file.parent.name in EXPERIMENTS])
+def test_what_is_expected_are_variants_of_the_sweep(composed, parse, experiment):
+    runs = [
+        recorded(
+            number, {}, **{key: str(value) for key, value in parse(f"experiment={experiment}", *job).values.items()}
+        )
+        for number, job in enumerate(jobs_of(composed, experiment))
+    ]
+    variants = {group.name for group in groups.grouped(runs)}
+    assert {each.variant for each in expected.read(ROOT / "experiments" / experiment / "expected.csv")} <= variants
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Train a quick version of an experiment, twice: the second time, nothing is left to do."""
@@ -46,31 +80,32 @@ def store(folder):
     return MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
 
 
-def test_the_report_of_an_experiment_has_all_runs_and_is_kept_in_mlflow(folder):
-    code, output, errors = programs.run(folder, "report", "experiment=mnist", "--tex")
+def test_the_report_of_a_sweep_has_all_runs_and_is_kept_in_mlflow(folder):
+    code, output, errors = programs.run(folder, "report", "sweep=last", "--tex")
     assert (code, errors) == (0, "")
     assert re.search("identical to (compile|toggle)\n", output), (
         "with BatchNormalization only tape is another algorithm"
     )
-    written = folder / "outputs" / "reports" / "mnist"
+    (written,) = (folder / "outputs" / "reports").iterdir()
     text = (written / "report.md").read_text()
-    assert text.startswith("# Report on mnist\n\n3 variants, 9 runs, seeds 0, 1, 2.")
-    assert "python " in text.partition("## Where it comes from")[2]
+    assert text.startswith(f"# Report on {written.name}\n\n3 variants, 6 runs, seeds 0, 1.")
+    assert f"python src/report.py sweep={written.name} margin=0.05" in text.partition("## Where it comes from")[2]
     assert (written / "report.html").read_text().count("data:image/png;base64,") == len(list(written.glob("*.png")))
     rows = list(csv.reader((written / "table.csv").read_text().splitlines()))
     header = next(number for number, row in enumerate(rows) if row[0] == "variant")
     assert {row[0] for row in rows[header + 1 :]} == {"tape", "compile", "toggle"}
     assert (written / "table.tex").read_text().startswith("% ")
     client = store(folder)
-    (kept,) = client.search_runs(["1"], "tags.`ganfreeze.report` = 'mnist'")
+    search = f"tags.`ganfreeze.report` = '{written.name}'"
+    (kept,) = client.search_runs(["1"], search)
     files = {file.path for file in client.list_artifacts(kept.info.run_id, "report")}
     assert {"report/report.html", "report/report.md", "report/table.tex"} <= files
-    assert programs.run(folder, "report", "experiment=mnist")[0] == 0
-    assert len(client.search_runs(["1"], "tags.`ganfreeze.report` = 'mnist'")) == 1, "the report was replaced"
+    assert programs.run(folder, "report", f"sweep={written.name[-8:]}")[0] == 0
+    assert len(client.search_runs(["1"], search)) == 1, "the report was replaced"
+    assert not list(written.glob("table.*")), "they were of the earlier report"
 
 
-def test_a_report_names_the_last_sweep_and_chosen_runs(folder):
-    assert programs.run(folder, "report", "sweep=last", "publish=false")[0] == 0
+def test_a_report_is_on_chosen_runs(folder):
     ids = [run.info.run_id for run in store(folder).search_runs(["1"], "params.seed = '0'")]
     code, output, _ = programs.run(folder, "report", f"runs={','.join(ids)}", "publish=false", "baseline=compile")
     assert code == 0
@@ -84,7 +119,9 @@ def test_a_report_names_the_last_sweep_and_chosen_runs(folder):
         (["sweep=last", "experiment=mnist"], "choose one of sweep=, experiment= and runs="),
         (["sweep=nothing"], "sweep=nothing: the store has no run of it"),
         (["experiment=freezing"], "python src/train.py -m experiment=freezing makes them"),
-        (["experiment=mnist", "figure=classifier/kid"], "figure=classifier/kid: no run has it; classifier/fid"),
+        (["sweep=last", "figure=classifier/kid"], "figure=classifier/kid: no run has it; classifier/fid"),
+        (["experiment=mnist"], "has runs of it, but none of today's conf/experiment/mnist.yaml"),
+        (["experiment=nothing"], "experiment=nothing: the store has no run of it"),
         (["sweep=last", "check=true"], "check=true: needs experiment=NAME"),
         (["sweep=last", "mlruns=nowhere"], "there is no MLflow store at"),
         (["runs=abc"], "runs=abc: the store has no such run"),

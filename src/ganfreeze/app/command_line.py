@@ -5,9 +5,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ganfreeze.app.parse_config import GROUPS
 from ganfreeze.errors import BadInput
 from ganfreeze.record import mlflow_client
+from ganfreeze.types import GROUPS
 
 # Words that were renamed, and the words that mean the same today. Old commands and recorded runs keep working.
 RENAMED = {("update", "seed"): "keras_gan", ("tracker", "null"): "none"}
@@ -53,7 +53,8 @@ def current_words(arguments: Sequence[str]) -> list[str]:
 def report_arguments(arguments: Sequence[str]) -> list[str]:
     """Return the arguments of `src/report.py` as Hydra takes them.
 
-    Hydra knows no `--tex`. It takes commas for a sweep, and `experiment=` for the choice of what is trained.
+    Hydra knows no `--tex`. It takes commas for a sweep, `experiment=` for the choice of what is trained, and some names
+    for numbers.
     """
     return [_report_argument(argument) for argument in arguments]
 
@@ -64,9 +65,12 @@ def _report_argument(argument: str) -> str:
         case "--tex":
             return "tex=true"
         case "experiment":
-            return f"published={value}"
+            return f"published='{value}'"
+        case "sweep" | "baseline" | "figure" if not value.startswith(("'", '"')):
+            return f"{key}='{value}'"
         case "runs" if not value.startswith("["):
-            return f"runs=[{value}]"
+            ids = ",".join(f"'{each}'" for each in value.split(","))
+            return f"runs=[{ids}]"
     return argument
 
 

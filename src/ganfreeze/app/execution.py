@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganfreeze.app.parse_config import GROUPS, Variant
+from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.training_setup import TrainingSetup, build
 from ganfreeze.app.validation import refusal
 from ganfreeze.backend import machine
@@ -14,6 +14,7 @@ from ganfreeze.proof.snapshot import Snapshot
 from ganfreeze.record import provenance
 from ganfreeze.strategy.base import Execution, Strategy
 from ganfreeze.strategy.engine import tuning
+from ganfreeze.types import GROUPS
 
 _LEAST_STEPS = 2000  # in a shorter run, compiling by XLA and measuring cost more than they save
 _MOST_FUSED = 100

@@ -23,23 +23,7 @@ from ganfreeze.gan.schedule.base import Schedule
 from ganfreeze.gan.update.base import Update
 from ganfreeze.record.tracker.base import Tracker
 from ganfreeze.strategy.base import Game, Strategy
-
-# The config groups: the folders of conf/, in the order in which their parts are checked.
-GROUPS = (
-    "keras",
-    "strategy",
-    "update",
-    "architecture",
-    "freeze",
-    "loss",
-    "regularizer",
-    "optimizer",
-    "schedule",
-    "dataset",
-    "evaluator",
-    "tracker",
-)
-
+from ganfreeze.types import GROUPS
 
 # For a config in which one number depends on another: ${times:64,${packing}}.
 OmegaConf.register_new_resolver("times", operator.mul, replace=True)

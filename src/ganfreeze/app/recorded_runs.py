@@ -6,7 +6,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganfreeze.app.command_line import RENAMED
-from ganfreeze.app.parse_config import GROUPS, Variant, parse
+from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.study import command_line_overrides, compose_config
 from ganfreeze.app.training_setup import build_networks
@@ -15,6 +15,7 @@ from ganfreeze.errors import BadInput
 from ganfreeze.gan.networks import Networks
 from ganfreeze.record import final_weights, mlflow_client
 from ganfreeze.record.mlflow_client import FinishedRun
+from ganfreeze.types import GROUPS
 
 _FREE = ("evaluator", "tracker", "paths", "dataset.path")  # may be chosen anew; all else is the run's own
 

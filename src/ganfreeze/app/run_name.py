@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
-from ganfreeze.app.parse_config import GROUPS
+from ganfreeze.types import GROUPS
 
 _MAIN = ("strategy", "architecture", "dataset")
 _PLACES = ("paths", "tracker", "resume", "keep", "hydra", "sweep")  # they change no result

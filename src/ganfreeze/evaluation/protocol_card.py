@@ -1,5 +1,6 @@
 """The protocol that a metric was measured by, and whether two metrics may be compared."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,6 +34,11 @@ GLANCE = "_glance"
 def is_glance(metric: str) -> bool:
     """Return whether a metric, by its full name, was measured with few samples in passing."""
     return GLANCE in metric.rpartition("/")[0]
+
+
+def is_added(metric: str) -> bool:
+    """Return whether a metric, by its full name, was added to a finished run: "classifier-1000x5-ab12cd/fid"."""
+    return re.search(r"-\d+x\d+-[0-9a-f]{6}/", metric) is not None
 
 
 def for_metric(card: Card, metric: str) -> Card:

@@ -20,6 +20,7 @@ from ganfreeze.record.courier import Courier
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_delivery import Delivery
 from ganfreeze.record.report import comparison
+from ganfreeze.record.report.query import DIVERGED_TAG
 from ganfreeze.record.run_journal import RunJournal
 from ganfreeze.record.system_metrics import SystemMetrics
 from ganfreeze.record.tracker.base import Recorder
@@ -90,7 +91,9 @@ class MlflowRecorder(Recorder):
             case events.Sampled(step, name, examples):
                 self._add_picture(step, name, examples)
             case events.Explained(step, sentence, report, record):
-                add_values("tags", {"diverged": f"step {step}", "mlflow.note.content": sentence})
+                add_values(
+                    "tags", {"diverged": f"step {step}", DIVERGED_TAG: sentence, "mlflow.note.content": sentence}
+                )
                 self._journal.add_text(report, "diverged.txt")
                 self._journal.add_text(json.dumps(record, indent=2), "diverged.json")
             case events.Noticed(_, tags):

@@ -10,7 +10,11 @@ from statsmodels.stats.multitest import multipletests
 from ganfreeze.record.report import statistics
 from ganfreeze.record.report.verdicts import judge
 
-RANDOM = np.random.default_rng(0)
+
+@pytest.fixture
+def random():
+    """Return a generator of the same numbers for each test."""
+    return np.random.default_rng(0)
 
 
 def compared(a, b, margin=1.0, larger=False):
@@ -19,13 +23,13 @@ def compared(a, b, margin=1.0, larger=False):
 
 @pytest.mark.parametrize("count", [3, 5, 10])
 @pytest.mark.parametrize("skewed", [False, True])
-def test_intervals_cover_the_mean(count, skewed):
+def test_intervals_cover_the_mean(count, skewed, random):
     """Of 95% intervals at least 90% must cover it, for normal values and for skewed ones, which FID is like."""
     draw, mean = (
-        (lambda: RANDOM.lognormal(3, 0.5, count), np.exp(3.125))
+        (lambda: random.lognormal(3, 0.5, count), np.exp(3.125))
         if skewed
         else (
-            lambda: RANDOM.normal(20, 2, count),
+            lambda: random.normal(20, 2, count),
             20.0,
         )
     )
@@ -46,8 +50,8 @@ def test_one_value_has_no_interval_and_equal_values_have_none_of_length():
     assert statistics.estimate([3.0] * 6) == (3.0, 3.0, 3.0, 6)
 
 
-def test_intervals_are_the_same_each_time():
-    values = RANDOM.normal(size=8)
+def test_intervals_are_the_same_each_time(random):
+    values = random.normal(size=8)
     assert statistics.estimate(values) == statistics.estimate(values)
 
 
@@ -60,8 +64,8 @@ def test_a_profile_is_the_share_of_runs_at_least_as_good():
     np.testing.assert_array_equal(statistics.profile([1, 2, 3, 4], [2, 4, 0], larger_is_better=False), [0.5, 1, 0])
 
 
-def test_a_comparison_has_the_numbers_of_scipy():
-    a, b = RANDOM.normal(20, 2, 8), RANDOM.normal(21, 2, 8)
+def test_a_comparison_has_the_numbers_of_scipy(random):
+    a, b = random.normal(20, 2, 8), random.normal(21, 2, 8)
     comparison = compared(a, b)
     assert comparison.mean == pytest.approx(np.mean(b - a))
     assert comparison.p_value == pytest.approx(stats.ttest_rel(b, a).pvalue)
@@ -71,65 +75,89 @@ def test_a_comparison_has_the_numbers_of_scipy():
     ]
     assert comparison.p_margin == pytest.approx(max(sides))
     assert comparison.improvement == np.mean(b < a)
-    correction = math.gamma(3.5) / (math.sqrt(3.5) * math.gamma(3))  # Hedges 1981, exact, for 7 degrees of freedom
-    assert comparison.effect_size == pytest.approx(correction * np.mean(b - a) / np.std(b - a, ddof=1), rel=0.01)
+    correction = math.gamma(3.5) / (math.sqrt(3.5) * math.gamma(3))  # for 7 degrees of freedom
+    assert comparison.effect_size == pytest.approx(correction * np.mean(b - a) / np.std(b - a, ddof=1))
+    assert math.isnan(compared([1.0, 2.0], [2.0, 4.0]).effect_size), "the correction for two pairs is 0"
 
 
-def test_equal_differences_need_no_test():
+def test_equal_differences_get_the_smallest_p_value_of_a_sign_flip_test():
     """Without any spread the t statistic is infinite or not defined."""
     same, shifted = compared([1, 2, 3], [1, 2, 3]), compared([1, 2, 3], [3, 4, 5])
     assert (same.effect_size, same.p_value, same.improvement) == (0, 1, 0.5)
-    assert (shifted.effect_size, shifted.p_value, shifted.p_margin) == (math.inf, 0, 1)
+    flips = stats.permutation_test(([2, 2, 2],), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert (shifted.effect_size, shifted.p_value, shifted.p_margin) == (math.inf, flips.pvalue, 1)
 
 
-def test_holm_corrects_as_by_hand():
+def test_holm_corrects_as_by_hand(random):
     corrected = statistics.holm([0.01, math.nan, 0.04, 0.03])
     assert corrected[0] == pytest.approx(0.03)
     assert math.isnan(corrected[1])
     assert corrected[2:] == pytest.approx([0.06, 0.06])
-    many = RANDOM.random(20) ** 3
+    many = random.random(20) ** 3
     assert statistics.holm(many) == pytest.approx(multipletests(many, method="holm")[1])
 
 
 @pytest.mark.parametrize("differences", [[1.0, -2.0, 3.0, 1.0], [23.7, 5.3, -12.7, 13.7, 49.0], [1.0, 1.5, 1.2]])
-def test_so_many_seeds_decide(differences):
+def test_so_many_seeds_decide(differences, random):
     """With the number of seeds that is promised, eight of ten simulated sweeps do find the difference."""
     comparison = compared(np.zeros(len(differences)), differences, margin=0.01)
     seeds = statistics.seeds_to_decide(comparison, 0.05)
     assert seeds is not None
     deviation, mean = comparison.deviation, comparison.mean
-    found = [stats.ttest_1samp(RANDOM.normal(mean, deviation, seeds), 0).pvalue < 0.05 for _ in range(2000)]
+    found = [stats.ttest_1samp(random.normal(mean, deviation, seeds), 0).pvalue < 0.05 for _ in range(2000)]
     assert 0.77 < np.mean(found) < (0.85 if seeds > 5 else 1)
+
+
+def test_so_many_seeds_show_equivalence(random):
+    """With no true difference, eight of ten simulated sweeps of that many seeds place it within the margin."""
+    comparison = compared(np.zeros(4), [1.5, -1.5, 1.0, -1.0], margin=1.0)
+    seeds = statistics.seeds_to_decide(comparison, 0.05)
+    assert seeds is not None
+    simulated = random.normal(0, comparison.deviation, (2000, seeds))
+    placed = [compared(np.zeros(seeds), differences, margin=1.0).p_margin < 0.05 for differences in simulated]
+    assert 0.77 < np.mean(placed) < 0.85
 
 
 def test_one_pair_does_not_tell_how_many_decide():
     assert statistics.seeds_to_decide(compared([1.0], [2.0]), 0.05) is None
 
 
-def test_variance_is_split():
+def test_variance_is_split(random):
     """Simulated: training varies by 3, sampling by 1."""
-    runs = RANDOM.normal(0, 3, (2000, 1)) + RANDOM.normal(0, 1, (2000, 4))
+    runs = random.normal(0, 3, (2000, 1)) + random.normal(0, 1, (2000, 4))
     assert statistics.split_variance(runs) == pytest.approx((3, 1), rel=0.05)
-    assert statistics.split_variance(RANDOM.normal(0, 1, (2000, 4))).training < 0.15
+    assert statistics.split_variance(random.normal(0, 1, (2000, 4))).training < 0.15
 
 
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("variants", [2, 6])
-def test_equal_variants_are_seldom_called_better_or_worse(seeds, variants):
+def test_equal_variants_are_seldom_called_better_or_worse(seeds, variants, random):
     """Of 1000 simulated sweeps without any difference, at most 5% may hold a better or a worse variant."""
     wrong = 0
     for _ in range(1000):
-        figures = RANDOM.lognormal(3, 0.3, (variants, seeds))
+        figures = random.lognormal(3, 0.3, (variants, seeds))
         comparisons = [compared(figures[0], other, margin=1e-9) for other in figures[1:]]
         words = [each.word for each in judge(comparisons, [False] * len(comparisons), larger_is_better=False)]
         wrong += bool({"better", "worse"} & set(words))
     assert wrong / 1000 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
 
 
-def test_a_difference_of_just_the_margin_is_seldom_called_equivalent():
+@pytest.mark.parametrize("seeds", [2, 3, 6])
+def test_equal_variants_with_few_values_are_seldom_called_better_or_worse(seeds, random):
+    """A count of modes has few values, so differences without any spread are common."""
+    wrong = 0
+    for _ in range(1000):
+        modes = random.integers(7, 9, (4, seeds))
+        comparisons = [compared(modes[0], other, margin=1e-9) for other in modes[1:]]
+        words = [each.word for each in judge(comparisons, [False] * 3, larger_is_better=True)]
+        wrong += bool({"better", "worse"} & set(words))
+    assert wrong / 1000 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
+
+
+def test_a_difference_of_just_the_margin_is_seldom_called_equivalent(random):
     words = [
-        judge([compared(a, a + RANDOM.normal(1, 0.5, 8))], [False], larger_is_better=False)[0].word
-        for a in RANDOM.normal(20, 2, (1000, 8))
+        judge([compared(a, a + random.normal(1, 0.5, 8))], [False], larger_is_better=False)[0].word
+        for a in random.normal(20, 2, (1000, 8))
     ]
     assert words.count("equivalent") / 1000 < 0.05 + 3 * math.sqrt(0.05 * 0.95 / 1000)
 

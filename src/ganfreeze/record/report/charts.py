@@ -14,17 +14,18 @@ from ganfreeze.record.report.query import History
 from ganfreeze.record.report.summary import Figure
 
 _SIZE = (7.0, 3.6)  # inches
+_MOST = 10  # variants in a chart
 _STYLES = ("-", "--", ":", "-.")  # so that equal curves are both seen
 
 
 def learning_curves(metric: str, curves: Mapping[str, Sequence[History]]) -> bytes:
     """Return a PNG of a metric over the steps: for each variant the mean of its runs, and a band from worst to best.
 
-    Only steps that all runs of a variant have are drawn.
+    Only steps that all runs of a variant have are drawn, and only the first ten variants.
     """
     with mpl.rc_context({"font.size": 9}):
         canvas, axes = _canvas("step", metric)
-        for style, (name, histories) in zip(cycle(_STYLES), curves.items(), strict=False):
+        for style, (name, histories) in zip(cycle(_STYLES), list(curves.items())[:_MOST], strict=False):
             steps = sorted(set.intersection(*(set(dict(history)) for history in histories))) if histories else []
             values = np.array([[dict(history)[step] for step in steps] for history in histories])
             if not steps:
@@ -40,7 +41,7 @@ def profiles(figure: Figure) -> bytes:
     thresholds = np.linspace(min(values), max(values), 200)
     with mpl.rc_context({"font.size": 9}):
         canvas, axes = _canvas(figure.name, "share of runs as good or better")
-        for style, (name, by_seed) in zip(cycle(_STYLES), figure.values.items(), strict=False):
+        for style, (name, by_seed) in zip(cycle(_STYLES), list(figure.values.items())[:_MOST], strict=False):
             if by_seed:
                 shares = statistics.profile(
                     list(by_seed.values()), thresholds.tolist(), larger_is_better=figure.larger_is_better
@@ -60,7 +61,7 @@ def _canvas(x: str, y: str) -> tuple[Canvas, Any]:
 
 def _png(canvas: Canvas, axes: Any) -> bytes:
     if axes.has_data():
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
     data = io.BytesIO()
     canvas.savefig(data, format="png", dpi=150, metadata={"Software": None})
     return data.getvalue()

@@ -37,7 +37,9 @@ def violations(summary: Summary, expected: list[Expected]) -> Iterator[str]:
     figures = {figure.name: figure for figure in summary.figures}
     for variant, figure, low, high in expected:
         estimate = figures[figure].estimates.get(variant) if figure in figures else None
-        if estimate is None:
+        if figure in figures and figures[figure].refused:
+            yield f"{variant}: {figure} is refused: the protocols differ in {figures[figure].refused}"
+        elif estimate is None:
             yield f"{variant}: no finished run has {figure}"
         elif not low <= estimate.mean <= high:
             yield f"{variant}: {figure} is {estimate.mean:.4g}, and {low:g} to {high:g} is expected"

@@ -4,9 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ganfreeze.record.report.query import RecordedRun
+from ganfreeze.types import GROUPS
 
-# What does not change a result, or is measured: it makes no variant.
+# What does not change a result, or is measured: it makes no variant. The numbers of packs decide the batch's.
 _NO_VARIANT = ("seed", "paths", "tracker", "resume", "sweep", "gpu_memory", "keep", "judge", "execution", "cadence")
+_PLACES = ("dataset.path", "dataset.data", "dataset.cache", "evaluator.cache", "evaluator.weights")
+_MEASURED = ("evaluator.test_accuracy",)
+_DECIDES = {"batch_size": "packing"}
 
 
 class Group(NamedTuple):
@@ -27,14 +31,18 @@ class Group(NamedTuple):
 
 
 def grouped(runs: Sequence[RecordedRun]) -> list[Group]:
-    """Return the variants of these runs, in the order in which they come. Of a seed that comes twice, the last counts.
+    """Return the variants of these runs, in the order in which they come.
+
+    Of several runs of a seed the last finished one counts, or else the last.
 
     An option that is decided by another word, such as `update.batches` by `update`, is left out.
     """
     keys = _differing(runs)
     found: dict[tuple[str, ...], dict[int, RecordedRun]] = {}
     for run in runs:
-        found.setdefault(tuple(run.parameters.get(key, "-") for key in keys), {})[run.seed] = run
+        by_seed = found.setdefault(tuple(run.parameters.get(key, "-") for key in keys), {})
+        if run.is_finished or not (run.seed in by_seed and by_seed[run.seed].is_finished):
+            by_seed[run.seed] = run
     return [
         Group(dict(zip(keys, values, strict=True)), [by_seed[seed] for seed in sorted(by_seed)])
         for values, by_seed in found.items()
@@ -42,20 +50,26 @@ def grouped(runs: Sequence[RecordedRun]) -> list[Group]:
 
 
 def constants(runs: Sequence[RecordedRun]) -> Mapping[str, str]:
-    """Return the words that all runs share, by their config group, and the settings that say what was trained."""
+    """Return the words and settings that all runs share: those of groups first."""
     first = runs[0].parameters
-    keys = [key for key in first if "." not in key and key.partition(".")[0] not in _NO_VARIANT]
+    keys = [key for key in first if is_chosen(key)]
+    keys = sorted(keys, key=lambda key: (key not in GROUPS, "." in key))
     return {key: first[key] for key in keys if all(run.parameters.get(key) == first[key] for run in runs)}
+
+
+def is_chosen(key: str) -> bool:
+    """Return whether a recorded parameter says what was trained: no place, no measured fact, no seed."""
+    return key.partition(".")[0] not in _NO_VARIANT and key not in (*_PLACES, *_MEASURED)
 
 
 def _differing(runs: Sequence[RecordedRun]) -> list[str]:
     """Return the keys of the words by which the runs differ: config groups first, in the order of their recording."""
-    keys = dict.fromkeys(key for run in runs for key in run.parameters if key.partition(".")[0] not in _NO_VARIANT)
-    evaluator = {key for key in keys if key.startswith("evaluator.")}  # facts of the extractor, and its protocol
-    differing = [key for key in keys if len({run.parameters.get(key) for run in runs}) > 1 and key not in evaluator]
+    keys = dict.fromkeys(key for run in runs for key in run.parameters if is_chosen(key))
+    differing = [key for key in keys if len({run.parameters.get(key) for run in runs}) > 1]
     kept: list[str] = []
     for key in sorted(differing, key=lambda key: "." in key):
-        if not any(_is_decided(runs, key, by) for by in kept if key.startswith(f"{by}.")):
+        deciding = [by for by in differing if key.startswith(f"{by}.") or _DECIDES.get(key) == by]
+        if not any(_is_decided(runs, key, by) for by in deciding):
             kept.append(key)
     return kept
 
@@ -68,6 +82,4 @@ def _is_decided(runs: Sequence[RecordedRun], key: str, by: str) -> bool:
 
 
 def _shown(key: str, value: str) -> str:
-    return (
-        f"{key}={value}" if "." in key or value.replace(".", "", 1).isdigit() or value in ("True", "False") else value
-    )
+    return value if key in GROUPS and value != "none" else f"{key}={value}"

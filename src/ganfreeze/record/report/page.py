@@ -15,6 +15,8 @@ from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.record.report.statistics import VarianceSplit
 from ganfreeze.record.report.summary import Figure, Summary
 
+# Where these differ, runs of the same seed may see other batches or noise, or start from other weights.
+_DECISIVE = {"packing", "batch_size", "latent", "dataset", "architecture", "update"}
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 14px; margin: 1rem 0 }
@@ -41,18 +43,18 @@ class Evidence(NamedTuple):
 def page(summary: Summary, evidence: Evidence) -> tuple[str, Mapping[str, bytes]]:
     """Return the report as Markdown, and the pictures that it shows, by their file names."""
     pictures = {**evidence.charts, **evidence.samples}
-    names = {title: f"{re.sub(r'[^a-z0-9]+', '_', title.lower()).strip('_')}.png" for title in pictures}
+    names = {title: f"{number:02}_{_file_name(title)}.png" for number, title in enumerate(pictures, 1)}
     parts = [
         f"# {evidence.title}\n",
         _compared(summary),
         "".join(
-            f"- `{name}` is **identical** to `{twin}`: all figures are equal to the bit, for each seed.\n"
+            f"- {_plain(name)} is **identical** to {_plain(twin)}: what their runs recorded is equal to the bit.\n"
             for name, twin in summary.twins.items()
         ),
         *(_figure(summary, figure) for figure in summary.figures),
         _section("Variance", _variance(evidence)),
         _section("Curves", _curves({title: names[title] for title in evidence.charts})),
-        _section("Samples", "".join(f"{title}\n\n![{title}]({names[title]})\n\n" for title in evidence.samples)),
+        _section("Samples", "".join(f"{_plain(title)}\n\n![]({names[title]})\n\n" for title in evidence.samples)),
         _section("Cost and audit", _cost(summary)),
         _section("Runs that did not finish", _failed(summary, evidence.why)),
         _section("Protocol", "".join(_protocol(summary.runs))),
@@ -62,7 +64,7 @@ def page(summary: Summary, evidence: Evidence) -> tuple[str, Mapping[str, bytes]
 
 
 def html(text: str, pictures: Mapping[str, bytes]) -> str:
-    """Return a Markdown page as HTML, with the pictures inside. Text of the runs cannot add elements to it."""
+    """Return a Markdown page as HTML, with the pictures inside. It loads nothing else."""
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
     for name, data in pictures.items():
         address = f"data:image/png;base64,{base64.b64encode(data).decode()}"
@@ -74,6 +76,15 @@ def html(text: str, pictures: Mapping[str, bytes]) -> str:
     )
 
 
+def _file_name(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60]
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is: names and messages of runs can add nothing to the page."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", " ".join(text.split()))
+
+
 def _section(title: str, text: str) -> str:
     return f"## {title}\n\n{text}" if text else ""
 
@@ -81,12 +92,18 @@ def _section(title: str, text: str) -> str:
 def _compared(summary: Summary) -> str:
     shared = ", ".join(f"{key}={value}" for key, value in groups.constants(summary.runs).items())
     seeds = sorted({run.seed for run in summary.runs})
+    differing = {key.partition(".")[0] for group in summary.groups for key in group.words}
+    pairs = (
+        "Runs are compared in pairs of the same seed; their batches, noise or initial weights differ."
+        if differing & _DECISIVE
+        else "Runs of the same seed see the same batches and noise and start from the same weights, so they are "
+        "compared in pairs."
+    )
     return (
         f"{len(summary.groups)} variants, {len(summary.runs)} runs, seeds {', '.join(map(str, seeds))}. The baseline "
-        f"is `{summary.baseline}`. All runs have {shared}.\n\n"
-        "Runs of the same seed see the same batches and noise and start from the same weights, so they are compared in "
-        "pairs. Intervals are 95% intervals of the mean: studentized bootstrap, or Student's t with fewer than five "
-        "runs. P-values are corrected for the number of comparisons (Holm).\n"
+        f"is {_plain(summary.baseline)}. All runs have {_plain(shared)}.\n\n"
+        f"{pairs} Intervals are 95% intervals of the mean: studentized bootstrap, or Student's t with fewer than five "
+        "runs. P-values are corrected for the number of comparisons of a figure (Holm), for each figure apart.\n"
     )
 
 
@@ -102,7 +119,7 @@ def _figure(summary: Summary, figure: Figure) -> str:
             estimate, values = figure.estimates[group.name], list(figure.values[group.name].values())
             cells = [words.number(estimate.mean), words.interval(estimate)]
             middle = words.number(statistics.interquartile_mean(values)) if len(values) > 3 else "-"
-            rows.append([group.name, str(estimate.runs), *cells, middle])
+            rows.append([_plain(group.name), str(estimate.runs), *cells, middle])
     text += markdown(["variant", "runs", "mean", "95% interval", "interquartile mean"], rows)
     return _section(figure.name, text + (f"\n{_verdicts(summary, figure)}" if figure.verdicts else ""))
 
@@ -111,7 +128,12 @@ def _verdicts(summary: Summary, figure: Figure) -> str:
     header = ["against the baseline", "verdict", "pairs", "difference", "95% interval", "effect size"]
     header += ["probability of improvement", "p"]
     rows = [
-        [name, f"**{words.verdict(verdict)}**", *words.comparison(verdict.comparison), words.p_value(verdict.p_value)]
+        [
+            _plain(name),
+            f"**{words.verdict(verdict)}**",
+            *words.comparison(verdict.comparison),
+            words.p_value(verdict.p_value),
+        ]
         for name, verdict in figure.verdicts.items()
     ]
     note = f"Equivalent: the mean difference is within ± {words.number(figure.margin)}. "
@@ -134,7 +156,7 @@ def _variance(evidence: Evidence) -> str:
             "`python src/evaluate.py run=RUN_ID samples_seeds=5` measures it for a run.\n"
         )
     rows = [
-        [group, figure, words.number(split.training), words.number(split.sampling)]
+        [_plain(group), figure, words.number(split.training), words.number(split.sampling)]
         for (group, figure), split in evidence.splits.items()
     ]
     return markdown(["variant", "figure", "deviation over training seeds", "over seeds of the samples"], rows)
@@ -148,18 +170,18 @@ def _cost(summary: Summary) -> str:
         audits = sorted({run.run.audit or "-" for run in group.runs})
         rows.append(
             [
-                group.name,
+                _plain(group.name),
                 words.duration(sum(seconds)) if seconds else "-",
                 words.number(sum(rates) / len(rates)) if rates else "-",
                 ", ".join(audits),
             ]
         )
-    return markdown(["variant", "time of all runs", "steps/s", "audit"], rows)
+    return markdown(["variant", "time of the finished runs", "steps/s", "audit"], rows)
 
 
 def _failed(summary: Summary, why: Mapping[str, str]) -> str:
     rows = [
-        [group.name, str(run.seed), run.run.status, why.get(run.run.id, "").replace("|", "/") or "-"]
+        [_plain(group.name), str(run.seed), run.run.status, _plain(why.get(run.run.id, "")) or "-"]
         for group in summary.groups
         for run in group.runs
         if not run.is_finished
@@ -179,14 +201,21 @@ def _protocol(runs: Sequence[RecordedRun]) -> Iterator[str]:
 
 
 def _provenance(runs: Sequence[RecordedRun], command: str) -> str:
-    tags = runs[0].tags
-    versions = [f"{key.removeprefix('version.')} {tags[key]}" for key in sorted(tags) if key.startswith("version.")]
+    versions = sorted(
+        {f"{key.removeprefix('version.')} {run.tags[key]}" for run in runs for key in run.tags if "version." in key}
+    )
     commits = sorted({run.tags.get("mlflow.source.git.commit", "unknown")[:12] for run in runs})
     changed = any(run.tags.get("ganfreeze.git.dirty") == "true" for run in runs)
-    machine = sorted({f"{run.tags.get('machine.processor')}, {run.tags.get('machine.cores')} cores" for run in runs})
+    machine = sorted(
+        {
+            f"{run.tags['machine.processor']}, {run.tags['machine.cores']} cores"
+            for run in runs
+            if "machine.processor" in run.tags
+        }
+    )
     commands = dict.fromkeys(run.tags.get("ganfreeze.command", "") for run in runs)
     return (
         "```sh\n" + "\n".join([*filter(None, commands), command]) + "\n```\n\n"
         f"Commit {', '.join(commits)}{', with changes that were not committed' if changed else ''}. "
-        f"{'; '.join(machine)}. {', '.join(versions)}.\n"
+        f"{'; '.join(machine) or 'The machine was not recorded'}. {', '.join(versions)}.\n"
     )

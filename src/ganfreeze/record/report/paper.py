@@ -5,13 +5,17 @@ from collections.abc import Iterator, Sequence
 
 from ganfreeze.record.report import words
 from ganfreeze.record.report.formats import comma_separated
+from ganfreeze.record.report.statistics import Estimate
 from ganfreeze.record.report.summary import Summary
 
-_SPECIAL = str.maketrans({character: f"\\{character}" for character in "&%$#_{}"} | {"\\": r"\textbackslash{}"})
+_SPECIAL = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+)
 
 
 def latex(summary: Summary, provenance: str) -> str:
-    """Return a LaTeX table, for the package booktabs: the mean of each figure, and half of its 95% interval.
+    """Return a LaTeX table, for the package booktabs: the mean of each figure, and its 95% interval.
 
     An arrow says which direction is better. The best mean of a column is bold.
     """
@@ -57,10 +61,9 @@ def _row(cells: Sequence[str]) -> str:
     return " & ".join(cells) + r" \\"
 
 
-def _cell(estimate: words.Estimate | None, best: float) -> str:
+def _cell(estimate: Estimate | None, best: float) -> str:
     if estimate is None:
         return "--"
     mean = words.number(estimate.mean)
     mean = rf"\mathbf{{{mean}}}" if estimate.mean == best else mean
-    half = "" if math.isnan(estimate.low) else rf" \pm {words.number((estimate.high - estimate.low) / 2)}"
-    return f"${mean}{half}$"
+    return f"${mean}$" + ("" if math.isnan(estimate.low) else f" {words.interval(estimate)}")

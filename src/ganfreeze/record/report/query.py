@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import mlflow_client
 from ganfreeze.record.mlflow_client import SWEEP_TAG, Run
 
-EXPERIMENT_TAG = "ganfreeze.experiment"
+EXPERIMENT_TAG, DIVERGED_TAG = "ganfreeze.experiment", "diverged.why"
 _PICTURES = "images"
 
 History = Sequence[tuple[int, float]]  # steps and values
@@ -30,7 +30,8 @@ class RecordedRun(NamedTuple):
     @property
     def seed(self) -> int:
         """The seed of training."""
-        return int(self.parameters.get("seed", 0))
+        seed = self.parameters.get("seed", "0")
+        return int(seed) if seed.isdigit() else 0
 
     @property
     def is_finished(self) -> bool:
@@ -49,9 +50,8 @@ def of_sweep(uri: str, sweep: str) -> list[RecordedRun]:
     Raises:
         BadInput: there is no such sweep, or more than one.
     """
-    pattern = "%" if sweep == "last" else f"%{sweep}"
-    found = _search(uri, f"tags.`{SWEEP_TAG}` LIKE '{pattern}'")
-    names = sorted({run.tags[SWEEP_TAG] for run in found})
+    found = _search(uri, f"tags.`{SWEEP_TAG}` LIKE '%{'' if sweep == 'last' else sweep}'")
+    names = list(dict.fromkeys(run.tags[SWEEP_TAG] for run in found))  # in the order in which they began
     if not names:
         raise BadInput(f"sweep={sweep}: the store has no run of it; python src/sweeps.py lists the sweeps")
     if len(names) > 1 and sweep != "last":
@@ -60,13 +60,11 @@ def of_sweep(uri: str, sweep: str) -> list[RecordedRun]:
 
 
 def of_experiment(uri: str, experiment: str) -> list[RecordedRun]:
-    """Return the newest run of each config that was trained for an experiment. Raises BadInput if there is none."""
-    found = _search(uri, f"tags.`{EXPERIMENT_TAG}` = '{experiment}'")
-    if not found:
-        command = f"python src/train.py -m experiment={experiment}"
-        raise BadInput(f"experiment={experiment}: the store has no run of it; {command} makes them")
-    newest = {(tuple(sorted(each.parameters.items()))): each for each in found}
-    return list(newest.values())
+    """Return the runs that were trained for an experiment, the oldest first. Raises BadInput if there is none."""
+    if found := _search(uri, f"tags.`{EXPERIMENT_TAG}` = '{experiment}'"):
+        return found
+    command = f"python src/train.py -m experiment={experiment}"
+    raise BadInput(f"experiment={experiment}: the store has no run of it; {command} makes them")
 
 
 def by_id(uri: str, ids: Sequence[str]) -> list[RecordedRun]:
@@ -120,13 +118,13 @@ def evaluations(uri: str, run: RecordedRun) -> Mapping[str, Mapping[str, float]]
 
 def why(uri: str, run: RecordedRun) -> str:
     """Return a line on why a run did not finish, "" if nothing tells."""
-    if note := run.tags.get("mlflow.note.content", "") if "diverged" in run.tags else "":
-        return note
+    if DIVERGED_TAG in run.tags:
+        return run.tags[DIVERGED_TAG]
     try:
         lines = mlflow_client.artifacts(uri, run.run.id, "traceback.txt").read_text().strip().splitlines()
     except BadInput:
         return ""
-    return lines[-1] if lines else ""
+    return one_line(lines[-1], 300) if lines else ""
 
 
 def _search(uri: str, query: str) -> list[RecordedRun]:

@@ -5,13 +5,14 @@ Few seeds are the rule, so each method here keeps its promise with few. That is 
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from arch.bootstrap import IIDBootstrap
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import gammaln
 from statsmodels.stats.power import TTestPower
 
 LEVEL = 0.95  # of all intervals
@@ -35,11 +36,15 @@ class Comparison(NamedTuple):
 
     - `differences`: of the second variant from the first, with their mean and standard deviation.
     - `effect_size`: the mean difference in standard deviations of the difference, times Hedges' correction for few
-      pairs (Lakens 2013, d_z). It is infinite if all differences are equal, and not 0.
+      pairs (Hedges 1981; Lakens 2013, d_z). It is infinite if all differences are equal, and not 0. With two pairs it
+      is NaN, because the correction is 0.
     - `improvement`: the share of pairs in which the second is better; a tie counts half (Agarwal et al. 2021, section
       4.3, for pairs).
     - `p_value`: of the paired t test that the mean difference is 0.
     - `p_margin`: of two one-sided t tests that the mean difference is beyond `margin` (Schuirmann 1987), the larger.
+
+    If all n differences are equal, no t test is possible. Both are then 2^(1 - n) where they are not 1, the smallest
+    p-value of the sign-flip test.
     """
 
     differences: tuple[float, ...]
@@ -112,10 +117,11 @@ def compare(first: Sequence[float], second: Sequence[float], *, larger_is_better
     p_value = p_margin = math.nan
     if deviation == 0:
         effect = math.copysign(math.inf, mean) if mean else 0.0
-        p_value, p_margin = float(mean == 0), float(abs(mean) >= margin)
+        smallest = 2.0 ** (1 - count)
+        p_value, p_margin = (1.0 if mean == 0 else smallest), (1.0 if abs(mean) >= margin else smallest)
     elif count > 1:
-        effect = mean / deviation * (1 - 3 / (4 * (count - 1) - 1))
         error, freedom = _standard_error(differences), count - 1
+        effect = mean / deviation * _hedges(freedom)
         p_value = 2 * float(stats.t.sf(abs(mean) / error, freedom))
         p_margin = float(stats.t.sf((margin - abs(mean)) / error, freedom))
     else:
@@ -140,15 +146,22 @@ def seeds_to_decide(comparison: Comparison, alpha: float) -> int | None:
     """Return how many pairs would decide with 80% power, if the mean difference and its deviation are as they seem.
 
     It is the smaller number of two: for the t test to find the difference, and for both one-sided tests to place it
-    within the margin. None if it is more than 1000, or if nothing tells.
+    within the margin. The power of both is at least the sum of their powers less 1. None if it is more than 1000, or
+    if nothing tells.
     """
     if not comparison.deviation > 0:
         return None
-    mean = abs(comparison.mean)
-    needed = [_pairs(mean / comparison.deviation, alpha, "two-sided")]
-    needed.append(_pairs((comparison.margin - mean) / comparison.deviation, alpha, "larger"))
-    found = [number for number in needed if number is not None]
-    return min(found) if found else None
+    mean, margin, deviation = abs(comparison.mean), comparison.margin, comparison.deviation
+
+    def finds(pairs: int) -> float:
+        return _power(mean / deviation, pairs, alpha, "two-sided")
+
+    def places(pairs: int) -> float:
+        sides = (margin - mean) / deviation, (margin + mean) / deviation
+        return sum(_power(side, pairs, alpha, "larger") for side in sides) - 1
+
+    found = [_fewest(power) for power in (finds, *([places] if mean < margin else []))]
+    return min((pairs for pairs in found if pairs is not None), default=None)
 
 
 def split_variance(values: Sequence[Sequence[float]]) -> VarianceSplit:
@@ -167,13 +180,22 @@ def _standard_error(values: NDArray[np.float64]) -> float:
     return float(values.std(ddof=1) / math.sqrt(len(values)))
 
 
-def _pairs(effect: float, alpha: float, alternative: str) -> int | None:
-    """Return how many pairs a t test needs to find an effect, in standard deviations, with a power of 80%."""
+def _hedges(freedom: int) -> float:
+    """Return the correction of an effect size for few pairs, NaN for two (Hedges 1981, exact)."""
+    if freedom < 2:
+        return math.nan
+    return math.exp(gammaln(freedom / 2) - gammaln((freedom - 1) / 2)) / math.sqrt(freedom / 2)
 
-    def is_enough(pairs: int) -> bool:  # where the power is all but 1, SciPy's noncentral t may be NaN
-        return not TTestPower().power(effect, pairs, alpha, alternative=alternative) < POWER
 
-    if effect <= 0 or not is_enough(_MOST_SEEDS):
-        return None
+def _power(effect: float, pairs: int, alpha: float, alternative: str) -> float:
+    """Return the power of a t test to find an effect, in standard deviations."""
+    power = float(TTestPower().power(effect, pairs, alpha, alternative=alternative))
+    return 1.0 if math.isnan(power) else power  # SciPy's noncentral t is NaN where the power is all but 1
+
+
+def _fewest(power: Callable[[int], float]) -> int | None:
+    """Return the smallest number of pairs for a power of 80%."""
     numbers = range(2, _MOST_SEEDS + 1)
-    return numbers[bisect_left(numbers, True, key=is_enough)]
+    if power(_MOST_SEEDS) < POWER:
+        return None
+    return numbers[bisect_left(numbers, True, key=lambda pairs: power(pairs) >= POWER)]

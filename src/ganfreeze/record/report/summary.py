@@ -1,7 +1,7 @@
 """What a sweep shows: each figure of each variant, and the verdict on each variant against the baseline."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ganfreeze.errors import BadInput
@@ -13,6 +13,8 @@ from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.record.report.statistics import Estimate
 from ganfreeze.record.report.verdicts import Verdict, judge
 
+_INFINITE = 1.79e308  # MLflow keeps infinity as the largest number
+_MAY_DIFFER = ("steps_per_second", "system/")  # in runs that are the same
 MARGIN = 0.05  # of the baseline's mean: what counts as equivalent
 
 
@@ -36,7 +38,7 @@ class Figure(NamedTuple):
 class Summary(NamedTuple):
     """Variants with their figures; the first figure is the one that they are sorted by, best first.
 
-    `twins` has each variant whose figures are all equal to those of another one before it, to the bit and for each
+    `twins` has each variant whose runs recorded the same as those of another one before it, to the bit and for each
     seed, with that other one.
     """
 
@@ -54,16 +56,17 @@ class Summary(NamedTuple):
 def summarise(
     runs: Sequence[RecordedRun], *, figure: str | None = None, baseline: str | None = None, margin: float = MARGIN
 ) -> Summary:
-    """Group the runs into variants, and compare each with the variant called `baseline`, or the first.
+    """Group the runs into variants, and compare each with one.
 
-    `figure` is the metric to sort by, such as "classifier/fid"; by default an FID, or else what comes first.
+    `baseline` names this one; by default it is the first that has finished. `figure` is the metric to sort by, such as
+    "classifier/fid"; by default an FID, or else what comes first.
 
     Raises:
         BadInput: there is no such figure or baseline.
     """
     found = groups.grouped(runs)
     names = [group.name for group in found]
-    baseline = baseline or names[0]
+    baseline = baseline or next((group.name for group in found if group.finished), names[0])
     if baseline not in names:
         raise BadInput(f"baseline={baseline}: there is no such variant; {', '.join(names)}")
     measured = _ranked(runs)
@@ -71,13 +74,14 @@ def summarise(
         raise BadInput(f"figure={figure}: no run has it; {', '.join(measured) or 'they have none that can be ranked'}")
     figures = [_figure(name, found, baseline, margin) for name in sorted(measured, key=lambda name: name != figure)]
     ordered = _sorted(found, figures)
-    return Summary(ordered, baseline, figures, _twins(ordered, figures))
+    return Summary(ordered, baseline, figures, _twins(ordered))
 
 
 def _ranked(runs: Sequence[RecordedRun]) -> list[str]:
     """Return the metrics that can be ranked, an FID first."""
     known = ranking.LARGER_IS_BETTER | ranking.SMALLER_IS_BETTER
-    names = {name for run in runs for name in run.run.metrics if "/" in name and name.rpartition("/")[2] in known}
+    measured = {name for run in runs for name in run.run.metrics if "/" in name and not protocol_card.is_added(name)}
+    names = [name for name in measured if name.rpartition("/")[2] in known]
     return sorted(names, key=lambda name: (name.rpartition("/")[2] != "fid", name))
 
 
@@ -88,22 +92,30 @@ def _figure(name: str, found: Sequence[Group], baseline: str, margin: float) -> 
         group.name: {
             seed: run.run.metrics[name]
             for seed, run in group.finished.items()
-            if math.isfinite(run.run.metrics.get(name, math.nan))
+            if abs(run.run.metrics.get(name, math.inf)) < _INFINITE
         }
         for group in found
     }
     cards = [group.finished[seed].run.cards.get(prefix, {}) for group in found for seed in values[group.name]]
     refused = protocol_card.incomparable({name: cards}).get(name, "")
     estimates = {key: statistics.estimate(list(by_seed.values())) for key, by_seed in values.items() if by_seed}
+    if refused:
+        estimates = {}
     width = margin * abs(estimates[baseline].mean) if baseline in estimates else math.nan
-    verdicts = {} if refused else _verdicts(values, baseline, width, larger_is_better=larger)
+    same = {group.name for group in found if _records(group) == _records(_named(found, baseline))}
+    verdicts = {} if refused else _verdicts(values, baseline, width, same, larger_is_better=larger)
     held_out = [card.get(protocol_card.HELD_OUT, {}).get(metric) for card in cards]
     real = next((value for value in held_out if value is not None), None)
     return Figure(name, larger, values, estimates, verdicts, width, real, refused)
 
 
 def _verdicts(
-    values: Mapping[str, Mapping[int, float]], baseline: str, margin: float, *, larger_is_better: bool
+    values: Mapping[str, Mapping[int, float]],
+    baseline: str,
+    margin: float,
+    same: Collection[str],
+    *,
+    larger_is_better: bool,
 ) -> Mapping[str, Verdict]:
     """Return the verdict on each variant that has a seed in common with the baseline."""
     pairs = {}
@@ -113,19 +125,34 @@ def _verdicts(
     comparisons = [
         statistics.compare(*pair, larger_is_better=larger_is_better, margin=margin) for pair in pairs.values()
     ]
-    same = [first == second for first, second in pairs.values()]
-    return dict(zip(pairs, judge(comparisons, same, larger_is_better=larger_is_better), strict=True))
+    identical = [name in same for name in pairs]
+    return dict(zip(pairs, judge(comparisons, identical, larger_is_better=larger_is_better), strict=True))
 
 
-def _twins(found: Sequence[Group], figures: Sequence[Figure]) -> Mapping[str, str]:
+def _records(group: Group) -> str:
+    """Return all that the finished runs of a variant recorded at their last step, by their seeds, but for their speed.
+
+    This has losses, figures and how far the weights have moved, with all digits.
+    """
+    return repr(
+        [
+            (seed, sorted((key, value) for key, value in run.run.metrics.items() if not key.startswith(_MAY_DIFFER)))
+            for seed, run in sorted(group.finished.items())
+        ]
+    )
+
+
+def _named(found: Sequence[Group], name: str) -> Group:
+    return next(group for group in found if group.name == name)
+
+
+def _twins(found: Sequence[Group]) -> Mapping[str, str]:
     firsts: dict[str, str] = {}
     twins = {}
     for group in found:
-        values = repr([sorted(figure.values[group.name].items()) for figure in figures])
-        if not figures or not all(figure.values[group.name] for figure in figures):
-            continue
-        if firsts.setdefault(values, group.name) != group.name:
-            twins[group.name] = firsts[values]
+        first = firsts.setdefault(_records(group), group.name)
+        if group.finished and first != group.name:
+            twins[group.name] = first
     return twins
 
 

@@ -14,15 +14,18 @@ from ganfreeze.record.report import groups, words
 from ganfreeze.record.report.groups import Group
 from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.record.report.summary import Figure, Summary
+from ganfreeze.types import GROUPS
 
 # Metrics of training that are shown beside those of evaluation, with the headings of their columns.
+_PLAIN = ("none", "constant", "adam", "mlflow", "classifier")  # defaults that say little
 _TRAINING_METRICS = {"steps_per_second": "steps/s", "discriminator_weight_change": "discriminator moved"}
 
 
 def sweep_table(summary: Summary, *, width: int = 140) -> str:
     """Return what all runs share, a table with one line for each variant, and notes below it.
 
-    A figure of several seeds is shown as its mean with half the length of its 95% interval. The verdict is on the first
+    A figure of several seeds is shown as its mean with its 95% interval, and "of 2" if only two runs have it. The
+    verdict is on the first
     figure, against the baseline. Below the variants are the metrics of held-out real images, if the cards have them. A
     metric is shown as "refused" if the runs measured it by different protocols.
     """
@@ -37,7 +40,7 @@ def sweep_table(summary: Summary, *, width: int = 140) -> str:
     for group in summary.groups:
         cells = [
             str(len(group.runs)),
-            *(_figure(figure, group.name) for figure in summary.figures),
+            *(_figure(figure, group) for figure in summary.figures),
             *(_mean(group, key) for key in training),
             _all({run.run.audit or "-" for run in group.runs}),
             _statuses(group),
@@ -52,19 +55,20 @@ def sweep_table(summary: Summary, *, width: int = 140) -> str:
 
 def _constants(summary: Summary) -> str:
     shared = groups.constants(summary.runs)
-    shown = [shared[key] for key in ("keras", "strategy", "architecture", "dataset", "loss", "update") if key in shared]
+    shown = [word for key, word in shared.items() if key in GROUPS and word not in _PLAIN]
     return f"all: {', '.join(shown)}, {shared['steps']} steps" if "steps" in shared else f"all: {', '.join(shown)}"
 
 
-def _figure(figure: Figure, name: str) -> str:
+def _figure(figure: Figure, group: Group) -> str:
     if figure.refused:
         return "refused"
-    estimate = figure.estimates.get(name)
+    estimate = figure.estimates.get(group.name)
     if estimate is None:
         return "-"
-    if math.isnan(estimate.low):
-        return words.number(estimate.mean)
-    return f"{words.number(estimate.mean)} ± {words.number((estimate.high - estimate.low) / 2)}"
+    text = words.number(estimate.mean)
+    if not math.isnan(estimate.low):
+        text += f" {words.interval(estimate)}"
+    return text if estimate.runs == len(group.runs) else f"{text} of {estimate.runs}"
 
 
 def _mean(group: Group, metric: str) -> str:

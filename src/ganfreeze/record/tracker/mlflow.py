@@ -65,8 +65,11 @@ class Mlflow(Tracker):
             if not recorded:
                 return ""
             runs = [each.run for each in recorded]
-            for run in runs:
-                client.set_tag(run.id, "mlflow.note.content", run_tables.links(run, runs))
+            for each in recorded:
+                why = each.tags.get(query.DIVERGED_TAG, "")
+                note = "\n\n".join(filter(None, [why, run_tables.links(each.run, runs)]))
+                client.set_tag(each.run.id, "mlflow.note.content", note)
+            table = sweep_table(summarise(recorded))
             page = mlflow_views.share(client, experiment, sweep)
         except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: there is no table, and no more
             return f"The runs cannot be read from MLflow: {one_line(error, 300)}"
@@ -75,4 +78,4 @@ class Mlflow(Tracker):
         server = uri.rstrip("/") if remote else "http://127.0.0.1:5000"
         serve = "" if remote else f"\nTo serve this page: mlflow server --backend-store-uri {uri}"
         links = f"Runs: {server}/{page}\nCompare: {server}/{page}&compareRunsMode=CHART"
-        return f"{sweep_table(summarise(recorded))}\n{links}{serve}"
+        return f"{table}\n{links}{serve}"
