@@ -17,11 +17,12 @@ from ganfreeze.record.report.summary import Figure, Summary
 from ganfreeze.types import GROUPS
 
 # Metrics of training that are shown beside those of evaluation, with the headings of their columns.
+_WIDE = 1000  # characters: no cell is cut off
 _PLAIN = ("none", "constant", "adam", "mlflow", "classifier")  # defaults that say little
 _TRAINING_METRICS = {"steps_per_second": "steps/s", "discriminator_weight_change": "discriminator moved"}
 
 
-def sweep_table(summary: Summary, *, width: int = 140) -> str:
+def sweep_table(summary: Summary) -> str:
     """Return what all runs share, a table with one line for each variant, and notes below it.
 
     A figure of several seeds is shown as its mean with its 95% interval, and "of 2" if only two runs have it. The
@@ -49,8 +50,7 @@ def sweep_table(summary: Summary, *, width: int = 140) -> str:
     if any(figure.real is not None for figure in summary.figures):
         values = ["-" if figure.real is None else words.number(figure.real) for figure in summary.figures]
         table.add_row(f"real data, {_held_out_count(summary.runs)} held out", "", *values)
-    text = _text(table, max(width, 22 * (len(headings) + 4)))
-    return f"{_constants(summary)}\n{text}" + "".join(_notes(summary))
+    return f"{_constants(summary)}\n{_text(table)}" + "".join(_notes(summary))
 
 
 def _constants(summary: Summary) -> str:
@@ -124,7 +124,7 @@ def accuracy(runs: Sequence[RecordedRun]) -> str:
     return f"The classifier's accuracy on held-out images: {' to '.join(extremes)}\n"
 
 
-def _text(table: Table, width: int) -> str:
+def _text(table: Table) -> str:
     text = io.StringIO()
-    Console(file=text, width=width, highlight=False).print(table)
+    Console(file=text, width=_WIDE, highlight=False).print(table)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
