@@ -57,6 +57,10 @@ def record(folder, uri, name, *, patience=LONG, pause=0.0, during=lambda step: N
         weights.mkdir()
         (weights / "generator").write_bytes(b"weights")
         recorder.write(events.Saved(STEPS, weights))
+        model = own.path / "files" / "generator"
+        model.mkdir(parents=True)
+        (model / "MLmodel").write_text("flavors: {}\n")
+        recorder._journal.add("model", path="files/generator", name="generator", step=STEPS)
     return own.path
 
 
@@ -76,6 +80,9 @@ def require_complete(uri, name):
     assert len(files["images"]) == 2, "a picture and its thumbnail"
     assert {"audit.json", "audit.txt", "config.yaml", "weights"} <= set(files[None])
     assert [file.path for file in client.list_artifacts(run.info.run_id, "weights")] == ["weights/generator"]
+    (output,) = run.outputs.model_outputs
+    (model,) = client.search_logged_models([experiment.experiment_id], f"source_run_id = '{run.info.run_id}'")
+    assert (output.model_id, model.name, str(model.status)) == (model.model_id, "generator", "READY")
     (data,) = run.inputs.dataset_inputs
     assert json.loads(data.dataset.profile) == {"train": 4, "test": 4, "sha256": "ab" * 32}
 

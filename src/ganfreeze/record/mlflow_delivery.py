@@ -23,6 +23,7 @@ from ganfreeze.record.delivered import Target
 from ganfreeze.record.journal import Record
 from ganfreeze.record.mlflow_experiment import FOLDER_TAG, HEARTBEAT_TAG, ID_TAG
 
+_FOR_GOOD = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "ENDPOINT_NOT_FOUND")  # an old server knows no models
 _VALUES_IN_A_CALL = {"metrics": 1000, "tags": 100, "parameters": 100}  # as many as a server accepts
 
 
@@ -65,7 +66,7 @@ class Delivery:
                 else:
                     mlflow_client.again_if_raced(partial(self._send, group))
             except MlflowException as error:
-                if error.error_code not in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
+                if error.error_code not in _FOR_GOOD:
                     raise
                 if len(group) > 1:  # one of them is refused, and the others need not be
                     for record in group:

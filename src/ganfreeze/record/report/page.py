@@ -57,6 +57,7 @@ def page(summary: Summary, evidence: Evidence) -> tuple[str, Mapping[str, bytes]
         _section("Samples", "".join(f"{_plain(title)}\n\n![]({names[title]})\n\n" for title in evidence.samples)),
         _section("Cost and audit", _cost(summary)),
         _section("Runs that did not finish", _failed(summary, evidence.why)),
+        _section("What all runs share", _shared(summary)),
         _section("Protocol", "".join(_protocol(summary.runs))),
         _section("Where it comes from", _provenance(summary.runs, evidence.command)),
     ]
@@ -90,7 +91,6 @@ def _section(title: str, text: str) -> str:
 
 
 def _compared(summary: Summary) -> str:
-    shared = ", ".join(f"{key}={value}" for key, value in groups.constants(summary.runs).items())
     seeds = sorted({run.seed for run in summary.runs})
     differing = {key.partition(".")[0] for group in summary.groups for key in group.words}
     pairs = (
@@ -101,10 +101,15 @@ def _compared(summary: Summary) -> str:
     )
     return (
         f"{len(summary.groups)} variants, {len(summary.runs)} runs, seeds {', '.join(map(str, seeds))}. The baseline "
-        f"is {_plain(summary.baseline)}. All runs have {_plain(shared)}.\n\n"
+        f"is {_plain(summary.baseline)}.\n\n"
         f"{pairs} Intervals are 95% intervals of the mean: studentized bootstrap, or Student's t with fewer than five "
         "runs. P-values are corrected for the number of comparisons of a figure (Holm), for each figure apart.\n"
     )
+
+
+def _shared(summary: Summary) -> str:
+    shared = groups.constants(summary.runs)
+    return _plain(", ".join(f"{key}={value}" for key, value in shared.items())) + "\n"
 
 
 def _figure(summary: Summary, figure: Figure) -> str:
