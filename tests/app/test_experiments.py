@@ -12,7 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from mlflow import MlflowClient
 from report_runs import recorded
 
-from ganfreeze.app import report
+from ganfreeze.app import experiments
 from ganfreeze.record.report import expected, groups
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
@@ -48,8 +48,11 @@ def test_a_run_is_of_an_experiment_if_it_is_a_job_of_its_sweep(parse):
     older = {key: value for key, value in own.items() if key != "latent"}
     changed = [{**own, "steps": "20"}, {**own, "architecture.filters": "4"}, {**own, "strategy": "unknown"}]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        assert [report._is_published("batch_norm", recorded(0, {}, **each)) for each in (own, older)] == [True, True]
-        assert [report._is_published("batch_norm", recorded(0, {}, **each)) for each in changed] == [False] * 3
+        assert [experiments.is_published("batch_norm", recorded(0, {}, **each)) for each in (own, older)] == [
+            True,
+            True,
+        ]
+        assert [experiments.is_published("batch_norm", recorded(0, {}, **each)) for each in changed] == [False] * 3
 
 
 EXPECTED = sorted((ROOT / "experiments").glob("*/expected.csv"))
