@@ -45,4 +45,4 @@ def test_every_command_prints_what_the_page_says(tree, command, output):
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(arguments, cwd=tree, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert without_numbers(output) <= without_numbers(done.stdout)
+    assert without_numbers(output) <= without_numbers(done.stdout), done.stdout

@@ -77,9 +77,9 @@ def evaluated_again(trained):
 
 def test_the_average_is_evaluated_beside_the_weights(trained):
     _, program, client, recorded = trained
-    evaluated = {name for name in recorded.data.metrics if "/" in name and not name.startswith("system/")}
-    metrics = ("fid", "inception_score")
-    assert evaluated == {f"{name}/{metric}" for name in ("classifier", "classifier_ema") for metric in metrics}
+    evaluated = {name for name in recorded.data.metrics if "/" in name}
+    metrics, suffixes = ("fid", "inception_score"), ("", "_ema", "_glance", "_glance_ema")
+    assert evaluated == {f"classifier{suffix}/{metric}" for suffix in suffixes for metric in metrics}
     assert recorded.data.metrics["classifier/fid"] != recorded.data.metrics["classifier_ema/fid"]
     raw, average = (json.loads(recorded.data.tags[f"card.{name}"]) for name in ("classifier", "classifier_ema"))
     assert (raw.pop("ema"), average.pop("ema")) == ("none", 0.5)

@@ -250,3 +250,13 @@ def test_charts_are_pngs_and_need_a_common_step():
     chart = charts.learning_curves("fid", {"a": [[(1, 2.0)], [(2, 2.0)]]})
     assert chart.startswith(b"\x89PNG")
     assert charts.profiles(summarise(THREE).figures[0]).startswith(b"\x89PNG")
+
+
+def test_a_metric_of_your_own_is_shown_without_a_verdict():
+    values = {"tape": 1.0, "compile": 2.0}
+    runs = [recorded(name, {"mine/gap": value}, strategy=name, cards={}) for name, value in values.items()]
+    lines = rows_of(runs)
+    assert lines[1].split() == ["variant", "seeds", "mine/gap", "audit", "status", "verdict"]
+    assert lines[3].split() == ["compile", "1", "2.000", "clean", "FINISHED", "-"]
+    assert "Nobody said what is better." in page.page(summarise(runs), evidence())[0]
+    assert "mathbf" not in paper.latex(summarise(runs), "")

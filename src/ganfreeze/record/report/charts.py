@@ -44,7 +44,7 @@ def profiles(figure: Figure) -> bytes:
         for style, (name, by_seed) in zip(cycle(_STYLES), list(figure.values.items())[:_MOST], strict=False):
             if by_seed:
                 shares = statistics.profile(
-                    list(by_seed.values()), thresholds.tolist(), larger_is_better=figure.larger_is_better
+                    list(by_seed.values()), thresholds.tolist(), larger_is_better=bool(figure.larger_is_better)
                 )
                 axes.plot(thresholds, shares, style, label=name, drawstyle="steps-post")
         return _png(canvas, axes)

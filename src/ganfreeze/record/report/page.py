@@ -17,6 +17,7 @@ from ganfreeze.record.report.summary import Figure, Summary
 
 # Where these differ, runs of the same seed may see other batches or noise, or start from other weights.
 _DECISIVE = {"packing", "batch_size", "latent", "dataset", "architecture", "update"}
+_DIRECTIONS = {True: "Larger is better", False: "Smaller is better", None: "Nobody said what is better"}
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; display: block; overflow-x: auto; font-size: 14px; margin: 1rem 0 }
@@ -113,7 +114,7 @@ def _shared(summary: Summary) -> str:
 
 
 def _figure(summary: Summary, figure: Figure) -> str:
-    direction = "Larger is better" if figure.larger_is_better else "Smaller is better"
+    direction = _DIRECTIONS[figure.larger_is_better]
     real = "" if figure.real is None else f" Held-out real images get {words.number(figure.real)}."
     text = f"{direction}.{real}\n\n"
     if figure.refused:

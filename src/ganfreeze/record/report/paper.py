@@ -19,8 +19,8 @@ def latex(summary: Summary, provenance: str) -> str:
 
     An arrow says which direction is better. The best mean of a column is bold.
     """
-    arrows = {True: r"$\uparrow$", False: r"$\downarrow$"}
-    headings = [f"{figure.name.translate(_SPECIAL)} {arrows[figure.larger_is_better]}" for figure in summary.figures]
+    arrows = {True: r" $\uparrow$", False: r" $\downarrow$", None: ""}
+    headings = [f"{figure.name.translate(_SPECIAL)}{arrows[figure.larger_is_better]}" for figure in summary.figures]
     rows = [_row(["variant", "runs", *headings]), r"\midrule", *_latex_rows(summary)]
     comment = "".join(f"% {line}\n" for line in provenance.splitlines())
     body = "\n".join([r"\toprule", *rows, r"\bottomrule"])
@@ -48,7 +48,7 @@ def table(summary: Summary, provenance: str) -> str:
 def _latex_rows(summary: Summary) -> Iterator[str]:
     best = {}
     for figure in summary.figures:
-        means = [estimate.mean for estimate in figure.estimates.values()]
+        means = [] if figure.larger_is_better is None else [estimate.mean for estimate in figure.estimates.values()]
         best[figure.name] = (max if figure.larger_is_better else min)(means) if means else math.nan
     for group in summary.groups:
         cells: Sequence[str] = [

@@ -21,12 +21,12 @@ MARGIN = 0.05  # of the baseline's mean: what counts as equivalent
 class Figure(NamedTuple):
     """A metric of all variants, by their names: values by seed, the mean, and the verdict against the baseline.
 
-    `real` is the metric of held-out real images, None if nobody measured it. `refused` says why the runs must not be
-    compared, "" if they may.
+    `larger_is_better` is None for a metric that cannot be ranked; it has no verdicts. `real` is the metric of held-out
+    real images, None if nobody measured it. `refused` says why the runs must not be compared, "" if they may.
     """
 
     name: str
-    larger_is_better: bool
+    larger_is_better: bool | None
     values: Mapping[str, Mapping[int, float]]
     estimates: Mapping[str, Estimate]
     verdicts: Mapping[str, Verdict]
@@ -69,25 +69,31 @@ def summarise(
     baseline = baseline or next((group.name for group in found if group.finished), names[0])
     if baseline not in names:
         raise BadInput(f"baseline={baseline}: there is no such variant; {', '.join(names)}")
-    measured = _ranked(runs)
+    measured = _measured(runs)
     if figure is not None and figure not in measured:
-        raise BadInput(f"figure={figure}: no run has it; {', '.join(measured) or 'they have none that can be ranked'}")
+        raise BadInput(f"figure={figure}: no run has it; {', '.join(measured) or 'they measured none'}")
     figures = [_figure(name, found, baseline, margin) for name in sorted(measured, key=lambda name: name != figure)]
     ordered = _sorted(found, figures)
     return Summary(ordered, baseline, figures, _twins(ordered))
 
 
-def _ranked(runs: Sequence[RecordedRun]) -> list[str]:
-    """Return the metrics that can be ranked, an FID first."""
-    known = ranking.LARGER_IS_BETTER | ranking.SMALLER_IS_BETTER
-    measured = {name for run in runs for name in run.run.metrics if "/" in name and not protocol_card.is_added(name)}
-    names = [name for name in measured if name.rpartition("/")[2] in known]
-    return sorted(names, key=lambda name: (name.rpartition("/")[2] != "fid", name))
+def _measured(runs: Sequence[RecordedRun]) -> list[str]:
+    """Return the metrics of evaluations: an FID first, and last those that cannot be ranked."""
+    names = {name for run in runs for name in run.run.metrics if "/" in name and not name.startswith("system/")}
+    found = [name for name in names if not protocol_card.is_added(name)]
+    return sorted(found, key=lambda name: (_larger_is_better(name) is None, name.rpartition("/")[2] != "fid", name))
+
+
+def _larger_is_better(name: str) -> bool | None:
+    metric = name.rpartition("/")[2]
+    if metric in ranking.LARGER_IS_BETTER:
+        return True
+    return False if metric in ranking.SMALLER_IS_BETTER else None
 
 
 def _figure(name: str, found: Sequence[Group], baseline: str, margin: float) -> Figure:
     prefix, _, metric = name.rpartition("/")
-    larger = metric in ranking.LARGER_IS_BETTER
+    larger = _larger_is_better(name)
     values = {
         group.name: {
             seed: run.run.metrics[name]
@@ -103,7 +109,7 @@ def _figure(name: str, found: Sequence[Group], baseline: str, margin: float) -> 
         estimates = {}
     width = margin * abs(estimates[baseline].mean) if baseline in estimates else math.nan
     same = {group.name for group in found if _records(group) == _records(_named(found, baseline))}
-    verdicts = {} if refused else _verdicts(values, baseline, width, same, larger_is_better=larger)
+    verdicts = {} if refused or larger is None else _verdicts(values, baseline, width, same, larger_is_better=larger)
     held_out = [card.get(protocol_card.HELD_OUT, {}).get(metric) for card in cards]
     real = next((value for value in held_out if value is not None), None)
     return Figure(name, larger, values, estimates, verdicts, width, real, refused)

@@ -86,8 +86,8 @@ def _statuses(group: Group) -> str:
 def _verdict(summary: Summary, name: str) -> str:
     if name == summary.baseline:
         return "baseline"
-    if summary.twins.get(name, summary.baseline) != summary.baseline:
-        return f"identical to {summary.twins[name]}"
+    if twin := summary.twins.get(name):
+        return "identical" if twin == summary.baseline else f"identical to {twin}"
     verdict = summary.figures[0].verdicts.get(name)
     return words.verdict(verdict) if verdict else "-"
 
