@@ -68,7 +68,15 @@ def test_a_violation_ends_the_run_unless_audit_is_record_or_off(tmp_path):
 
 def test_audits_during_training_log_that_nothing_moved(tmp_path):
     program = run(
-        tmp_path, "train", "strategy=toggle", "evaluator=none", "steps=30", "cadence.audit=7", "cadence.log=10", *SMALL
+        tmp_path,
+        "train",
+        "strategy=toggle",
+        "evaluator=none",
+        "steps=30",
+        "cadence.audit=7",
+        "cadence.log=10",
+        "cadence.glance=null",
+        *SMALL,
     )
     assert program.returncode == 0, program.stderr
     client, (recorded,) = client_and_runs(tmp_path)

@@ -33,7 +33,14 @@ def bits(variables):
     return [variable.numpy().tobytes() for variable in variables]
 
 
-@pytest.mark.parametrize(("strategy", "keras", "update"), list(product(STRATEGIES, KERAS, UPDATES)))
+ALL = list(product(STRATEGIES, KERAS, UPDATES))
+AHEAD = ("extragradient", "optimistic")  # what they remember does not depend on the mechanism, so three of them suffice
+ONE_PROCESS = [
+    each for each in ALL if each[2] not in AHEAD or (each[0] in ("tape", "toggle", "tfgan") and each[1] == "keras2")
+]
+
+
+@pytest.mark.parametrize(("strategy", "keras", "update"), ONE_PROCESS)
 def test_a_checkpoint_has_all_that_the_next_steps_depend_on(tmp_path, parse, digits, strategy, keras, update):
     """The state is saved, steps are taken, and after `restore` again: what was not saved would make a difference."""
     options = ("audit=off", "ema=0.9", "architecture.dropout=0.1")
