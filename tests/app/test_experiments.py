@@ -55,19 +55,15 @@ def test_a_run_is_of_an_experiment_if_it_is_a_job_of_its_sweep(parse):
         assert [experiments.is_published("batch_norm", recorded(0, {}, **each)) for each in changed] == [False] * 3
 
 
-EXPECTED = sorted((ROOT / "experiments").glob("*/expected.csv"))
-
-
-@pytest.mark.parametrize("experiment", [file.parent.name for file in EXPECTED if file.parent.name in EXPERIMENTS])
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_what_is_expected_are_variants_of_the_sweep(composed, parse, experiment):
-    runs = [
-        recorded(
-            number, {}, **{key: str(value) for key, value in parse(f"experiment={experiment}", *job).values.items()}
-        )
-        for number, job in enumerate(jobs_of(composed, experiment))
-    ]
-    variants = {group.name for group in groups.grouped(runs)}
-    assert {each.variant for each in expected.read(ROOT / "experiments" / experiment / "expected.csv")} <= variants
+    """An experiment that nobody has published yet expects nothing."""
+    file = ROOT / "experiments" / experiment / "expected.csv"
+    wanted = {each.variant for each in expected.read(file)} if file.exists() else set()
+    jobs = jobs_of(composed, experiment) if wanted else []
+    values = [parse(f"experiment={experiment}", *job).values for job in jobs]
+    runs = [recorded(n, {}, **{key: str(value) for key, value in each.items()}) for n, each in enumerate(values)]
+    assert wanted <= {group.name for group in groups.grouped(runs)}
 
 
 @pytest.fixture(scope="module")
