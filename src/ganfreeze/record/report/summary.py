@@ -72,9 +72,12 @@ def summarise(
     measured = _measured(runs)
     if figure is not None and figure not in measured:
         raise BadInput(f"figure={figure}: no run has it; {', '.join(measured) or 'they measured none'}")
-    figures = [_figure(name, found, baseline, margin) for name in sorted(measured, key=lambda name: name != figure)]
+    records = {group.name: _records(group) for group in found}
+    same = {name for name in names if records[name] == records[baseline]}
+    order = sorted(measured, key=lambda name: name != figure)
+    figures = [_figure(name, found, baseline, margin, same) for name in order]
     ordered = _sorted(found, figures)
-    return Summary(ordered, baseline, figures, _twins(ordered))
+    return Summary(ordered, baseline, figures, _twins(ordered, records))
 
 
 def _measured(runs: Sequence[RecordedRun]) -> list[str]:
@@ -91,7 +94,7 @@ def _larger_is_better(name: str) -> bool | None:
     return False if metric in ranking.SMALLER_IS_BETTER else None
 
 
-def _figure(name: str, found: Sequence[Group], baseline: str, margin: float) -> Figure:
+def _figure(name: str, found: Sequence[Group], baseline: str, margin: float, same: Collection[str]) -> Figure:
     prefix, _, metric = name.rpartition("/")
     larger = _larger_is_better(name)
     values = {
@@ -104,11 +107,9 @@ def _figure(name: str, found: Sequence[Group], baseline: str, margin: float) -> 
     }
     cards = [group.finished[seed].run.cards.get(prefix, {}) for group in found for seed in values[group.name]]
     refused = protocol_card.incomparable({name: cards}).get(name, "")
-    estimates = {key: statistics.estimate(list(by_seed.values())) for key, by_seed in values.items() if by_seed}
-    if refused:
-        estimates = {}
+    comparable = {} if refused else values
+    estimates = {key: statistics.estimate(list(by_seed.values())) for key, by_seed in comparable.items() if by_seed}
     width = margin * abs(estimates[baseline].mean) if baseline in estimates else math.nan
-    same = {group.name for group in found if _records(group) == _records(_named(found, baseline))}
     verdicts = {} if refused or larger is None else _verdicts(values, baseline, width, same, larger_is_better=larger)
     held_out = [card.get(protocol_card.HELD_OUT, {}).get(metric) for card in cards]
     real = next((value for value in held_out if value is not None), None)
@@ -148,15 +149,11 @@ def _records(group: Group) -> str:
     )
 
 
-def _named(found: Sequence[Group], name: str) -> Group:
-    return next(group for group in found if group.name == name)
-
-
-def _twins(found: Sequence[Group]) -> Mapping[str, str]:
+def _twins(found: Sequence[Group], records: Mapping[str, str]) -> Mapping[str, str]:
     firsts: dict[str, str] = {}
     twins = {}
     for group in found:
-        first = firsts.setdefault(_records(group), group.name)
+        first = firsts.setdefault(records[group.name], group.name)
         if group.finished and first != group.name:
             twins[group.name] = first
     return twins
@@ -167,7 +164,5 @@ def _sorted(found: Sequence[Group], figures: Sequence[Figure]) -> list[Group]:
         return list(found)
     first = figures[0]
     sign = -1 if first.larger_is_better else 1
-    worst = math.inf
-    return sorted(
-        found, key=lambda group: sign * first.estimates[group.name].mean if group.name in first.estimates else worst
-    )
+    means = {name: sign * estimate.mean for name, estimate in first.estimates.items()}
+    return sorted(found, key=lambda group: means.get(group.name, math.inf))

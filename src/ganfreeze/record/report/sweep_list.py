@@ -1,15 +1,14 @@
 """Show sweeps, or the runs of one, with their state, cost and time left."""
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ganfreeze.errors import one_line
+from ganfreeze.record.report import formats
 from ganfreeze.record.run_folder import Progress
 from ganfreeze.record.sweep_ledger import Ledger
 
@@ -39,7 +38,7 @@ def sweeps_table(sweeps: Sequence[tuple[Ledger, Sequence[Progress | None]]]) -> 
             _shown(time.left),
             escape(one_line(ledger.command, _COMMAND)),
         )
-    return _text(table)
+    return formats.text(table)
 
 
 def jobs_table(ledger: Ledger, progress: Sequence[Progress | None]) -> str:
@@ -56,7 +55,7 @@ def jobs_table(ledger: Ledger, progress: Sequence[Progress | None]) -> str:
             _shown(time.left),
             escape(each.why if each else ""),
         )
-    return _text(table)
+    return formats.text(table)
 
 
 def time_of(progress: Sequence[Progress | None]) -> Time:
@@ -97,9 +96,3 @@ def _table(*headings: str) -> Table:
     for heading in headings:
         table.add_column(heading, no_wrap=True)
     return table
-
-
-def _text(table: Table) -> str:
-    text = io.StringIO()
-    Console(file=text, width=1000, highlight=False).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

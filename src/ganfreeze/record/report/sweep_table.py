@@ -1,24 +1,21 @@
 """The table that closes a sweep: one line for each variant, grouped over seeds."""
 
-import io
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ganfreeze.evaluation import protocol_card
-from ganfreeze.record.report import groups, words
+from ganfreeze.record.report import formats, groups, words
 from ganfreeze.record.report.groups import Group
 from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.record.report.summary import Figure, Summary
 from ganfreeze.types import GROUPS
 
-# Metrics of training that are shown beside those of evaluation, with the headings of their columns.
-_WIDE = 1000  # characters: no cell is cut off
 _PLAIN = ("none", "constant", "adam", "mlflow", "classifier")  # defaults that say little
+# Metrics of training that are shown beside those of evaluation, with the headings of their columns.
 _TRAINING_METRICS = {"steps_per_second": "steps/s", "discriminator_weight_change": "discriminator moved"}
 
 
@@ -26,9 +23,8 @@ def sweep_table(summary: Summary) -> str:
     """Return what all runs share, a table with one line for each variant, and notes below it.
 
     A figure of several seeds is shown as its mean with its 95% interval, and "of 2" if only two runs have it. The
-    verdict is on the first
-    figure, against the baseline. Below the variants are the metrics of held-out real images, if the cards have them. A
-    metric is shown as "refused" if the runs measured it by different protocols.
+    verdict is on the first figure, against the baseline. Below the variants are the metrics of held-out real images, if
+    the cards have them. A metric is shown as "refused" if the runs measured it by different protocols.
     """
     training = [key for key in _TRAINING_METRICS if any(key in run.run.metrics for run in summary.runs)]
     headings = [*(figure.name for figure in summary.figures), *(_TRAINING_METRICS[key] for key in training)]
@@ -50,7 +46,7 @@ def sweep_table(summary: Summary) -> str:
     if any(figure.real is not None for figure in summary.figures):
         values = ["-" if figure.real is None else words.number(figure.real) for figure in summary.figures]
         table.add_row(f"real data, {_held_out_count(summary.runs)} held out", "", *values)
-    return f"{_constants(summary)}\n{_text(table)}" + "".join(_notes(summary))
+    return f"{_constants(summary)}\n{formats.text(table)}" + "".join(_notes(summary))
 
 
 def _constants(summary: Summary) -> str:
@@ -122,9 +118,3 @@ def accuracy(runs: Sequence[RecordedRun]) -> str:
         return ""
     extremes = dict.fromkeys(f"{value:.3f}" for value in (min(accuracies), max(accuracies)))
     return f"The classifier's accuracy on held-out images: {' to '.join(extremes)}\n"
-
-
-def _text(table: Table) -> str:
-    text = io.StringIO()
-    Console(file=text, width=_WIDE, highlight=False).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
