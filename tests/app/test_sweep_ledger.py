@@ -15,7 +15,14 @@ from ganfreeze.record.report import sweep_list
 from ganfreeze.record.run_folder import Progress
 from ganfreeze.record.sweep_ledger import Job, Ledger
 
-SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8", "evaluator=none", "cadence.log=10")
+SMALL = (
+    "architecture=dcgan",
+    "architecture.filters=4",
+    "batch_size=8",
+    "evaluator=none",
+    "cadence.log=10",
+    "cadence.glance=null",
+)
 
 
 def start(folder, *arguments, program="train", **environment):

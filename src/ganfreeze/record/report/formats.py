@@ -1,7 +1,8 @@
-"""Write rows as Markdown and as CSV, and tables as text."""
+"""Write numbers and tables as text, and rows as Markdown and as CSV."""
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,6 +10,24 @@ from rich.console import Console
 from rich.table import Table
 
 _WIDE = 1000  # characters: no cell is cut off
+
+
+def number(value: float) -> str:
+    """Return a number with three digits or more; "-" for NaN."""
+    if math.isnan(value):
+        return "-"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) >= 0.1 or not value else f"{value:.3g}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time in seconds, minutes or hours; "-" for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from markdown_it import MarkdownIt
 
 from ganfreeze.evaluation import protocol_card
-from ganfreeze.record.report import groups, statistics, words
-from ganfreeze.record.report.formats import markdown
+from ganfreeze.record.report import formats, groups, statistics, words
 from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.record.report.statistics import VarianceSplit
 from ganfreeze.record.report.summary import Figure, Summary
@@ -115,7 +114,7 @@ def _shared(summary: Summary) -> str:
 
 def _figure(summary: Summary, figure: Figure) -> str:
     direction = _DIRECTIONS[figure.larger_is_better]
-    real = "" if figure.real is None else f" Held-out real images get {words.number(figure.real)}."
+    real = "" if figure.real is None else f" Held-out real images get {formats.number(figure.real)}."
     text = f"{direction}.{real}\n\n"
     if figure.refused:
         return _section(figure.name, f"{text}Not comparable: the protocols differ in {figure.refused}.\n")
@@ -123,10 +122,10 @@ def _figure(summary: Summary, figure: Figure) -> str:
     for group in summary.groups:
         if group.name in figure.estimates:
             estimate, values = figure.estimates[group.name], list(figure.values[group.name].values())
-            cells = [words.number(estimate.mean), words.interval(estimate)]
-            middle = words.number(statistics.interquartile_mean(values)) if len(values) > 3 else "-"
+            cells = [formats.number(estimate.mean), words.interval(estimate)]
+            middle = formats.number(statistics.interquartile_mean(values)) if len(values) > 3 else "-"
             rows.append([_plain(group.name), str(estimate.runs), *cells, middle])
-    text += markdown(["variant", "runs", "mean", "95% interval", "interquartile mean"], rows)
+    text += formats.markdown(["variant", "runs", "mean", "95% interval", "interquartile mean"], rows)
     return _section(figure.name, text + (f"\n{_verdicts(summary, figure)}" if figure.verdicts else ""))
 
 
@@ -142,10 +141,10 @@ def _verdicts(summary: Summary, figure: Figure) -> str:
         ]
         for name, verdict in figure.verdicts.items()
     ]
-    note = f"Equivalent: the mean difference is within ± {words.number(figure.margin)}. "
+    note = f"Equivalent: the mean difference is within ± {formats.number(figure.margin)}. "
     if any(verdict.word == "inconclusive" for verdict in figure.verdicts.values()):
         note += f"Seeds that would decide: {words.POWER_NOTE}."
-    return f"{markdown(header, rows)}\n{note}\n"
+    return f"{formats.markdown(header, rows)}\n{note}\n"
 
 
 def _curves(names: Mapping[str, str]) -> str:
@@ -162,10 +161,10 @@ def _variance(evidence: Evidence) -> str:
             "`python src/evaluate.py run=RUN_ID samples_seeds=5` measures it for a run.\n"
         )
     rows = [
-        [_plain(group), figure, words.number(split.training), words.number(split.sampling)]
+        [_plain(group), figure, formats.number(split.training), formats.number(split.sampling)]
         for (group, figure), split in evidence.splits.items()
     ]
-    return markdown(["variant", "figure", "deviation over training seeds", "over seeds of the samples"], rows)
+    return formats.markdown(["variant", "figure", "deviation over training seeds", "over seeds of the samples"], rows)
 
 
 def _cost(summary: Summary) -> str:
@@ -177,12 +176,12 @@ def _cost(summary: Summary) -> str:
         rows.append(
             [
                 _plain(group.name),
-                words.duration(sum(seconds)) if seconds else "-",
-                words.number(sum(rates) / len(rates)) if rates else "-",
+                formats.duration(sum(seconds)) if seconds else "-",
+                formats.number(sum(rates) / len(rates)) if rates else "-",
                 ", ".join(audits),
             ]
         )
-    return markdown(["variant", "time of the finished runs", "steps/s", "audit"], rows)
+    return formats.markdown(["variant", "time of the finished runs", "steps/s", "audit"], rows)
 
 
 def _failed(summary: Summary, why: Mapping[str, str]) -> str:
@@ -192,7 +191,7 @@ def _failed(summary: Summary, why: Mapping[str, str]) -> str:
         for run in group.runs
         if not run.is_finished
     ]
-    return markdown(["variant", "seed", "status", "why"], rows) if rows else ""
+    return formats.markdown(["variant", "seed", "status", "why"], rows) if rows else ""
 
 
 def _protocol(runs: Sequence[RecordedRun]) -> Iterator[str]:

@@ -3,8 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from ganfreeze.record.report import words
-from ganfreeze.record.report.formats import comma_separated
+from ganfreeze.record.report import formats, words
 from ganfreeze.record.report.statistics import Estimate
 from ganfreeze.record.report.summary import Summary
 
@@ -42,7 +41,7 @@ def table(summary: Summary, provenance: str) -> str:
         if (estimate := figure.estimates.get(group.name))
     ]
     header = ["variant", "figure", "runs", "mean", "low", "high", "verdict"]
-    return "".join(f"# {line}\n" for line in provenance.splitlines()) + comma_separated(header, rows)
+    return "".join(f"# {line}\n" for line in provenance.splitlines()) + formats.comma_separated(header, rows)
 
 
 def _latex_rows(summary: Summary) -> Iterator[str]:
@@ -64,6 +63,6 @@ def _row(cells: Sequence[str]) -> str:
 def _cell(estimate: Estimate | None, best: float) -> str:
     if estimate is None:
         return "--"
-    mean = words.number(estimate.mean)
+    mean = formats.number(estimate.mean)
     mean = rf"\mathbf{{{mean}}}" if estimate.mean == best else mean
     return f"${mean}$" + ("" if math.isnan(estimate.low) else f" {words.interval(estimate)}")

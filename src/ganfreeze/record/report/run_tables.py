@@ -11,7 +11,7 @@ from rich.table import Table
 from ganfreeze.evaluation import protocol_card
 from ganfreeze.events import Evaluated
 from ganfreeze.record.mlflow_client import Run
-from ganfreeze.record.report import words
+from ganfreeze.record.report import formats
 
 
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
@@ -27,9 +27,10 @@ def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str
     held_out = evaluated.card.get(protocol_card.HELD_OUT, {})
     table = Table(evaluated.name, "mean", "spread", "real, held out", "in training", box=None, pad_edge=False)
     for name, (metric, (mean, spread)) in zip(names, summary.items(), strict=True):
-        in_training = "refused" if name in refused else words.number(run.metrics.get(name, math.nan))
-        of_real = words.number(held_out.get(metric, math.nan))
-        table.add_row(metric, words.number(mean), "-" if spread is None else words.number(spread), of_real, in_training)
+        in_training = "refused" if name in refused else formats.number(run.metrics.get(name, math.nan))
+        of_real = formats.number(held_out.get(metric, math.nan))
+        deviation = "-" if spread is None else formats.number(spread)
+        table.add_row(metric, formats.number(mean), deviation, of_real, in_training)
     return _text(table, width) + protocol_card.explain(refused)
 
 

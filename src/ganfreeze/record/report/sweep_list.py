@@ -34,8 +34,8 @@ def sweeps_table(sweeps: Sequence[tuple[Ledger, Sequence[Progress | None]]]) -> 
             ledger.name,
             str(len(progress)),
             *cells,
-            _shown(time.cost),
-            _shown(time.left),
+            formats.duration(time.cost),
+            formats.duration(time.left),
             escape(one_line(ledger.command, _COMMAND)),
         )
     return formats.text(table)
@@ -51,8 +51,8 @@ def jobs_table(ledger: Ledger, progress: Sequence[Progress | None]) -> str:
             escape(job.name),
             _state(each).lower(),
             step,
-            _shown(time.cost),
-            _shown(time.left),
+            formats.duration(time.cost),
+            formats.duration(time.left),
             escape(each.why if each else ""),
         )
     return formats.text(table)
@@ -81,14 +81,6 @@ def time_of(progress: Sequence[Progress | None]) -> Time:
 
 def _state(progress: Progress | None) -> str:
     return progress.status if progress else "waiting"
-
-
-def _shown(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _table(*headings: str) -> Table:

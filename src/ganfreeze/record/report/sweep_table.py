@@ -44,7 +44,7 @@ def sweep_table(summary: Summary) -> str:
         ]
         table.add_row(escape(group.name), *cells, *([_verdict(summary, group.name)] if compared else []))
     if any(figure.real is not None for figure in summary.figures):
-        values = ["-" if figure.real is None else words.number(figure.real) for figure in summary.figures]
+        values = ["-" if figure.real is None else formats.number(figure.real) for figure in summary.figures]
         table.add_row(f"real data, {_held_out_count(summary.runs)} held out", "", *values)
     return f"{_constants(summary)}\n{formats.text(table)}" + "".join(_notes(summary))
 
@@ -61,7 +61,7 @@ def _figure(figure: Figure, group: Group) -> str:
     estimate = figure.estimates.get(group.name)
     if estimate is None:
         return "-"
-    text = words.number(estimate.mean)
+    text = formats.number(estimate.mean)
     if not math.isnan(estimate.low):
         text += f" {words.interval(estimate)}"
     return text if estimate.runs == len(group.runs) else f"{text} of {estimate.runs}"
@@ -69,7 +69,7 @@ def _figure(figure: Figure, group: Group) -> str:
 
 def _mean(group: Group, metric: str) -> str:
     values = [run.run.metrics[metric] for run in group.runs if metric in run.run.metrics]
-    return words.number(sum(values) / len(values)) if values else "-"
+    return formats.number(sum(values) / len(values)) if values else "-"
 
 
 def _statuses(group: Group) -> str:
@@ -105,7 +105,7 @@ def _notes(summary: Summary) -> list[str]:
         first = summary.figures[0]
         notes.append(
             f"Verdicts: on {first.name} over the same seeds, against {summary.baseline}; equivalent: closer than "
-            f"{words.number(first.margin)}.\n"
+            f"{formats.number(first.margin)}.\n"
         )
     return [*notes, protocol_card.explain(refused)]
 

@@ -1,32 +1,15 @@
-"""Numbers, estimates and verdicts as text."""
+"""Estimates and verdicts as text."""
 
 import math
 
+from ganfreeze.record.report.formats import number
 from ganfreeze.record.report.statistics import POWER, Comparison, Estimate
 from ganfreeze.record.report.verdicts import Verdict
-
-
-def number(value: float) -> str:
-    """Return a number with three digits or more; "-" for NaN."""
-    if math.isnan(value):
-        return "-"
-    if math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}" if abs(value) >= 0.1 or not value else f"{value:.3g}"
 
 
 def interval(estimate: Estimate) -> str:
     """Return the 95% interval, "-" if there is none."""
     return "-" if math.isnan(estimate.low) else f"[{number(estimate.low)}, {number(estimate.high)}]"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in seconds, minutes or hours."""
-    if math.isnan(seconds):
-        return "-"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def verdict(verdict: Verdict) -> str:
