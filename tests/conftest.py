@@ -16,6 +16,7 @@ from ganfreeze.backend.keras import keras2, keras3
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
 SHARED_DATA = ROOT.parent / "shared" / "data"
+TINY = ("architecture.generator_units=[16]", "architecture.discriminator_units=[16]", "batch_size=16")  # of the MLP
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
@@ -113,10 +114,11 @@ def build(parse):
 
 @pytest.fixture(scope="session")
 def variant(build):
-    """Return a function that builds a variant with batches of 16: its networks, strategy and streams."""
+    """Return a function that builds a variant with batches of 16 and small networks: these, strategy and streams."""
 
     def build_small_variant(*overrides: str):
-        game, strategy, streams = build("batch_size=16", "steps=100", *overrides)
+        small = ("batch_size=16",) if any(each.startswith("architecture=") for each in overrides) else TINY
+        game, strategy, streams = build(*small, "steps=100", *overrides)
         return game.networks, strategy, streams
 
     return build_small_variant

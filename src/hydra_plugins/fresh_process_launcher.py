@@ -27,6 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -76,15 +77,18 @@ class FreshProcessLauncher(Launcher):
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        setup_globals()
-        composed = [
-            self._context.config_loader.load_sweep_config(self._config, list(overrides)) for overrides in job_overrides
-        ]
-        variants = _parse(composed)
-        sweep = self._begin(variants, [_name(job) for job in composed], initial_job_idx)
-        jobs = [_numbered(job, sweep, number) for number, job in enumerate(composed, initial_job_idx)]
-        signals.catch()  # also because a shell lets what a script starts with & ignore SIGINT
         os.environ |= job_shares.core_shares(self._n_jobs)
+        with exits.friendly_errors():  # Ctrl-C works also where a shell lets what a script starts with & ignore it
+            with _short_socket_address():
+                forkserver.ensure_running()  # it imports while the configs are parsed
+            setup_globals()
+            composed = [
+                self._context.config_loader.load_sweep_config(self._config, list(overrides))
+                for overrides in job_overrides
+            ]
+            variants = _parse(composed)
+            sweep = self._begin(variants, [_name(job) for job in composed], initial_job_idx)
+        jobs = [_numbered(job, sweep, number) for number, job in enumerate(composed, initial_job_idx)]
         if self._shares.empty():  # Hydra may launch a sweep in several batches, and each batch returns its shares
             for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
                 self._shares.put(share)
@@ -169,7 +173,7 @@ class FreshProcessLauncher(Launcher):
             with self._lock:  # no process may start after `_stop` has ended the others
                 if self._stopping:
                     return -signal.SIGINT
-                with _short_socket_address():
+                with _short_socket_address():  # a fork server that was killed is started again
                     process.start()
                 self._processes.add(process)
             wait([process.sentinel])

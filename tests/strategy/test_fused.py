@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from conftest import values, words
+from conftest import TINY, values, words
 
 from ganfreeze.data.streams import Prefetcher, Streams, scale
 from ganfreeze.gan.update.base import Update
@@ -33,7 +33,7 @@ def weights(game):
 
 def train(build, *choice, steps):
     """Train a variant for so many steps, and return all weights."""
-    game, strategy, streams = build("batch_size=16", "steps=100", *choice)
+    game, strategy, streams = build(*TINY, "steps=100", *choice)
     strategy.advance(streams, 0, steps)
     return weights(game)
 
@@ -50,7 +50,7 @@ def largest_difference(first, second):
 def test_fused_steps_are_the_phases_one_by_one(build, strategy, keras, update):
     """Seven steps run as three, three and one. In double precision a difference below 1e-9 is only rounding."""
     choice = (f"strategy={strategy}", f"keras={keras}", "precision=float64", *f"update={update}".split())
-    game, mechanism, streams = build("batch_size=16", "fused_steps=3", *choice)
+    game, mechanism, streams = build(*TINY, "fused_steps=3", *choice)
     start = Snapshot([owned.variable for owned in audit.inventory(mechanism, game)])
     mechanism.advance(streams, 0, 7)
     fused = weights(game)
@@ -92,7 +92,7 @@ def test_the_loop_is_traced_once_whatever_the_spans(build):
     """
     results = []
     for jit, traces in (("off", 1), ("on", 2)):
-        game, strategy, streams = build("precision=float64", "fused_steps=4", "batch_size=16", f"jit={jit}")
+        game, strategy, streams = build(*TINY, "precision=float64", "fused_steps=4", f"jit={jit}")
         for step, steps in ((0, 1), (1, 4), (5, 9), (14, 2)):
             strategy.advance(streams, step, steps)
         assert strategy._many.experimental_get_tracing_count() == traces
@@ -101,8 +101,8 @@ def test_the_loop_is_traced_once_whatever_the_spans(build):
 
 
 def test_metrics_are_means_over_the_steps(build):
-    _, fused, streams = build("fused_steps=3", "batch_size=16")
-    _, single, _ = build("batch_size=16")
+    _, fused, streams = build(*TINY, "fused_steps=3")
+    _, single, _ = build(*TINY)
     means = fused.advance(streams, 0, 5)
     by_step = [single.advance(streams, step, 1) for step in range(5)]
     assert set(means) == set(phases.METRICS)
@@ -119,7 +119,7 @@ def test_a_memory_map_trains_as_an_array_in_memory(build, digits, tmp_path):
     np.save(file, digits.train.examples)
     results = []
     for images in (np.load(file), np.load(file, mmap_mode="r")):
-        game, strategy, streams = build("fused_steps=4", "batch_size=16")
+        game, strategy, streams = build(*TINY, "fused_steps=4")
         strategy.advance(streams._replace(examples=images), 0, 10)
         results.append(values(game.networks.generator))
         resident = strategy._examples[1].shape[0]
@@ -223,7 +223,7 @@ def test_frozen_weights_have_no_gradients(build, keras):
 @pytest.mark.parametrize(("options", "passes"), [("", 2), ("update.noise=reused", 1), ("update=keras_gan", 2)])
 def test_reused_fakes_are_made_once(build, keras, options, passes):
     """A counter in the generator's first layer tells how often it runs in a step."""
-    game, strategy, streams = build("eager=true", f"keras={keras}", "batch_size=16", *options.split())
+    game, strategy, streams = build(*TINY, "eager=true", f"keras={keras}", *options.split())
     layer, calls = game.networks.generator.layers[1], []
     call = layer.call
 
@@ -266,7 +266,7 @@ def test_a_train_function_is_traced_once(build, strategy, update, loss):
     """If Keras traced it again, it would read the flags again."""
     if (update, loss) == ("keras_gan", "relativistic"):
         return
-    _, mechanism, streams = build(f"strategy={strategy}", f"update={update}", f"loss={loss}", "batch_size=16")
+    _, mechanism, streams = build(*TINY, f"strategy={strategy}", f"update={update}", f"loss={loss}")
     mechanism.advance(streams, 0, 4)
     if strategy == "compile":  # it has no attributes for its trainers
         attributes = [trainer_of(phase) for phase in mechanism.phases.values()]
@@ -297,7 +297,7 @@ def test_every_strategy_trains_in_half_precision_as_in_single(build, strategy, k
 
     Two steps of SGD differ from those in single precision by the rounding of half precision.
     """
-    choice = (f"strategy={strategy}", f"keras={keras}", "optimizer=sgd", "batch_size=16")
+    choice = (f"strategy={strategy}", f"keras={keras}", "optimizer=sgd", *TINY)
     changes = {}
     for precision in ("float32", *MIXED):
         game, mechanism, streams = build(*choice, f"precision={precision}")
@@ -315,12 +315,12 @@ def test_every_strategy_trains_in_half_precision_as_in_single(build, strategy, k
 
 @pytest.mark.parametrize("keras", words("keras"))
 def test_float16_scales_the_loss_and_bfloat16_does_not(build, keras):
-    game, strategy, streams = build("precision=mixed_float16", f"keras={keras}", "batch_size=16")
+    game, strategy, streams = build(*TINY, "precision=mixed_float16", f"keras={keras}")
     for optimizer in (game.optimizers.generator, game.optimizers.discriminator):
         assert type(optimizer).__name__.startswith("LossScaleOptimizer")
     assert float(game.optimizers.scaled("generator", np.float32(1))) == 2**15
     strategy.advance(streams, 0, 1)
-    plain, _, _ = build("precision=mixed_bfloat16", f"keras={keras}", "batch_size=16")
+    plain, _, _ = build(*TINY, "precision=mixed_bfloat16", f"keras={keras}")
     assert float(plain.optimizers.scaled("generator", np.float32(1))) == 1
     latent = streams.noise(0, "generator")
     assert plain.networks.generator(latent).dtype == "float32"

@@ -1,5 +1,6 @@
 """The dense networks of Keras-GAN's `gan.py`, the code in the question "Why does the discriminator still train?"."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ from ganfreeze.types import Count, DropoutRate, Tensor
 class Mlp(Architecture):
     """The dense networks of Keras-GAN, for images or points of any shape.
 
-    Generator: hidden layers of 256, 512 and 1024 with LeakyReLU(0.2) and BatchNormalization(0.8), then tanh.
-    Discriminator: hidden layers of 512 and 256 with LeakyReLU(0.2).
+    Generator: hidden layers of `generator_units`, with LeakyReLU(0.2) and BatchNormalization(0.8), then tanh.
+    Discriminator: hidden layers of `discriminator_units`, with LeakyReLU(0.2).
 
     One thing differs from Keras-GAN: the output of the discriminator is a logit, without a sigmoid, because the losses
     take logits. Binary cross-entropy of the sigmoid is the `nonsaturating` loss of the logit.
@@ -30,6 +31,8 @@ class Mlp(Architecture):
     """
 
     latent_dim: Count = 100
+    generator_units: Sequence[Count] = (256, 512, 1024)
+    discriminator_units: Sequence[Count] = (512, 256)
     spectral_norm: bool = False
     dropout: DropoutRate = 0.0
 
@@ -43,7 +46,7 @@ class Mlp(Architecture):
         self, keras: Any, latent: Tensor, example_shape: tuple[int, ...], random: np.random.Generator
     ) -> Tensor:
         x = latent
-        for units in (256, 512, 1024):
+        for units in self.generator_units:
             x = _dense(keras, random, units)(x)
             x = keras.layers.BatchNormalization(momentum=0.8)(leaky_relu(keras, 0.2)(x))
         x = _dense(keras, random, int(np.prod(example_shape)), "tanh")(x)
@@ -51,7 +54,7 @@ class Mlp(Architecture):
 
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
         x = keras.layers.Flatten()(examples)
-        for units in (512, 256):
+        for units in self.discriminator_units:
             x = leaky_relu(keras, 0.2)(self._normalized(_dense(keras, random, units), keras, random)(x))
             x = keras.layers.Dropout(self.dropout)(x) if self.dropout else x
         return self._normalized(_dense(keras, random, 1), keras, random)(x)
