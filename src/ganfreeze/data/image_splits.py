@@ -55,7 +55,7 @@ class ImageFiles(NamedTuple):
             count = "1 class" if len(names) == 1 else f"{len(names):,} classes"
             classes = f"{count} ({shown}{', ...' if len(names) > _NAMED else ''})"
         elif len(loose) < len(self.all):
-            classes = f"no classes, because some images lie in no class folder: {_counted(self.root, loose)}"
+            classes = f"no classes, because of {_counted(self.root, loose, 'beside the class folders')}"
         else:
             classes = "no class folders"
         return classes + _left_out(self.root, self.left_out)
@@ -108,10 +108,10 @@ def _require_images(files: Sequence[Path], folder: Path, root: Path, left_out: M
 
 
 def _left_out(root: Path, left_out: Mapping[str, Sequence[Path]]) -> str:
-    parts = [f"{_counted(root, paths)} {reason}" for reason, paths in left_out.items()]
+    parts = [_counted(root, paths, reason) for reason, paths in left_out.items()]
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
-def _counted(root: Path, paths: Sequence[Path]) -> str:
+def _counted(root: Path, paths: Sequence[Path], what: str) -> str:
     names = ", ".join(one_line(path.relative_to(root), 60) for path in paths[:_NAMED])
-    return f"{len(paths):,} ({names}{', ...' if len(paths) > _NAMED else ''})"
+    return f"{len(paths):,} {what} ({names}{', ...' if len(paths) > _NAMED else ''})"
