@@ -49,7 +49,7 @@ class ImageFiles(NamedTuple):
 
     def summary(self) -> str:
         """Say how the images are labelled, and what was left out."""
-        names, loose = self.classes, [file for file in self.all if not self.class_of(file)]
+        names, loose = self.classes, sorted(file for file in self.all if not self.class_of(file))
         if names:
             shown = ", ".join(one_line(name, 40) for name in names[:_NAMED])
             count = "1 class" if len(names) == 1 else f"{len(names):,} classes"
