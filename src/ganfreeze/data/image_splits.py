@@ -1,8 +1,9 @@
 """The image files of a folder as two splits, with the classes that their folders name."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,8 @@ from ganfreeze.errors import BadInput, one_line
 _NAMED = 3  # files or classes, at most, in a sentence
 
 
-class ImageFiles(NamedTuple):
+@dataclass(frozen=True)
+class ImageFiles:
     """The image files of both splits below `root`, and the paths of what was `left_out`, by the reason.
 
     `depth` is the number of folders between the root and the class folders.
@@ -25,18 +27,18 @@ class ImageFiles(NamedTuple):
     test: Sequence[Path]
     left_out: Mapping[str, Sequence[Path]]
 
-    @property
+    @cached_property
     def all(self) -> Sequence[Path]:
         """All image files, those of the training split first."""
         return [*self.train, *self.test]
 
-    @property
+    @cached_property
     def classes(self) -> Sequence[str]:
         """The names of the class folders, sorted; none if an image lies in no class folder."""
         names = {self.class_of(file) for file in self.all}
         return [] if "" in names else sorted(names)
 
-    @property
+    @cached_property
     def labels(self) -> NDArray[np.int64] | None:
         """The number of each image's class, (n,), in the order of `all`; None if there are no classes."""
         numbers = {name: number for number, name in enumerate(self.classes)}
@@ -44,7 +46,7 @@ class ImageFiles(NamedTuple):
 
     def class_of(self, file: Path) -> str:
         """Return the name of the class folder that an image lies in, "" if it lies in none."""
-        folders = file.relative_to(self.root).parts[self.depth : -1]
+        folders = file.parts[len(self.root.parts) + self.depth : -1]
         return folders[0] if folders else ""
 
     def summary(self) -> str:
@@ -99,7 +101,7 @@ def _divided(files: ImageFiles, held_out: float) -> ImageFiles:
         test += [images[i] for i in order[cut:]]
     if not test:
         raise BadInput(f"dataset.held_out={held_out} of {len(train)} images leaves no image for the test split.")
-    return files._replace(train=train, test=test)
+    return replace(files, train=train, test=test)
 
 
 def _require_images(files: Sequence[Path], folder: Path, root: Path, left_out: Mapping[str, Sequence[Path]]) -> None:

@@ -108,7 +108,7 @@ class FeatureEvaluator(Evaluator, ABC):
         if min(counts) < 2:
             raise BadInput(
                 f"evaluator={self.NAME} needs two images or more in each split; dataset={dataset.name} has "
-                f"{counts[0]} and {counts[1]}."
+                f"{counts[0]} and {counts[1]}. Add images, or choose evaluator=none."
             )
         self._check(dataset)
         left_out = self._left_out(dataset)
