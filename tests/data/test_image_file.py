@@ -108,6 +108,7 @@ def opaque_files():
     yield "BMP of a palette", saved(colours.quantize(16), "BMP")
 
 
+@pytest.mark.filterwarnings("ignore:Palette images")  # of Pillow, for what is expected
 @pytest.mark.parametrize(("kind", "content"), opaque_files())
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_opaque_images_are_what_pillow_makes_of_them(read, kind, content, mode):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ganfreeze.data.dataset import image_folder
 from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.data.dataset.image_folder import ImageFolder
 from ganfreeze.data.image_listing import listing
@@ -143,12 +144,13 @@ def test_hidden_folders_are_no_classes(root, load):
     assert "; 2 classes (cats, dogs); left out: 2 hidden (.ipynb_checkpoints, __MACOSX)" in said[0]
 
 
-def test_pictures_of_earlier_runs_in_the_working_folder_are_left_out(root, load, monkeypatch):
-    write(root, *FLAT, "mlruns/1/samples.png", "outputs/state/samples.png", "more/outputs/21.png")
-    monkeypatch.chdir(root)
-    data, said = load(path=".")
+def test_pictures_of_earlier_runs_are_left_out(root, load):
+    write(root, *FLAT, "mlruns/artifacts/samples.png", "outputs/state/key-1/files/samples.png", "outputs/21.png")
+    for name in ("mlruns/mlflow.db", "outputs/state/key-1/run.json", "outputs/state/key-1/progress.json", "mlflow.db"):
+        (root / name).touch()
+    data, said = load()
     assert len(data.train.examples) + len(data.test.examples) == 21
-    assert said[0].endswith("; left out: 2 written by runs (mlruns, outputs)")
+    assert "; left out: 1 of other types (mlflow.db), 2 written by runs (mlruns, outputs/state/key-1)" in said[0]
 
 
 def test_links_are_followed_but_not_in_a_circle(root, tmp_path):
@@ -191,6 +193,18 @@ def test_another_background_gives_another_data_set_and_the_same_colour_by_anothe
     assert (red.train.examples == (255, 0, 0)).all()
     assert white.digest == named.digest != red.digest
     assert len([path for path in (tmp_path / "cache" / "image_folder").iterdir() if path.is_dir()]) == 2
+
+
+def test_images_of_an_older_recipe_are_not_read(root, load, tmp_path, monkeypatch):
+    write(root, *FLAT)
+    monkeypatch.setattr(image_folder, "_RECIPE", image_folder._RECIPE - 1)
+    load()
+    (old,) = (tmp_path / "cache").glob("image_folder/*/images.npy")
+    old.write_bytes(old.read_bytes()[:-1] + b"\xff")
+    monkeypatch.undo()
+    _, said = load()
+    assert len(list((tmp_path / "cache").glob("image_folder/*/images.npy"))) == 2
+    assert not any("broken" in line for line in said)
 
 
 def test_images_without_labels_are_read_from_the_cache_and_repaired(root, load, tmp_path, caplog):
