@@ -106,6 +106,13 @@ BAD = [
     (["keep.best=classifier/beauty"], "keep.best=classifier/beauty: must be null, or a metric with its evaluator"),
     (["sweep.retries=-1"], "sweep.retries=-1: must be greater than or equal to 0"),
     (["tracker.patience=0.0"], "tracker.patience=0.0: must be greater than 0"),
+    *(
+        (
+            ["dataset=image_folder", "dataset.path=x", f"dataset.background='{colour}'"],
+            f"dataset.background={colour}: must be a colour name such as white, or #rrggbb in quotes",
+        )
+        for colour in ("nice", "#ff000080", "#12345", "")
+    ),
     (["dataset=npz"], "dataset.path has no default: set dataset.path=..."),
     (["audit=maybe"], "audit=maybe: must be 'error', 'record' or 'off'"),
     (["audit=false"], "audit=False: must be 'error', 'record' or 'off'"),

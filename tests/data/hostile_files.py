@@ -262,6 +262,94 @@ def jpeg_files(draw):
     return draw(damaged(bytes(content[:2]) + inserted + bytes(content[2:])))
 
 
+def riff(*chunks, size=None):
+    """Return a WebP file of these chunks: the kind of each, its data, and the length that it says, if that is a lie."""
+    body = b""
+    for kind, data, length in chunks:
+        body += kind + struct.pack("<I", len(data) if length is None else length) + data + bytes(len(data) % 2)
+    return b"RIFF" + struct.pack("<I", len(body) + 4 if size is None else size) + b"WEBP" + body
+
+
+def webp_chunks(content):
+    """Return the chunks of a WebP file, each with its kind and data."""
+    chunks, place = [], 12
+    while place + 8 <= len(content):
+        (length,) = struct.unpack_from("<I", content, place + 4)
+        chunks.append((content[place : place + 4], content[place + 8 : place + 8 + length]))
+        place += 8 + length + length % 2
+    return chunks
+
+
+def webp(mode="RGB", frames=1, **options):
+    """Return a WebP file of 16x16 pixels."""
+    file = io.BytesIO()
+    images = [Image.linear_gradient("L").resize((16, 16)).rotate(90 * number).convert(mode) for number in range(frames)]
+    images[0].save(file, "WEBP", save_all=frames > 1, append_images=images[1:], **options)
+    return file.getvalue()
+
+
+WEBPS = [
+    webp(),
+    webp(lossless=True),
+    webp("RGBA"),
+    webp("RGBA", lossless=True),
+    webp(frames=3),
+    webp(exif=b"Exif\0\0II"),
+]
+WEBP_KINDS = [b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"EXIF", b"XMP ", b"ICCP", b"\0\0\0\0"]
+_CANVAS = struct.Struct("<I3s3s")  # of a VP8X chunk: flags, and the width and the height less one
+
+
+@st.composite
+def webp_files(draw):
+    chunks = webp_chunks(draw(st.sampled_from(WEBPS)))
+    sides = [draw(mostly(15, COUNTS)) for _ in range(2)]
+    changed = []
+    for kind, data in chunks:
+        if kind == b"VP8L" and sides != [15, 15]:
+            data = data[:1] + struct.pack("<I", (sides[0] & 0x3FFF | (sides[1] & 0x3FFF) << 14)) + data[5:]
+        elif kind == b"VP8 " and sides != [15, 15]:
+            data = data[:6] + struct.pack("<2H", *(side + 1 & 0xFFFF for side in sides)) + data[10:]
+        elif kind == b"VP8X":
+            width, height = (struct.pack("<I", side)[:3] for side in sides)
+            data = _CANVAS.pack(draw(mostly(data[0], COUNTS)), width, height) + data[10:]
+        changed.append((kind, data, draw(mostly(None, COUNTS))))
+    extra = st.tuples(st.sampled_from(WEBP_KINDS), exif_data() | st.binary(max_size=30), mostly(None, COUNTS))
+    for chunk_of_any_kind in draw(mostly([], st.lists(extra, max_size=2))):
+        changed.insert(draw(st.integers(0, len(changed))), chunk_of_any_kind)
+    return draw(damaged(riff(*changed, size=draw(mostly(None, COUNTS)))))
+
+
+def bmp(width, height, *, header=40, bits=24, compression=0, colours=0, offset=None, masks=b"", data=bytes(8 * 24)):
+    """Return a BMP file with any header, and with 8x8 black pixels."""
+    size = (len(data), 2835, 2835, colours, 0)
+    info = struct.pack("<5I", *(value & 0xFFFFFFFF for value in size))
+    info = struct.pack("<3I2HI", header, width, height, 1, bits & 0xFFFF, compression) + info + masks
+    start = 14 + len(info) if offset is None else offset
+    return b"BM" + struct.pack("<IHHI", 14 + len(info) + len(data), 0, 0, start) + info + data
+
+
+RUNS = [b"\x08\1\0\0" * 8 + b"\0\1", b"\0\2\xff\xff\0\1", b"\xff\1" * 40, b"\0\xff" + bytes(40), b"\0\1"]
+
+
+@st.composite
+def bmp_files(draw):
+    bits = draw(mostly(24, st.sampled_from([1, 4, 8, 16, 32, 0, 2, 65535])))
+    palette = bytes(range(256)) * 4 if draw(st.booleans()) else b""
+    content = bmp(
+        draw(mostly(8, COUNTS)),
+        draw(mostly(8, COUNTS)),
+        header=draw(mostly(40, st.sampled_from([12, 52, 56, 64, 108, 124, 0]) | COUNTS)),
+        bits=bits,
+        compression=draw(mostly(0, st.sampled_from([1, 2, 3, 4, 5, 6]) | COUNTS)),
+        colours=draw(mostly(0, COUNTS)),
+        offset=draw(mostly(None, COUNTS)),
+        masks=draw(mostly(b"", st.lists(COUNTS, max_size=4).map(numbers))) + palette,
+        data=draw(mostly(bytes(8 * 32), st.sampled_from(RUNS) | st.binary(max_size=200))),
+    )
+    return draw(damaged(content))
+
+
 # ------------------------------------------------------------------------------------------------------- CIFAR-10
 
 BATCHES = [*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"]

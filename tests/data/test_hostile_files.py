@@ -27,6 +27,8 @@ from hostile_files import (
     JPEGS,
     PICKLES,
     Payload,
+    bmp,
+    bmp_files,
     chunk,
     cifar_files,
     cifar_member,
@@ -39,7 +41,9 @@ from hostile_files import (
     npz_files,
     png,
     png_files,
+    riff,
     tar_member,
+    webp_files,
     zip_entry,
     zip_file,
 )
@@ -194,6 +198,14 @@ class Photograph(Picture):
     suffix = "jpg"
 
 
+class WebP(Picture):
+    suffix = "webp"
+
+
+class Bitmap(Picture):
+    suffix = "bmp"
+
+
 class Cifar(Reader):
     def read(self, content):
         folder = self.place / "in"
@@ -311,6 +323,8 @@ FORMATS = {
     "npz": (NpzReader, npz_files()),
     "png": (Picture, png_files()),
     "jpeg": (Photograph, jpeg_files()),
+    "webp": (WebP, webp_files()),
+    "bmp": (Bitmap, bmp_files()),
     "cifar10": (Cifar, cifar_files()),
     "statistics": (Statistics, statistics_files),
     "prepared images": (PreparedImages, prepared_files),
@@ -413,7 +427,15 @@ REFUSED = {
         png(8, 8, chunk(b"zTXt", b"k\0\0" + zlib.compress(bytes(2**25)))),
         "Decompressed data too large",
     ),
-    "GIF called PNG": (Picture, b"GIF89a\1\0\1\0\0\0\0;", "cannot be read as an image of PNG or JPEG"),
+    "WebP of 3 million pixels": (
+        WebP,
+        riff((b"VP8L", b"\x2f" + struct.pack("<I", 1999 | 1499 << 14) + bytes(13), None)),
+        r"says 2,000 x 1,500 pixels, which \d+ bytes cannot hold",
+    ),
+    "BMP of 10^10 pixels": (Bitmap, bmp(100_000, 100_000), r"too large \(Image size \(10000000000 pixels\) exceeds"),
+    "BMP of 64 million pixels": (Bitmap, bmp(8000, 8000, bits=1), r"says 8,000 x 8,000 pixels, which \d+ bytes cannot"),
+    "BMP without pixels": (Bitmap, bmp(8, 8, data=b""), "cannot be read as an image of PNG, JPEG, WebP or BMP"),
+    "GIF called PNG": (Picture, b"GIF89a\1\0\1\0\0\0\0;", "cannot be read as an image of PNG, JPEG, WebP or BMP"),
     "EPS called PNG": (
         Picture,
         b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n",

@@ -12,6 +12,7 @@ from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.training_setup import TrainingSetup
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.errors import BadInput
+from ganfreeze.evaluation import protocol_card
 from ganfreeze.evaluation.evaluated_generator import EvaluatedGenerator, evaluated_generators
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.evaluation.sampling_module import sampling_module
@@ -52,7 +53,7 @@ def prepare(variant: Variant, dataset: Dataset, setup: TrainingSetup, change: Me
     seeds = [evaluator.seed]
     evaluated = list(evaluated_generators(evaluator, samplers, settings.ema, seeds))
     glanced = list(evaluated_generators(light, samplers, settings.ema, seeds)) if light else []
-    _require_measured(settings.keep.best, [generator.name for generator in evaluated])
+    _require_measured(settings.keep.best, evaluated)
 
     def measure(generator: EvaluatedGenerator) -> Measure:
         return partial(generator.named_metrics, evaluator.seed)
@@ -74,10 +75,16 @@ def _trained(generators: Mapping[str, Model], latent: NDArray[np.float32], step:
         yield events.Trained(step, f"generator{suffix}", module, latent, module.__call__(latent).numpy())
 
 
-def _require_measured(metric: str | None, evaluated: Sequence[str]) -> None:
-    if metric is not None and metric.rpartition("/")[0] not in evaluated:
-        measured = ", ".join(f"{name}/..." for name in evaluated) or "no metric"
+def _require_measured(metric: str | None, evaluated: Sequence[EvaluatedGenerator]) -> None:
+    if metric is None:
+        return
+    cards = {generator.name: generator.card for generator in evaluated}
+    evaluator, _, word = metric.rpartition("/")
+    if evaluator not in cards:
+        measured = ", ".join(f"{name}/..." for name in cards) or "no metric"
         raise BadInput(f"keep.best={metric}: is not measured; this run measures {measured}")
+    if reason := protocol_card.for_metric(cards[evaluator], word).get(protocol_card.LEFT_OUT):
+        raise BadInput(f"keep.best={metric}: is not measured: {reason}")
 
 
 def _picture(dataset: Dataset, setup: TrainingSetup, sampler: Sampler) -> Callable[[], Examples]:

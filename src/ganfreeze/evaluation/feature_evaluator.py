@@ -24,7 +24,7 @@ from ganfreeze.evaluation.evaluator.base import Evaluator, PreparedEvaluator, gl
 from ganfreeze.evaluation.extractor.base import Extractor, Features
 from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
-from ganfreeze.evaluation.protocol_card import BY_METRIC, GLANCE, HELD_OUT
+from ganfreeze.evaluation.protocol_card import BY_METRIC, GLANCE, HELD_OUT, LEFT_OUT
 from ganfreeze.evaluation.reference import ReferenceStatistics
 from ganfreeze.types import Count, Index, Metrics
 
@@ -66,6 +66,8 @@ class FeatureEvaluator(Evaluator, ABC):
     `subset`, and as many real images, drawn once with a fixed seed. So memory has a bound. The card says how many
     samples each metric took.
 
+    A metric that the extractor cannot tell of a data set is left out, and the card says why.
+
     A glance takes at most 128 samples, and of the metrics `fid` and `inception_score` only, the latter in one part.
 
     If `split` is "train", the card also has the metrics of held-out real images, as `held_out`: of the test split, as
@@ -106,9 +108,13 @@ class FeatureEvaluator(Evaluator, ABC):
         if min(counts) < 2:
             raise BadInput(
                 f"evaluator={self.NAME} needs two images or more in each split; dataset={dataset.name} has "
-                f"{counts[0]} and {counts[1]}."
+                f"{counts[0]} and {counts[1]}. Add images, or choose evaluator=none."
             )
         self._check(dataset)
+        left_out = self._left_out(dataset)
+        if not {*self.metrics} - left_out.keys():
+            reasons = "; ".join(f"{metric}: {left_out[metric]}" for metric in self.metrics)
+            raise BadInput(f"evaluator.metrics={list(self.metrics)}: nothing is left to measure. {reasons}.")
         self._require_neighbours(f"the images of the {self.split} split", len(getattr(dataset, self.split).examples))
         height, width = dataset.example_shape[:2]
         least = image_metrics.LEAST_SIDE
@@ -125,6 +131,10 @@ class FeatureEvaluator(Evaluator, ABC):
             )
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
+        left_out = self._left_out(dataset)
+        return replace(self, metrics=[each for each in self.metrics if each not in left_out])._with_glance(dataset)
+
+    def _with_glance(self, dataset: Dataset) -> PreparedEvaluator:
         extractor = self._extractor(dataset)
 
         def glance() -> PreparedEvaluator | None:
@@ -143,12 +153,14 @@ class FeatureEvaluator(Evaluator, ABC):
         def evaluate(batches: Iterable[Images]) -> Metrics:
             return self._measure(reference, ((images, extractor.extract(images)) for images in batches))
 
+        own = self._own_protocols(min(self._kept_samples, len(getattr(dataset, self.split).examples)))
+        missing = {metric: {LEFT_OUT: reason} for metric, reason in self._left_out(dataset).items()}
         card = protocol(
             dataset,
             split=self.split,
             samples=self.samples,
             **extractor.identity,
-            **{BY_METRIC: self._own_protocols(min(self._kept_samples, len(getattr(dataset, self.split).examples)))},
+            **{BY_METRIC: {**own, **missing}},
             **{HELD_OUT: {**self._of_held_out(dataset, reference), **extractor.facts}},
         )
         return PreparedEvaluator(name, self.samples, self.seed, card, extractor.facts, evaluate)
@@ -156,6 +168,10 @@ class FeatureEvaluator(Evaluator, ABC):
     @abstractmethod
     def _check(self, dataset: Dataset) -> None:
         """Raise BadInput if the extractor does not accept this data set's images."""
+
+    @abstractmethod
+    def _left_out(self, dataset: Dataset) -> Mapping[Metric, str]:
+        """Return the metrics that the extractor cannot tell of this data set, each with the reason in words."""
 
     @abstractmethod
     def _extractor(self, dataset: Dataset) -> Extractor:

@@ -23,6 +23,9 @@ FIELDS = (
 # runs have it, so it cannot change.
 BY_METRIC = "figures"
 
+# Among the fields of one metric, this one says why the metric is not measured on this data set.
+LEFT_OUT = "left_out"
+
 # Under this key a card has the same metrics of held-out real images, their number as `samples`, and the accuracy of the
 # extractor, if it is a classifier of the data set. This is no part of the protocol.
 HELD_OUT = "held_out"

@@ -99,6 +99,12 @@ class Dataset:
         """The number of classes in the training labels, or None without labels."""
         return None if self.train.labels is None else int(self.train.labels.max()) + 1
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the training labels tell two classes apart, or more."""
+        labels = self.train.labels
+        return labels is not None and bool((labels != labels[0]).any())
+
 
 class Source(ABC):
     """A source of images or points: the base class of every file in `dataset/`."""

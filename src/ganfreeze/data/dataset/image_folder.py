@@ -6,71 +6,100 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from filelock import FileLock
-from pydantic import Field
+from numpy.typing import NDArray
+from pydantic import AfterValidator, Field
 
-from ganfreeze.data import numpy_files
+from ganfreeze.data import image_splits, numpy_files
 from ganfreeze.data.dataset.base import Dataset, Source, Split
+from ganfreeze.data.image_splits import ImageFiles
 from ganfreeze.errors import BadInput
 from ganfreeze.types import Fraction
 
 _log = logging.getLogger(__name__)
-_SUFFIXES = {".png", ".jpg", ".jpeg"}
+_RECIPE = 2  # raise it when the same files give other images, so that what was prepared before is not read
+
+
+def _colour(value: str) -> str:
+    try:
+        _red_green_blue(value)
+    except ValueError:
+        raise ValueError("a colour name such as white, or #rrggbb in quotes") from None
+    return value
+
+
+def _red_green_blue(colour: str) -> tuple[int, int, int]:
+    from PIL import ImageColor
+
+    red, green, blue, *alpha = ImageColor.getrgb(colour)
+    if alpha:
+        raise ValueError("the background itself would be transparent")
+    return red, green, blue
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Source):
-    """PNG or JPEG files of any size, `path`/CLASS/..., centre-cropped and resized to `size` x `size`.
+    """PNG, JPEG, WebP or BMP files of any size below `path`, centre-cropped and resized to `size` x `size`.
 
-    The folders `path`/train/CLASS and `path`/test/CLASS, if they exist, are the splits. Else the fraction `held_out` of
-    each class becomes the test split, drawn with a fixed seed. The images are written once to a memory-mapped uint8
-    array under `cache`, so they may be larger than memory. They are written again only if the name, size or time of a
-    file, or an option here, has changed, or if what was written does not match its digest.
+    The first folder below `path` is an image's class, in which folders may be nested. If an image lies in no folder,
+    there are no labels. The folders `path`/train and `path`/test, if both exist, are the splits, and their folders the
+    classes. Else the fraction `held_out` of each class, or of all images without classes, becomes the test split, drawn
+    with a fixed seed. Hidden files and folders are left out. A line says what was found, and what was left out.
+
+    Transparent pixels show the `background`: a colour name, or #rrggbb, as in Pillow's ImageColor.
+
+    The images are written once to a memory-mapped uint8 array under `cache`, so they may be larger than memory. They
+    are written again only if the name, size or time of a file, or an option here, has changed, or if what was written
+    does not match its digest.
     """
 
     path: str
     cache: str
     size: Annotated[int, Field(ge=4, le=1024)] = 32
     grayscale: bool = False
+    background: Annotated[str, AfterValidator(_colour)] = "white"
     held_out: Fraction = 0.1
 
     def load(self) -> Dataset:
         root = Path(self.path)
         if not root.is_dir():
-            raise BadInput(f"dataset.path={root}: there is no such folder. Give one with a folder for each class.")
-        train, test = self._files(root)
-        classes = sorted({file.parent.name for file in train})
-        if unseen := {file.parent.name for file in test} - set(classes):
-            names = ", ".join(sorted(unseen))
-            raise BadInput(f"dataset.path={root}: test/ has classes that are not in train/: {names}.")
-        stamps = [
-            (str(file.relative_to(root)), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in train + test
-        ]
-        options = (str(root.resolve()), self.size, self.grayscale, len(train))
+            raise BadInput(f"dataset.path={root}: there is no such folder. Give one that holds images.")
+        files = image_splits.split_files(root, self.held_out)
+        stamps = [(str(file.relative_to(root)), (stat := file.stat()).st_size, stat.st_mtime_ns) for file in files.all]
+        background = _red_green_blue(self.background)
+        options = (_RECIPE, str(root.resolve()), self.size, self.grayscale, background, len(files.train))
         folder = Path(self.cache) / "image_folder" / sha256(json.dumps([options, stamps]).encode()).hexdigest()[:16]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):  # if several jobs start at once, one prepares it
-            try:
-                return self._read(folder, len(train), len(test))
-            except FileNotFoundError:
-                pass
-            except (OSError, ValueError) as error:
-                _log.warning("the images in %s are broken (%s) and are prepared again", folder, error)
-            self._prepare(train + test, classes, len(train), folder)
-            return self._read(folder, len(train), len(test))
+            dataset = self._prepared(folder, files)
+        _log.info(
+            "dataset.path=%s: %s images, %s to train on and %s to test, as %sx%s %s; %s",
+            *(root, *(f"{len(each):,}" for each in (files.all, files.train, files.test))),
+            *(self.size, self.size, "grey" if self.grayscale else "RGB", files.summary()),
+        )
+        return dataset
 
-    def _read(self, folder: Path, train: int, test: int) -> Dataset:
+    def _prepared(self, folder: Path, files: ImageFiles) -> Dataset:
+        try:
+            return self._read(folder, files)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            _log.warning("the images in %s are broken (%s) and are prepared again", folder, error)
+        self._prepare(folder, files)
+        return self._read(folder, files)
+
+    def _read(self, folder: Path, files: ImageFiles) -> Dataset:
         images = numpy_files.memory_map(folder / "images.npy")
-        labels = np.array(numpy_files.memory_map(folder / "labels.npy"))
-        if images.shape != (train + test, *self._shape) or labels.shape != (train + test,):
-            raise ValueError(f"the shapes are {images.shape} and {labels.shape}")
-        splits = [Split(images[part], labels[part]) for part in (slice(train), slice(train, None))]
-        dataset = Dataset.of("image_folder", *splits, source=self.path)
+        labels = np.array(numpy_files.memory_map(folder / "labels.npy")) if files.classes else None
+        count, shapes = len(files.all), [images.shape, *([] if labels is None else [labels.shape])]
+        if shapes != [(count, *self._shape), (count,)][: len(shapes)]:
+            raise ValueError(f"the shapes are {' and '.join(map(str, shapes))}")
+        dataset = self._dataset(images, labels, len(files.train))
         if dataset.digest != (folder / "digest").read_text():
             raise ValueError("they do not match their digest")
         return dataset
@@ -79,36 +108,15 @@ class ImageFolder(Source):
     def _shape(self) -> tuple[int, int, int]:
         return self.size, self.size, 1 if self.grayscale else 3
 
-    def _files(self, root: Path) -> tuple[list[Path], list[Path]]:
-        if (root / "train").is_dir() and (root / "test").is_dir():
-            train, test = (list(chain(*self._classes(root / part))) for part in ("train", "test"))
-            return train, test
-        train, test = [], []
-        random = np.random.default_rng(0)
-        for files in self._classes(root):
-            order = random.permutation(len(files))
-            cut = max(1, round(len(files) * (1 - self.held_out)))
-            train += [files[i] for i in order[:cut]]
-            test += [files[i] for i in order[cut:]]
-        if not test:
-            raise BadInput(
-                f"dataset.held_out={self.held_out} of {len(train)} images leaves no image for the test split."
-            )
-        return train, test
+    def _dataset(self, images: NDArray[np.uint8], labels: NDArray[np.int64] | None, train: int) -> Dataset:
+        parts = (slice(train), slice(train, None))
+        splits = [Split(images[part], None if labels is None else labels[part]) for part in parts]
+        return Dataset.of("image_folder", *splits, source=self.path)
 
-    def _classes(self, parent: Path) -> list[list[Path]]:
-        """Return the image files of each class folder, without empty folders."""
-        folders = sorted(folder for folder in parent.iterdir() if folder.is_dir())
-        paths = [sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES) for folder in folders]
-        classes = [[path for path in folder_paths if path.is_file()] for folder_paths in paths]
-        if not any(classes):
-            raise BadInput(f"dataset.path={self.path}: {parent} has no class folders with PNG or JPEG files.")
-        return [files for files in classes if files]
+    def _prepare(self, folder: Path, files: ImageFiles) -> None:
+        from ganfreeze.data import image_file  # imports Pillow's readers, which prepared images do without
 
-    def _prepare(self, files: list[Path], classes: list[str], cut: int, folder: Path) -> None:
-        from ganfreeze.data import image_file  # imports Pillow, which prepared images do without
-
-        shape = (len(files), *self._shape)
+        shape = (len(files.all), *self._shape)
         if (free := shutil.disk_usage(folder.parent).free) < 1.01 * np.prod(shape):
             raise BadInput(
                 f"{folder.parent} has {free / 1e9:.1f} GB free; these images need {np.prod(shape) / 1e9:.1f} GB at "
@@ -118,13 +126,19 @@ class ImageFolder(Source):
             unfinished = Path(temporary) / folder.name
             unfinished.mkdir()
             images = np.lib.format.open_memmap(unfinished / "images.npy", "w+", np.uint8, shape)
-            for number, file in enumerate(files):
-                images[number] = image_file.read(file, size=self.size, grayscale=self.grayscale)
+            smaller, background = 0, _red_green_blue(self.background)
+            for number, file in enumerate(files.all):
+                picture = image_file.read(file, size=self.size, grayscale=self.grayscale, background=background)
+                images[number] = picture.pixels
+                smaller += picture.side < self.size
             images.flush()
-            labels = np.array([classes.index(file.parent.name) for file in files], np.int64)
-            np.save(unfinished / "labels.npy", labels)
-            splits = [Split(images[part], labels[part]) for part in (slice(cut), slice(cut, None))]
-            digest = Dataset.of("image_folder", *splits, source=self.path).digest
-            (unfinished / "digest").write_text(digest)
+            if (labels := files.labels) is not None:
+                np.save(unfinished / "labels.npy", labels)
+            (unfinished / "digest").write_text(self._dataset(images, labels, len(files.train)).digest)
             shutil.rmtree(folder, ignore_errors=True)
             unfinished.replace(folder)
+        if smaller:
+            _log.info(
+                "dataset.path=%s: %s of %s images are smaller than dataset.size=%s, and were enlarged",
+                *(self.path, f"{smaller:,}", f"{len(images):,}", self.size),
+            )

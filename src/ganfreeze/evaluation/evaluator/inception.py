@@ -1,5 +1,6 @@
 """Metrics by the Inception-v3 graph that TF-GAN uses: the published FID and Inception Score."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -8,7 +9,7 @@ from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.extractor import inception
 from ganfreeze.evaluation.extractor.base import Extractor
-from ganfreeze.evaluation.feature_evaluator import FeatureEvaluator
+from ganfreeze.evaluation.feature_evaluator import FeatureEvaluator, Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,9 @@ class Inception(FeatureEvaluator):
                 f"evaluator.weights={self.weights}: must be the folder of a SavedModel, with saved_model.pb in it; or "
                 "null, to use TF-Hub's."
             )
+
+    def _left_out(self, dataset: Dataset) -> Mapping[Metric, str]:
+        return {}
 
     def _extractor(self, dataset: Dataset) -> Extractor:
         return inception.extractor(self.weights, self.resize)

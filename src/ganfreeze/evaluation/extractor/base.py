@@ -10,7 +10,7 @@ from ganfreeze.data.dataset.base import Examples
 
 
 class Features(NamedTuple):
-    """The features of n examples: vectors (n, d), and logits (n, classes) if the extractor is a classifier."""
+    """The features of n examples: vectors (n, d), and logits (n, classes), or (n, 0) if there are no classes."""
 
     vectors: NDArray[np.float32]
     logits: NDArray[np.float32]
