@@ -16,6 +16,7 @@ from ganfreeze.record.report.summary import Figure, Summary
 
 # Where these differ, runs of the same seed may see other batches or noise, or start from other weights.
 _DECISIVE = {"packing", "batch_size", "latent", "dataset", "architecture", "update"}
+_HARMLESS = {"update.judge", "update.order"}  # of them
 _DIRECTIONS = {True: "Larger is better", False: "Smaller is better", None: "Nobody said what is better"}
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -92,7 +93,7 @@ def _section(title: str, text: str) -> str:
 
 def _compared(summary: Summary) -> str:
     seeds = sorted({run.seed for run in summary.runs})
-    differing = {key.partition(".")[0] for group in summary.groups for key in group.words}
+    differing = {key.partition(".")[0] for group in summary.groups for key in group.words if key not in _HARMLESS}
     pairs = (
         "Runs are compared in pairs of the same seed; their batches, noise or initial weights differ."
         if differing & _DECISIVE
@@ -213,7 +214,7 @@ def _provenance(runs: Sequence[RecordedRun], command: str) -> str:
     changed = any(run.tags.get("ganfreeze.git.dirty") == "true" for run in runs)
     machine = sorted(
         {
-            f"{run.tags['machine.processor']}, {run.tags['machine.cores']} cores"
+            f"{run.tags['machine.processor']}, cores: {run.tags['machine.cores']}"
             for run in runs
             if "machine.processor" in run.tags
         }
