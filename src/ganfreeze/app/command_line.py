@@ -1,10 +1,16 @@
 """The command line, before Hydra parses it."""
 
 import re
+import signal
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra._internal.utils import get_args_parser
+
+from ganfreeze.app.help import help_text
+from ganfreeze.app.program_settings import PROGRAMS
+from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput
 from ganfreeze.record import mlflow_client
 from ganfreeze.types import GROUPS
@@ -14,21 +20,34 @@ RENAMED = {("update", "seed"): "keras_gan", ("tracker", "null"): "none"}
 
 
 def checked(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a program with `current_words`, if no address among them holds a password.
+    """Return the arguments of a program as Hydra takes them, if the program has these keys and words.
 
-    Hydra writes the arguments to a file before it calls the program, so this comes before.
+    With `--help`, print what the program takes instead. Hydra writes the arguments to a file before it calls the
+    program, so this comes before: an address among them may hold a password.
 
     Raises:
-        SystemExit: with a sentence.
+        SystemExit: with a sentence, or after the help.
     """
-    pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
-    addresses = [value for key, _, value in pairs if key in ("tracker.uri", "uri")]
+    program, current = Path(arguments[0]).stem, [arguments[0], *current_words(arguments[1:])]
     try:
-        for address in addresses:
-            mlflow_client.require_no_secret(address)
+        if {"--help", "-h"} & set(current):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for --help | head
+            print(help_text(program, [argument for argument in current[1:] if not argument.startswith("-")]))
+            raise SystemExit
+        _require_no_secret(current)
+        flags = get_args_parser().parse_args(current[1:])
+        if not (flags.shell_completion or flags.hydra_help or flags.config_dir or flags.config_path):
+            require_known(program, flags.overrides, sweep=flags.multirun)
     except BadInput as error:
         raise SystemExit(f"ganfreeze: {error}") from None
-    return current_words(arguments)
+    free = tuple(f"{key}=" for key in PROGRAMS[program].takes if "." in key)  # of a word that only the recorded run has
+    return [f"++{argument}" if argument.startswith(free) else argument for argument in current]
+
+
+def _require_no_secret(arguments: Sequence[str]) -> None:
+    pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
+    for address in [value for key, _, value in pairs if key in ("tracker.uri", "uri")]:
+        mlflow_client.require_no_secret(address)
 
 
 def require_writable_folder(arguments: Sequence[str]) -> None:

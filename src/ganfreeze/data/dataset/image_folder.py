@@ -17,7 +17,7 @@ from pydantic import Field
 from ganfreeze.data import numpy_files
 from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.errors import BadInput
-from ganfreeze.types import Fraction
+from ganfreeze.types import Folder, Fraction
 
 _log = logging.getLogger(__name__)
 _SUFFIXES = {".png", ".jpg", ".jpeg"}
@@ -25,16 +25,20 @@ _SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Source):
-    """PNG or JPEG files of any size, `path`/CLASS/..., centre-cropped and resized to `size` x `size`.
+    """PNG or JPEG files of any size, PATH/CLASS/..., centre-cropped and resized to a square.
 
-    The folders `path`/train/CLASS and `path`/test/CLASS, if they exist, are the splits. Else the fraction `held_out` of
-    each class becomes the test split, drawn with a fixed seed. The images are written once to a memory-mapped uint8
+    - `path`: the folder of the images. Its folders train/CLASS and test/CLASS, if they exist, are the splits. Else the
+      share `held_out` of each class becomes the test split.
+    - `size`: the side of the square, in pixels.
+    - `grayscale`: whether images become grey.
+
+    The images are written once to a memory-mapped uint8
     array under `cache`, so they may be larger than memory. They are written again only if the name, size or time of a
     file, or an option here, has changed, or if what was written does not match its digest.
     """
 
-    path: str
-    cache: str
+    path: Folder
+    cache: Folder
     size: Annotated[int, Field(ge=4, le=1024)] = 32
     grayscale: bool = False
     held_out: Fraction = 0.1

@@ -17,7 +17,7 @@ from ganfreeze.types import Count
 class Classifier(FeatureEvaluator):
     """An evaluator on the 128 penultimate features of a small CNN, and its logits.
 
-    The CNN is trained once, on the training split with its labels, for `epochs`, and cached under `cache`.
+    The CNN is trained once, on the training split with its labels, and cached.
 
     Source: Heusel et al. 2017, section 4 (FID); Salimans et al. 2016, section 4 (Inception Score).
     """

@@ -23,8 +23,7 @@ class Mlp(Architecture):
     One thing differs from Keras-GAN: the output of the discriminator is a logit, without a sigmoid, because the losses
     take logits. Binary cross-entropy of the sigmoid is the `nonsaturating` loss of the logit.
 
-    `spectral_norm` normalizes every kernel of the discriminator (Miyato et al. 2018), and `dropout` drops that share of
-    the units after each of its LeakyReLUs. Keras-GAN does neither.
+    Keras-GAN has neither spectral normalization nor Dropout.
 
     Source: eriklindernoren/Keras-GAN, gan/gan.py.
     """
