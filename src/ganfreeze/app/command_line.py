@@ -1,5 +1,6 @@
 """The command line, before Hydra parses it."""
 
+import os
 import re
 import signal
 import tempfile
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 
+from ganfreeze.app.completion import completions
 from ganfreeze.app.help import help_text
 from ganfreeze.app.program_settings import PROGRAMS
 from ganfreeze.app.unknown_keys import require_known
@@ -36,6 +38,11 @@ def checked(arguments: Sequence[str]) -> list[str]:
             raise SystemExit
         _require_no_secret(current)
         flags = get_args_parser().parse_args(current[1:])
+        if flags.shell_completion and "query=bash" in flags.overrides:
+            _, _, typed = os.environ.get("COMP_LINE", "").partition(f"{program}.py ")
+            if not typed.rpartition(" ")[2].startswith("hydra"):
+                print(*completions(program, typed))
+                raise SystemExit
         if not (flags.shell_completion or flags.hydra_help or flags.config_dir or flags.config_path):
             require_known(program, flags.overrides, sweep=flags.multirun)
     except BadInput as error:

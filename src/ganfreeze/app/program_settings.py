@@ -171,7 +171,7 @@ class FreezeMatrixSettings(ProgramSettings):
     - `strategies`: the mechanisms that are measured; null: all.
     - `model`: a GAN of plain Keras to audit instead of the strategies, or a list of such GANs.
     - `keras_versions`: the Keras that they run under.
-    - `modes`: graph, eager or both: whether Keras' functions run as graphs.
+    - `modes`: how functions run: graph, eager, or both.
     - `output`: where tables are written.
     """
 
@@ -188,7 +188,7 @@ class DynamicsSettings(ProgramSettings):
 
     - `strategies`: the mechanisms that are measured; null: all, which takes a few minutes.
     - `keras_versions`: the Keras that they run under.
-    - `quantities`: what is measured: spectral_radius of one step, norm_after_500 steps, or both.
+    - `quantities`: what is measured: spectral_radius, that of one step; norm_after_500, after 500 steps; or both.
     - `anchors`: the published values that are compared with, as CSV.
     - `output`: where tables are written.
     """

@@ -30,7 +30,7 @@ class Option(NamedTuple):
     """An option or a setting: its dotted key, what is allowed, its default, and what it is.
 
     `default` names the words whose default is another; it is empty where the user must choose. `words` are those that
-    have the option, empty if all have.
+    have the option, empty if all have. `choices` are its values, if they are a list of names.
     """
 
     key: str
@@ -38,6 +38,7 @@ class Option(NamedTuple):
     default: str
     line: str
     words: Sequence[str] = ()
+    choices: Sequence[str] = ()
 
 
 class Group(NamedTuple):
@@ -57,7 +58,7 @@ def purpose(program: str) -> str:
 
 def group(name: str) -> Group:
     """Return a config group."""
-    words, default = words_of(name), _defaults()[name]
+    words, default = words_of(name), default_word(name)
     if name == "experiment":
         comments = {word: (CONF / name / f"{word}.yaml").read_text().splitlines()[1] for word in words}
         return Group(name, _EXPERIMENTS, default, {word: line.lstrip("# ") for word, line in comments.items()}, [])
@@ -65,6 +66,12 @@ def group(name: str) -> Group:
     package = import_module(parts[default].__module__.rpartition(".")[0])
     lines = {word: _line(part) for word, part in parts.items()}
     return Group(name, _line(package), default, lines, _options(name, parts, default))
+
+
+def default_word(group: str) -> str:
+    """Return the word that `conf/config.yaml` chooses for a group."""
+    entries = [entry for entry in _config("config")["defaults"] if isinstance(entry, Mapping)]
+    return next(_shown(entry[group]) for entry in entries if group in entry)
 
 
 def settings(program: str) -> list[Option]:
@@ -98,13 +105,9 @@ def _setting(model: Any, config: Mapping[str, Any], key: str, rest: str) -> Opti
     field = model.model_fields[name]
     if inner:
         return _setting(field.annotation, config[name], key, inner)
-    return Option(key, _allowed(field), _shown(config[name]), explanations(model)[name])
-
-
-def _defaults() -> Mapping[str, str]:
-    """Return the default word of each group."""
-    entries = [entry for entry in _config("config")["defaults"] if isinstance(entry, Mapping)]
-    return {name: _shown(word) for entry in entries for name, word in entry.items()}
+    return Option(
+        key, _allowed(field), _shown(config[name]), explanations(model)[name], choices=_choices(_schema(field))
+    )
 
 
 def _line(part: Any) -> str:
@@ -118,19 +121,17 @@ def _options(group: str, parts: Mapping[str, Callable[..., Any]], first: str) ->
 
     The default is that of the word `first`, if it has the option.
     """
-    defaults: dict[str, dict[tuple[str, str], dict[str, str]]] = {}
+    owners: dict[str, dict[Option, dict[str, str]]] = {}
     for word in (first, *(word for word in parts if word != first)):
         parameters, lines = inspect.signature(parts[word]).parameters, explanations(parts[word])
         for name in options_of(group, word):
-            allowed = _allowed(FieldInfo.from_annotation(parameters[name].annotation))
-            of_words = defaults.setdefault(name, {}).setdefault((allowed, lines[name]), {})
-            of_words[word] = _shown(_config(f"{group}/{word}")[name])
+            field = FieldInfo.from_annotation(parameters[name].annotation)
+            option = Option(f"{group}.{name}", _allowed(field), "", lines[name], choices=_choices(_schema(field)))
+            owners.setdefault(name, {}).setdefault(option, {})[word] = _shown(_config(f"{group}/{word}")[name])
     return [
-        Option(
-            f"{group}.{name}", allowed, _joined(of_words), line, () if len(of_words) == len(parts) else list(of_words)
-        )
-        for name, meanings in defaults.items()
-        for (allowed, line), of_words in meanings.items()
+        option._replace(default=_joined(defaults), words=tuple(defaults) if len(defaults) < len(parts) else ())
+        for of_name in owners.values()
+        for option, defaults in of_name.items()
     ]
 
 
@@ -155,8 +156,18 @@ def _shown(value: Any) -> str:
 
 def _allowed(field: FieldInfo) -> str:
     """Return in words what is allowed for a value."""
-    annotation = field.rebuild_annotation()
-    return field.description or _in_words(TypeAdapter(annotation).json_schema())
+    return field.description or _in_words(_schema(field))
+
+
+def _schema(field: FieldInfo) -> Mapping[str, Any]:
+    return TypeAdapter(field.rebuild_annotation()).json_schema()
+
+
+def _choices(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the values that a schema lists; none if it has a range."""
+    if schema.get("type") == "boolean":
+        return ("true", "false")
+    return tuple(schema.get("enum", ()))
 
 
 def _in_words(schema: Mapping[str, Any]) -> str:
@@ -164,7 +175,7 @@ def _in_words(schema: Mapping[str, Any]) -> str:
         case {"description": described}:
             return described
         case {"anyOf": [*choices]}:
-            return " or ".join(map(_in_words, choices))
+            return ", or ".join(map(_in_words, choices))
         case {"enum": [*names, last]}:
             return f"{', '.join(names)} or {last}"
         case {"type": "array", "items": items}:
