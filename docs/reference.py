@@ -1,6 +1,5 @@
 """Write docs/reference.md from the docstrings, the annotations and conf/: python docs/reference.py"""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,16 +14,15 @@ _SHOWN = "schedule"
 
 def page() -> str:
     """Return the page: every group with its words and options, every setting, and every program."""
-    os.environ["COLUMNS"] = "120"
     return "\n".join(_lines())
 
 
 def _lines() -> Iterator[str]:
     yield f"# Reference\n\n```sh\npython src/train.py --help {_SHOWN}\n```\n"
-    yield f"```\n{help_text('train', [_SHOWN])}\n```\n"
-    yield "Everything that can be set, with its range and its default. `--help` prints the same of one program, and"
-    yield "[options](options.md) says more. `architecture=dcgan` chooses a word of a group; `architecture.filters=32` sets"
-    yield "an option of the word. `python docs/reference.py` writes this page from the docstrings and `conf/`.\n"
+    yield f"```\n{help_text('train', [_SHOWN], width=120)}\n```\n"
+    yield "Everything that can be set, with its range and its default. `--help` prints the same of one program."
+    yield "`architecture=dcgan` chooses a word of a group, `architecture.filters=32` sets an option of the word."
+    yield "`python docs/reference.py` writes this page from docstrings and `conf/`. See also [options](options.md).\n"
     for name in taken_keys("train").groups:
         yield from _of_group(reference.group(name))
     yield "## Settings of training\n"

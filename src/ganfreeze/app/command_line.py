@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import tempfile
 from collections.abc import Sequence
@@ -34,7 +35,8 @@ def checked(arguments: Sequence[str]) -> list[str]:
     try:
         if {"--help", "-h"} & set(current):
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for --help | head
-            print(help_text(program, [argument for argument in current[1:] if not argument.startswith("-")]))
+            topics = [argument for argument in current[1:] if not argument.startswith("-")]
+            print(help_text(program, topics, width=shutil.get_terminal_size().columns))
             raise SystemExit
         _require_no_secret(current)
         flags = get_args_parser().parse_args(current[1:])

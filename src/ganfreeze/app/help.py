@@ -1,6 +1,5 @@
-"""The text of `--help`: what a program takes, in lines no longer than the terminal is wide."""
+"""The text of `--help`: what a program takes."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from textwrap import fill
 
@@ -18,15 +17,14 @@ _FLAGS = {
 }
 
 
-def help_text(program: str, topics: Sequence[str] = ()) -> str:
-    """Return what a program takes: its groups with their words and options, its settings, and Hydra's flags.
+def help_text(program: str, topics: Sequence[str] = (), *, width: int) -> str:
+    """Return what a program takes, in lines of `width`: groups with words and options, settings, and Hydra's flags.
 
     If there are `topics`, names of groups or beginnings of settings, it is about these only.
 
     Raises:
         BadInput: the program has nothing of the name of a topic.
     """
-    width = shutil.get_terminal_size().columns
     lines = _of_topics(program, topics) if topics else _of_all(program)
     return "\n".join(_wrapped(text, indent, width) for indent, text in lines)
 

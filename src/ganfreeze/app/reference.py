@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from hydra.utils import get_object
 from omegaconf import OmegaConf
-from pydantic import TypeAdapter
+from pydantic import PydanticUserError, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from ganfreeze.app.program_settings import PROGRAMS, taken_keys
@@ -105,9 +105,8 @@ def _setting(model: Any, config: Mapping[str, Any], key: str, rest: str) -> Opti
     field = model.model_fields[name]
     if inner:
         return _setting(field.annotation, config[name], key, inner)
-    return Option(
-        key, _allowed(field), _shown(config[name]), explanations(model)[name], choices=_choices(_schema(field))
-    )
+    line, choices = explanations(model)[name], _choices(_schema(field))
+    return Option(key, _allowed(field), _shown(config[name]), line, choices=choices)
 
 
 def _line(part: Any) -> str:
@@ -126,7 +125,9 @@ def _options(group: str, parts: Mapping[str, Callable[..., Any]], first: str) ->
         parameters, lines = inspect.signature(parts[word]).parameters, explanations(parts[word])
         for name in options_of(group, word):
             field = FieldInfo.from_annotation(parameters[name].annotation)
-            option = Option(f"{group}.{name}", _allowed(field), "", lines[name], choices=_choices(_schema(field)))
+            option = Option(
+                f"{group}.{name}", _allowed(field), "", lines.get(name, ""), choices=_choices(_schema(field))
+            )
             owners.setdefault(name, {}).setdefault(option, {})[word] = _shown(_config(f"{group}/{word}")[name])
     return [
         option._replace(default=_joined(defaults), words=tuple(defaults) if len(defaults) < len(parts) else ())
@@ -160,7 +161,10 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _schema(field: FieldInfo) -> Mapping[str, Any]:
-    return TypeAdapter(field.rebuild_annotation()).json_schema()
+    try:
+        return TypeAdapter(field.rebuild_annotation()).json_schema()
+    except PydanticUserError:  # a class of somebody's own
+        return {}
 
 
 def _choices(schema: Mapping[str, Any]) -> tuple[str, ...]:
@@ -184,7 +188,7 @@ def _in_words(schema: Mapping[str, Any]) -> str:
             return _range(kind, schema)
         case {"type": kind}:
             return {"boolean": "true or false", "string": "text", "null": "null"}[kind]
-    raise TypeError(f"a type without words: {schema}")
+    return "any value"
 
 
 def _range(kind: str, schema: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from ganfreeze.types import Count, Folder, Index, Metrics
 
 @dataclass(frozen=True, kw_only=True)
 class Stacked(Evaluator):
-    """An evaluator that counts the modes of stacked images, by a classifier of the images that were stacked.
+    """An evaluator that counts the modes of `stacked_mnist`, by a classifier of the images that were stacked.
 
     `stacked/modes` is the number of modes that have a sample, of 1,000 of stacked MNIST. `stacked/reverse_kl` is
     KL(samples || uniform) in nats over all modes.

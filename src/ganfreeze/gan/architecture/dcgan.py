@@ -17,7 +17,7 @@ from ganfreeze.types import Count, DropoutRate, Momentum, Rate, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Dcgan(Architecture):
-    """Networks of strided convolutions, with BatchNormalization, for square images.
+    """Strided convolutions with BatchNormalization, for square images whose side is a multiple of 4, from 8 to 64.
 
     Activations are ReLU in the generator and LeakyReLU(0.2) in the discriminator. The discriminator halves the image at
     least twice, and more often as long as the side is even and its half is 4 or more: 64 and 32 end at 4, 28 at 7,

@@ -1,4 +1,4 @@
-"""The losses of both networks.
+"""The losses of both networks, all TF-GAN's.
 
 Each word is a file here.
 """

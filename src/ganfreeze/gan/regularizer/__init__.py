@@ -1,4 +1,4 @@
-"""A penalty on the loss, or a bound on the weights.
+"""A penalty on the loss, under `tape`, `train_step` or `tfgan`, or a bound on the weights.
 
 Each word is a file here.
 """
