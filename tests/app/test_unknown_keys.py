@@ -121,6 +121,8 @@ def test_a_typo_in_a_sweep_gets_a_sentence(overrides, sentence):
         ("train", ["architecture=dcgan", "architecture.filters=4", "cadence={log:5}", "evaluator.metrics=[fid]"]),
         ("train", ["experiment=mixtures_grid", "dataset.side=3", "++steps=5", "~evaluator", "strategy=glob(t*)"]),
         ("train", ["hydra.launcher.n_jobs=2", "hydra/launcher=basic", "experiment=null", "tracker.uri='http://a=b'"]),
+        ("train", ["experiment=freezing", "architecture.filters=8", "hydra.mode=MULTIRUN", "seed=1,2"]),
+        ("train", ["hydra.searchpath=[file:///elsewhere]", "strategy=my_own", "my_key=5"]),
         ("evaluate", ["run=1", "evaluator=inception", "evaluator.resize=clean", "dataset.path=x", "paths.data=y"]),
         ("equivalence", ["a=tape", "b=[compile,toggle]", "architecture=dcgan", "steps=5"]),
     ],

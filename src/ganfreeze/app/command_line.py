@@ -6,9 +6,11 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
+from hydra.errors import HydraException
 
 from ganfreeze.app.completion import completions
 from ganfreeze.app.help import help_text
@@ -40,17 +42,23 @@ def checked(arguments: Sequence[str]) -> list[str]:
             raise SystemExit
         _require_no_secret(current)
         flags = get_args_parser().parse_args(current[1:])
-        if flags.shell_completion and "query=bash" in flags.overrides:
-            _, _, typed = os.environ.get("COMP_LINE", "").partition(f"{program}.py ")
-            if not typed.rpartition(" ")[2].startswith("hydra"):
-                print(*completions(program, typed))
-                raise SystemExit
-        if not (flags.shell_completion or flags.hydra_help or flags.config_dir or flags.config_path):
-            require_known(program, flags.overrides, sweep=flags.multirun)
+        if flags.shell_completion:
+            _complete(program, flags.overrides)
+        elif not (flags.hydra_help or flags.config_dir or flags.config_path or flags.config_name):
+            with suppress(HydraException):  # a config that cannot be composed: Hydra says why
+                require_known(program, flags.overrides, sweep=flags.multirun)
     except BadInput as error:
         raise SystemExit(f"ganfreeze: {error}") from None
     free = tuple(f"{key}=" for key in PROGRAMS[program].takes if "." in key)  # of a word that only the recorded run has
     return [f"++{argument}" if argument.startswith(free) else argument for argument in current]
+
+
+def _complete(program: str, overrides: Sequence[str]) -> None:
+    """Print what the word before the cursor of bash may become, and end. Hydra answers for its own keys."""
+    _, _, typed = os.environ.get("COMP_LINE", "").partition(f"{program}.py ")
+    if "query=bash" in overrides and not typed.rpartition(" ")[2].startswith("hydra"):
+        print(*completions(program, typed))
+        raise SystemExit
 
 
 def _require_no_secret(arguments: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Say which key or word of a command line there is not, and what there is, before Hydra composes the config."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,22 @@ CONF = Path(__file__).parents[3] / "conf"
 def require_known(program: str, overrides: Sequence[str], *, sweep: bool) -> None:
     """Raise BadInput for the first override whose key or word a program does not have.
 
-    Keys of Hydra, which begin with `hydra`, are left to Hydra. `sweep` says whether a key may have several values. No
-    value of an unknown key is shown, because it may be an address with a password.
+    Keys that begin with `hydra` are left to Hydra, and so is everything where `hydra.searchpath` may add words. `sweep`
+    says whether a key may have several values. No value of an unknown key is shown: it may be an address with a
+    password.
+
+    Raises:
+        HydraException: the config cannot be composed.
     """
-    own = [each for each in _parsed(overrides) if not each.is_hydra_override() and each.package is None]
+    parsed = list(_parsed(overrides))
+    if any(override.key_or_group == "hydra.searchpath" for override in parsed):
+        return
+    sweep = sweep or any(override.key_or_group == "hydra.mode" for override in parsed)
+    own = [override for override in parsed if not override.is_hydra_override() and override.package is None]
     for override in own:
         if override.is_sweep_override() and not sweep:
             raise BadInput(f"{override.input_line}: several values make a sweep, which needs -m; a list needs brackets")
-    words = _words_of_groups(program, own)
+    words = _words_of_groups(program, own, sweep=sweep)
     for override in own:
         for key in _keys(override):
             _require_key(program, words, key)
@@ -55,7 +63,7 @@ def options_of(group: str, word: str) -> list[str]:
     return [str(key) for key in OmegaConf.load(CONF / group / f"{word}.yaml") if key != "_target_"]
 
 
-def _parsed(overrides: Sequence[str]) -> Iterator[Override]:
+def _parsed(overrides: Iterable[str]) -> Iterator[Override]:
     parser = OverridesParser.create()
     for text in overrides:
         try:
@@ -66,7 +74,7 @@ def _parsed(overrides: Sequence[str]) -> Iterator[Override]:
             raise BadInput(f"{key}: {quotes if equals else 'must be KEY=VALUE'}") from None
 
 
-def _words_of_groups(program: str, own: Sequence[Override]) -> Mapping[str, Sequence[str]]:
+def _words_of_groups(program: str, own: Sequence[Override], *, sweep: bool) -> Mapping[str, Sequence[str]]:
     """Return the words that each group may have; the config, or an experiment, chooses those that are not overridden.
 
     Raises:
@@ -80,10 +88,14 @@ def _words_of_groups(program: str, own: Sequence[Override]) -> Mapping[str, Sequ
         for word in words:
             if word not in (there := words_of(group)):
                 raise BadInput(f"{group}={word}: no such {group}{_nearest(word, there)}; there are {', '.join(there)}")
-    first = [f"{group}={words[0]}" for group, words in named.items()]
+    first = [f"{group}='{words[0]}'" for group, words in named.items()]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("config", first, return_hydra_config=True)
-    return {group: [word] for group, word in cfg.hydra.runtime.choices.items() if word and group in groups} | named
+        hydra = compose("config", first, return_hydra_config=True).hydra
+    chosen = {group: [word] for group, word in hydra.runtime.choices.items() if word and group in groups}
+    swept = _parsed(
+        f"{key}={values}" for key, values in (hydra.sweeper.params or {}).items() if sweep and key in groups
+    )
+    return chosen | {override.key_or_group: _words(override) for override in swept} | named
 
 
 def _words(override: Override) -> list[str]:
@@ -121,9 +133,8 @@ def _require_key(program: str, words: Mapping[str, Sequence[str]], key: str) -> 
     taken = taken_keys(program)
     names = {each: each for each in (*taken.groups, *taken.settings)}
     for group in taken.groups:
-        names |= {
-            f"{group}.{option}": f"{group}.{shown}" for option, shown in _options(group, words.get(group, ())).items()
-        }
+        options = _options(group, words.get(group, ()))
+        names |= {f"{group}.{name}": f"{group}.{shown}" for name, shown in options.items()}
     listed = [("groups", taken.groups), ("settings", taken.settings)]
     there = "; ".join(f"{name} are {', '.join(keys)}" for name, keys in listed if keys)
     raise BadInput(f"{key}: src/{program}.py has no such key{_nearest(key, names)}; its {there}")
