@@ -162,6 +162,7 @@ BAD = [
         ["equivalence", "a=tape", "b=compil"],
         "strategy=compil: no such strategy; the nearest are compile, recompile; there",
     ),
+    (["equivalence", "a=tape", "b='tape optimizer.lr=1'"], "optimizer.lr: not an option of optimizer=adam; adam has"),
     (["equivalence", "a=tape", "b=5"], "b=5: must be as a is, or a list of such, or all"),
     (["equivalence", "a=tape", "b=[]"], "b=[]: must be as a is, or a list of such, or all"),
     (["equivalence", "a=tape", "b='tape dataset=mnist'"], "dataset must be the same on both sides"),

@@ -1,11 +1,13 @@
 """Say which key or word of a command line there is not, and what there is, before Hydra composes the config."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, ValueType
 from hydra.errors import HydraException
@@ -89,12 +91,12 @@ def _words_of_groups(program: str, own: Sequence[Override], *, sweep: bool) -> M
             if word not in (there := words_of(group)):
                 raise BadInput(f"{group}={word}: no such {group}{_nearest(word, there)}; there are {', '.join(there)}")
     first = [f"{group}='{words[0]}'" for group, words in named.items()]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    begun = GlobalHydra.instance().is_initialized()  # inside a program, not before it
+    with nullcontext() if begun else initialize_config_dir(str(CONF), version_base="1.3"):
         hydra = compose("config", first, return_hydra_config=True).hydra
     chosen = {group: [word] for group, word in hydra.runtime.choices.items() if word and group in groups}
-    swept = _parsed(
-        f"{key}={values}" for key, values in (hydra.sweeper.params or {}).items() if sweep and key in groups
-    )
+    params = (hydra.sweeper.params or {}) if sweep else {}  # of an experiment
+    swept = _parsed(f"{group}={params[group]}" for group in groups if group in params)
     return chosen | {override.key_or_group: _words(override) for override in swept} | named
 
 
