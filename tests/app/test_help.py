@@ -112,6 +112,10 @@ def test_the_help_lists_what_the_program_takes(program):
     assert lines[-1].endswith("`hydra`.")
 
 
+def test_the_help_of_a_recorded_run_lists_what_may_be_chosen_anew():
+    assert "\n  dataset.path: as of src/train.py, where the run has this option.\n" in help_text("evaluate", width=100)
+
+
 def test_the_help_of_sample_is_short():
     text = help_text("sample", width=100)
     assert "strategy" not in text

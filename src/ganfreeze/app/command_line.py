@@ -41,7 +41,9 @@ def checked(arguments: Sequence[str]) -> list[str]:
             print(help_text(program, topics, width=shutil.get_terminal_size().columns))
             raise SystemExit
         _require_no_secret(current)
-        flags = get_args_parser().parse_args(current[1:])
+        flags, others = get_args_parser().parse_known_args(current[1:])
+        if others:
+            raise BadInput(f"{others[0].partition('=')[0]}: no such flag; a key has no dashes, as in seed=1")
         if flags.shell_completion:
             _complete(program, flags.overrides)
         elif not (flags.hydra_help or flags.config_dir or flags.config_path or flags.config_name):
@@ -96,10 +98,12 @@ def report_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def _report_argument(argument: str) -> str:
-    key, _, value = argument.partition("=")
+    key, equals, value = argument.partition("=")
+    if argument == "--tex":
+        return "tex=true"
+    if not equals:
+        return argument
     match key:
-        case "--tex":
-            return "tex=true"
         case "experiment":
             return f"published='{value}'"
         case "sweep" | "baseline" | "figure" if not value.startswith(("'", '"')):

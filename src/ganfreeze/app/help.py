@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import fill
 
 from ganfreeze.app import reference
-from ganfreeze.app.program_settings import taken_keys
+from ganfreeze.app.program_settings import PROGRAMS, taken_keys
 from ganfreeze.app.reference import Group, Option
 from ganfreeze.app.unknown_keys import require_names
 
@@ -55,6 +55,9 @@ def _of_all(program: str) -> Iterator[tuple[int, str]]:
     yield from ((0, ""), (0, "SETTINGS: key=value."), (0, ""))
     for option in reference.settings(program):
         yield from _of_option(option)
+    for key in PROGRAMS[program].takes:
+        if "." in key:
+            yield 2, f"{key}: as of src/train.py, where the run has this option."
     yield from ((0, ""), (0, "FLAGS"), (0, ""))
     for flag, text in _FLAGS.items():
         yield 2, f"{flag}: {text}"

@@ -109,8 +109,10 @@ class ReportSettings(ProgramSettings):
     - `mlruns`: the MLflow store.
     """
 
-    sweep: Annotated[str, Field(pattern=r"^[\w-]+$", description="a sweep, its last digits, or last")] | None
-    published: Annotated[str, Field(pattern=r"^\w+$", description="the name of a file in conf/experiment")] | None
+    sweep: Annotated[str | None, Field(pattern=r"^[\w-]+$", description="null, or a sweep, its last digits, or last")]
+    published: Annotated[
+        str | None, Field(pattern=r"^\w+$", description="null, or the name of a file in conf/experiment")
+    ]
     runs: list[Annotated[str, Field(description="MLflow run ids")]] | None
     figure: str | None
     baseline: str | None

@@ -166,11 +166,16 @@ def _options(group: str, chosen: Sequence[str]) -> Mapping[str, str]:
 
 
 def _nearest(typed: str, names: Sequence[str] | Mapping[str, str]) -> str:
-    """Return a clause that shows the nearest three; "" if none is near. A dotted name is near by its last part too."""
+    """Return a clause that shows the nearest three; "" if none is near.
+
+    Names that begin as it was typed are the nearest. A dotted name is near by its last part too.
+    """
     by_alias: dict[str, list[str]] = {}
     for name in names:
         for alias in {name, name.rpartition(".")[2]}:
             by_alias.setdefault(alias, []).append(names[name] if isinstance(names, Mapping) else name)
-    near = get_close_matches(typed.lower(), by_alias, n=3)
+    typed = typed.lower()
+    begun = [alias for alias in by_alias if len(typed) > 2 and alias.startswith(typed)]
+    near = [*begun, *get_close_matches(typed, by_alias, n=3)]
     shown = list(dict.fromkeys(name for alias in near for name in by_alias[alias]))[:3]
     return f"; the nearest {'is' if len(shown) == 1 else 'are'} {', '.join(shown)}" if shown else ""
