@@ -15,5 +15,5 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    sys.argv = report_arguments(checked(sys.argv))
+    sys.argv = checked(report_arguments(sys.argv))
     main()

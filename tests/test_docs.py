@@ -2,6 +2,7 @@
 
 import csv
 import re
+import runpy
 import shlex
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from conftest import CONF, ROOT, words
 from test_freeze_matrix import MATRIX, PLACES
 
-from ganfreeze.app.command_line import current_words, report_arguments
+from ganfreeze.app.command_line import checked, current_words, report_arguments
+from ganfreeze.app.completion import completions
+from ganfreeze.app.help import help_text
 from ganfreeze.app.parse_config import GROUPS
 from ganfreeze.record.report import freeze_matrix
 from ganfreeze.record.report.freeze_matrix import Cell
@@ -19,6 +22,7 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text()
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"))
 }
+TYPO = "python src/train.py optimizer.discriminator_lr=1e-4"  # its output is on the page
 SETUP = re.findall(r"```sh\n(python3 -m venv .*)\n```", README)
 
 
@@ -31,7 +35,8 @@ def commands() -> list[str]:
     texts += [path.read_text() for path in (ROOT / "experiments").glob("*/README.md")]
     pattern = r"(?:^|`|\$ )(?:TF_USE_LEGACY_KERAS=1 )?(python src/[^`\n]+)"
     lines = [line for text in texts for line in re.findall(pattern, text, re.MULTILINE)]
-    return [command for command in dict.fromkeys(lines) if not re.search(r"RUN_ID|FOLDER|NAME|\.\.\.|--|\$", command)]
+    blanks = r"RUN_ID|FOLDER|NAME|\.\.\.|--|\$|\[TAB\]"
+    return [command for command in dict.fromkeys(lines) if not re.search(blanks, command) and command != TYPO]
 
 
 def test_the_tests_command_is_the_one_ci_runs():
@@ -43,14 +48,28 @@ def test_the_readme_is_short():
     assert len(README.splitlines()) <= 140
 
 
-def test_every_word_is_in_the_options():
-    options = PAGES["docs/options.md"]
-    table = options.partition("| group | words")[2]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \|", table.partition("\n## ")[0], re.MULTILINE))
-    assert rows.keys() == set(GROUPS)
-    for group in GROUPS:
-        assert {word for word in re.findall(r"`(\w+)`", rows[group]) if word in words(group)} == set(words(group))
-        assert f"\n{group}: {', '.join(words(group))}\n" in options, "as --help prints it"
+def test_the_reference_is_what_its_program_writes():
+    """To write it again: python docs/reference.py"""
+    page = runpy.run_path(str(ROOT / "docs" / "reference.py"))["page"]
+    assert PAGES["docs/reference.md"] == page()
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_word_is_in_the_reference(group):
+    section = PAGES["docs/reference.md"].partition(f"\n## `{group}`\n")[2].partition("\n## ")[0]
+    table = section.partition("| word | what it is |")[2].partition("\n\n")[0]
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == words(group)
+
+
+def test_the_page_of_options_shows_what_is_printed():
+    page = PAGES["docs/options.md"]
+    shown = help_text("train", ["loss"], width=120)
+    assert f"```sh\npython src/train.py --help loss\n```\n\n```\n{shown}\n```\n" in page
+    with pytest.raises(SystemExit) as ended:
+        checked(shlex.split(TYPO)[1:])
+    assert f"```sh\n{TYPO}\n```\n\n```\n{ended.value}\n```\n" in page
+    line, offered = re.search(r"\$ python src/train.py (\S+)\[TAB\]\[TAB\]\n(.+)\n", page).groups()
+    assert completions("train", line) == offered.split()
 
 
 def test_every_strategy_is_in_the_readme():

@@ -21,6 +21,8 @@ Momentum = Annotated[float, Field(ge=0, lt=1)]
 SignedMomentum = Annotated[float, Field(gt=-1, lt=1)]
 DropoutRate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Folder = Annotated[str, Field(description="a folder")]
+Address = Annotated[str, Field(description="an address")]
 
 PhaseName = Literal["discriminator", "generator"]
 Latent = Literal["normal", "uniform"]  # what latent vectors are drawn from: N(0, I), or U(-1, 1) in each dimension

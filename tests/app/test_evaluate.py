@@ -189,7 +189,7 @@ def test_the_variant_is_that_of_the_run_except_for_the_overrides(finished):
         ("steps=4", "steps: cannot be chosen here, it is the run's own; evaluator, tracker, paths, dataset.path can"),
         ("dataset=mnist", "dataset: cannot be chosen here"),
         ("evaluator.samples=1", "evaluator.samples=1: must be greater than or equal to 2"),
-        ("evaluator.speed=1", "Could not override 'evaluator.speed'"),
+        ("evaluator.speed=1", "evaluator.speed: not an option of evaluator=classifier; the nearest is seed;"),
     ],
 )
 def test_other_overrides_are_refused(finished, override, message):

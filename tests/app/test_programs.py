@@ -158,7 +158,11 @@ def test_the_dirac_table_is_printed_and_written(tmp_path):
 
 BAD = [
     (["equivalence", "a=tape"], "b has no default: set b="),
-    (["equivalence", "a=tape", "b=compil"], "Could not find 'strategy/compil'"),
+    (
+        ["equivalence", "a=tape", "b=compil"],
+        "strategy=compil: no such strategy; the nearest are compile, recompile; there",
+    ),
+    (["equivalence", "a=tape", "b='tape optimizer.lr=1'"], "optimizer.lr: not an option of optimizer=adam; adam has"),
     (["equivalence", "a=tape", "b=5"], "b=5: must be as a is, or a list of such, or all"),
     (["equivalence", "a=tape", "b=[]"], "b=[]: must be as a is, or a list of such, or all"),
     (["equivalence", "a=tape", "b='tape dataset=mnist'"], "dataset must be the same on both sides"),
@@ -166,7 +170,7 @@ BAD = [
     (["equivalence", "a=tape", "b='tape packing=2'"], "packing must be the same on both sides"),
     (["freeze_matrix", "strategies=5"], "strategies=5: must be a list"),
     (["freeze_matrix", "output=null"], "output=None: must be a folder"),
-    (["equivalence", "a=tape", "b=compile", "tolerance=0"], "tolerance=0: must be a number above 0"),
+    (["equivalence", "a=tape", "b=compile", "tolerance=0"], "tolerance=0: must be greater than 0"),
     (["equivalence", "a=tape", "b=compile", "steps=0"], "steps=0: must be greater than or equal to 1"),
     (["equivalence", "a=tape", "b=tfgan", "eager=true"], "strategy=tfgan does not go with eager=true"),
     (["freeze_matrix", "strategies=[tap]"], "strategies=['tap']: must be a list of some of these: compile,"),

@@ -1,10 +1,21 @@
 """The command line, before Hydra parses it."""
 
+import os
 import re
+import shutil
+import signal
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from hydra._internal.utils import get_args_parser
+from hydra.errors import HydraException
+
+from ganfreeze.app.completion import completions
+from ganfreeze.app.help import help_text
+from ganfreeze.app.program_settings import PROGRAMS
+from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput
 from ganfreeze.record import mlflow_client
 from ganfreeze.types import GROUPS
@@ -14,21 +25,48 @@ RENAMED = {("update", "seed"): "keras_gan", ("tracker", "null"): "none"}
 
 
 def checked(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a program with `current_words`, if no address among them holds a password.
+    """Return the arguments of a program as Hydra takes them, if the program has these keys and words.
 
-    Hydra writes the arguments to a file before it calls the program, so this comes before.
+    With `--help`, print what the program takes instead. Hydra writes the arguments to a file before it calls the
+    program, so this comes before: an address among them may hold a password.
 
     Raises:
-        SystemExit: with a sentence.
+        SystemExit: with a sentence, or after the help.
     """
-    pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
-    addresses = [value for key, _, value in pairs if key in ("tracker.uri", "uri")]
+    program, current = Path(arguments[0]).stem, [arguments[0], *current_words(arguments[1:])]
     try:
-        for address in addresses:
-            mlflow_client.require_no_secret(address)
+        if {"--help", "-h"} & set(current):
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for --help | head
+            topics = [argument for argument in current[1:] if not argument.startswith("-")]
+            print(help_text(program, topics, width=shutil.get_terminal_size().columns))
+            raise SystemExit
+        _require_no_secret(current)
+        flags, others = get_args_parser().parse_known_args(current[1:])
+        if others:
+            raise BadInput(f"{others[0].partition('=')[0]}: no such flag; a key has no dashes, as in seed=1")
+        if flags.shell_completion:
+            _complete(program, flags.overrides)
+        elif not (flags.hydra_help or flags.config_dir or flags.config_path or flags.config_name):
+            with suppress(HydraException):  # a config that cannot be composed: Hydra says why
+                require_known(program, flags.overrides, sweep=flags.multirun)
     except BadInput as error:
         raise SystemExit(f"ganfreeze: {error}") from None
-    return current_words(arguments)
+    free = tuple(f"{key}=" for key in PROGRAMS[program].takes if "." in key)  # of a word that only the recorded run has
+    return [f"++{argument}" if argument.startswith(free) else argument for argument in current]
+
+
+def _complete(program: str, overrides: Sequence[str]) -> None:
+    """Print what the word before the cursor of bash may become, and end. Hydra answers for its own keys."""
+    _, _, typed = os.environ.get("COMP_LINE", "").partition(f"{program}.py ")
+    if "query=bash" in overrides and not typed.rpartition(" ")[2].startswith("hydra"):
+        print(*completions(program, typed))
+        raise SystemExit
+
+
+def _require_no_secret(arguments: Sequence[str]) -> None:
+    pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
+    for address in [value for key, _, value in pairs if key in ("tracker.uri", "uri")]:
+        mlflow_client.require_no_secret(address)
 
 
 def require_writable_folder(arguments: Sequence[str]) -> None:
@@ -60,10 +98,12 @@ def report_arguments(arguments: Sequence[str]) -> list[str]:
 
 
 def _report_argument(argument: str) -> str:
-    key, _, value = argument.partition("=")
+    key, equals, value = argument.partition("=")
+    if argument == "--tex":
+        return "tex=true"
+    if not equals:
+        return argument
     match key:
-        case "--tex":
-            return "tex=true"
         case "experiment":
             return f"published='{value}'"
         case "sweep" | "baseline" | "figure" if not value.startswith(("'", '"')):

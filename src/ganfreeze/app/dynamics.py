@@ -7,6 +7,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import resolved
+from ganfreeze.app.program_settings import DynamicsSettings, parse_program
 from ganfreeze.app.study import (
     command_line_overrides,
     compose_variant,
@@ -22,30 +24,33 @@ from ganfreeze.proof.published import PublishedValue
 from ganfreeze.record.report import dynamics_table
 from ganfreeze.record.report.dynamics_table import Row
 
-_OWN = ("strategies", "keras_versions", "quantities", "anchors", "output")
+_OWN = tuple(DynamicsSettings.model_fields)
 
 
 def run(cfg: DictConfig) -> None:
     """Measure each published quantity under each strategy and Keras; print a table, and write it as it grows."""
     with friendly_errors():
-        folder = output_folder(cfg)
+        values = resolved(cfg)
+        settings = parse_program(DynamicsSettings, {key: values[key] for key in _OWN})
+        folder = output_folder(settings.output)
         rows: list[Row] = []
-        for column in _columns(cfg):
+        for column in _columns(settings):
             rows += column
             (folder / "dynamics.md").write_text(dynamics_table.markdown(rows))
             (folder / "dynamics.csv").write_text(dynamics_table.table(rows))
             (folder / "expected.csv").write_text(dynamics_table.expected(rows))
         if all(row.refused for row in rows):
-            raise BadInput(rows[0].refused if rows else f"anchors={cfg.anchors}: it holds no value of {cfg.quantities}")
+            nothing = f"anchors={settings.anchors}: it holds no value of {settings.quantities}"
+            raise BadInput(rows[0].refused if rows else nothing)
         print(f"{dynamics_table.markdown(rows)}\n{folder}: dynamics.md, dynamics.csv and expected.csv")
 
 
-def _columns(cfg: DictConfig) -> Iterator[list[Row]]:
+def _columns(settings: DynamicsSettings) -> Iterator[list[Row]]:
     """Yield every quantity under one strategy and Keras after another."""
-    strategies = listed_words(cfg, "strategies", group_words("strategy"))
-    versions = listed_words(cfg, "keras_versions", group_words("keras"))
-    quantities = listed_words(cfg, "quantities", ["spectral_radius", "norm_after_500"])
-    anchors = [anchor for anchor in published.read(Path(cfg.anchors)) if anchor.quantity in quantities]
+    strategies = listed_words("strategies", settings.strategies, group_words("strategy"))
+    versions = listed_words("keras_versions", settings.keras_versions, group_words("keras"))
+    quantities = listed_words("quantities", settings.quantities, ["spectral_radius", "norm_after_500"])
+    anchors = [anchor for anchor in published.read(Path(settings.anchors)) if anchor.quantity in quantities]
     for strategy in strategies:
         for keras in versions:
             rows = [_row(anchor, strategy, keras) for anchor in anchors]

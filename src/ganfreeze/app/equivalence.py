@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ganfreeze import events
 from ganfreeze.app.description import describe
 from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.parse_config import Variant
+from ganfreeze.app.parse_config import Variant, resolved
+from ganfreeze.app.program_settings import EquivalenceSettings, parse_program
 from ganfreeze.app.study import (
     command_line_overrides,
     compose_variant,
@@ -30,7 +31,7 @@ from ganfreeze.proof.snapshot import values
 from ganfreeze.record import run_folder
 from ganfreeze.record.report import certificate_tables
 
-_OWN = ("a", "b", "precisions", "tolerance", "steps", "output")
+_OWN = tuple(EquivalenceSettings.model_fields)
 _SAME_ON_BOTH_SIDES = ("dataset", "architecture", "packing", "steps", "precision", "deterministic")
 
 
@@ -54,11 +55,14 @@ class Pair(NamedTuple):
 def run(cfg: DictConfig) -> None:
     """Certify a against each b: print a table, write it with all differences and a plot, and record each pair."""
     with friendly_errors():
-        folder = output_folder(cfg)
-        pairs = list(_pairs(cfg, listed_words(cfg, "precisions", list(certificate.TOLERANCES))))
+        values = resolved(cfg)
+        settings = parse_program(EquivalenceSettings, {key: values[key] for key in _OWN})
+        folder = output_folder(settings.output)
+        precisions = listed_words("precisions", settings.precisions, list(certificate.TOLERANCES))
+        pairs = list(_pairs(settings, precisions))
         certified = []
         for pair in pairs:
-            certified.append(_certify(cfg, pair, folder))
+            certified.append(_certify(settings, pair, folder))
             print(f"{pair}: {certificate.verdict(certified[-1])}", file=sys.stderr, flush=True)
         table = certificate_tables.markdown(certified)
         print(f"{table}\n{folder}: certificates.md, divergence.png and .csv, and a folder for each pair")
@@ -69,31 +73,26 @@ def run(cfg: DictConfig) -> None:
         certificate_tables.plot(certified, folder / "divergence.png", " ".join(common) or "mlp on digits")
 
 
-def _pairs(cfg: DictConfig, precisions: Sequence[str]) -> Iterator[Pair]:
+def _pairs(settings: EquivalenceSettings, precisions: Sequence[str]) -> Iterator[Pair]:
     """Yield every pair, checked before the first is trained; `b=all` leaves out sides that are refused."""
-    for key in ("a", "b"):
-        if OmegaConf.is_missing(cfg, key):
-            raise BadInput(f"{key} has no default: set {key}=..., such as {key}=tape")
-    if cfg.tolerance is not None and not (isinstance(cfg.tolerance, float | int) and cfg.tolerance > 0):
-        raise BadInput(f"tolerance={cfg.tolerance}: must be a number above 0, such as 1e-5, or null")
-    a = _side(cfg, str(cfg.a), precisions)
-    if cfg.b == "all":
-        yield from _pairs_with_all(cfg, a, precisions)
+    a = _side(settings, str(settings.a), precisions)
+    if settings.b == "all":
+        yield from _pairs_with_all(settings, a, precisions)
         return
-    names = [cfg.b] if isinstance(cfg.b, str) else list(cfg.b) if isinstance(cfg.b, ListConfig) else []
+    names = [settings.b] if isinstance(settings.b, str) else settings.b if isinstance(settings.b, list) else []
     if not names or not all(isinstance(name, str) for name in names):
-        raise BadInput(f"b={cfg.b}: must be as a is, or a list of such, or all")
+        raise BadInput(f"b={settings.b}: must be as a is, or a list of such, or all")
     for name in names:
-        pair = Pair(a, _side(cfg, name, precisions))
+        pair = Pair(a, _side(settings, name, precisions))
         _require_comparable(pair)
         yield pair
 
 
-def _pairs_with_all(cfg: DictConfig, a: Side, precisions: Sequence[str]) -> Iterator[Pair]:
+def _pairs_with_all(settings: EquivalenceSettings, a: Side, precisions: Sequence[str]) -> Iterator[Pair]:
     for keras in group_words("keras"):
         for strategy in group_words("strategy"):
             try:
-                b = _side(cfg, f"keras={keras} strategy={strategy}", precisions)
+                b = _side(settings, f"keras={keras} strategy={strategy}", precisions)
             except Refused as error:
                 print(f"left out: {error}", file=sys.stderr)
                 continue
@@ -110,18 +109,18 @@ def _require_comparable(pair: Pair) -> None:
                 raise BadInput(f"{pair}: {key} must be the same on both sides; set it beside a and b")
 
 
-def _side(cfg: DictConfig, text: str, precisions: Sequence[str]) -> Side:
+def _side(settings: EquivalenceSettings, text: str, precisions: Sequence[str]) -> Side:
     """Parse a side: words of a strategy or a Keras, and any overrides, with spaces between them."""
     versions = group_words("keras")
     overrides = [
         part if "=" in part else f"{'keras' if part in versions else 'strategy'}={part}" for part in text.split()
     ]
-    common = ["evaluator=none", f"steps={cfg.steps}", *command_line_overrides(_OWN)]
+    common = ["evaluator=none", f"steps={settings.steps}", *command_line_overrides(_OWN)]
     variants = [compose_variant(*common, f"precision={precision}", *overrides) for precision in precisions]
     return Side(" ".join(part.removeprefix("keras=").removeprefix("strategy=") for part in overrides), variants)
 
 
-def _certify(cfg: DictConfig, pair: Pair, folder: Path) -> list[Certificate]:
+def _certify(settings: EquivalenceSettings, pair: Pair, folder: Path) -> list[Certificate]:
     """Certify one pair in each precision, and record it as one run."""
     first = pair.a.variants[0]
     dataset = first.source.load()
@@ -141,7 +140,7 @@ def _certify(cfg: DictConfig, pair: Pair, folder: Path) -> list[Certificate]:
                 metrics = {"absolute": worst.absolute, "relative": worst.relative, "ulp": worst.ulp}
                 tracker.write(events.Measured(step, {f"{precision}/{key}": value for key, value in metrics.items()}))
                 differences += of_step
-            tolerance = cfg.tolerance or certificate.TOLERANCES[precision]
+            tolerance = settings.tolerance or certificate.TOLERANCES[precision]
             certificates.append(Certificate(pair.a.name, pair.b.name, precision, tolerance, differences))
         (evidence / "differences.csv").write_text(certificate_tables.table(certificates))
         (evidence / "certificate.md").write_text(certificate_tables.markdown([certificates]))

@@ -22,7 +22,7 @@ from ganfreeze.record import final_weights, mlflow_client
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import run_tables
 
-_OWN = ("run", "samples_seeds")
+_OWN = tuple(EvaluateSettings.model_fields)
 
 
 def run(cfg: DictConfig) -> None:

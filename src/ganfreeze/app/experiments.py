@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose
-from hydra.errors import HydraException
 
 from ganfreeze.app.study import compose_variant
+from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput
 from ganfreeze.record.report import expected, groups
 from ganfreeze.record.report.expected import Expected
@@ -48,10 +48,8 @@ def is_published(experiment: str, run: RecordedRun) -> bool:
 @cache
 def _sweep_of(experiment: str) -> Mapping[str, str]:
     """Return the swept keys of an experiment. Raises BadInput if there is no such experiment."""
-    try:
-        cfg = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
-    except HydraException as error:
-        raise BadInput(f"experiment={experiment}: {str(error).splitlines()[0]}") from None
+    require_known("train", [f"experiment={experiment}"], sweep=False)
+    cfg = compose("config", [f"experiment={experiment}"], return_hydra_config=True)
     return cfg.hydra.sweeper.params or {}
 
 

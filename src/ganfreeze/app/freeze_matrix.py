@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig
+from omegaconf import DictConfig
 
 from ganfreeze.app import plain_models
 from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import resolved
+from ganfreeze.app.program_settings import FreezeMatrixSettings, parse_program
 from ganfreeze.app.study import (
     command_line_overrides,
     compose_variant,
@@ -34,14 +36,16 @@ from ganfreeze.types import PhaseName
 
 MODES = {"graph": "false", "eager": "true"}  # of `eager`
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
-_OWN = ("strategies", "model", "keras_versions", "modes", "output")
+_OWN = tuple(FreezeMatrixSettings.model_fields)
 
 
 def run(cfg: DictConfig) -> None:
     """Measure the matrix, print it, and write it to the output folder as Markdown and CSV."""
     with friendly_errors():
-        folder = output_folder(cfg)
-        cells = list(_cells(cfg) if cfg.model is None else _cells_of_models(cfg, folder))
+        values = resolved(cfg)
+        settings = parse_program(FreezeMatrixSettings, {key: values[key] for key in _OWN})
+        folder = output_folder(settings.output)
+        cells = list(_cells(settings) if settings.model is None else _cells_of_models(settings, folder))
         if all(cell.refused for cell in cells):
             raise BadInput(f"{cells[0].mechanism} cannot be audited: {cells[0].refused}")
         versions = ", ".join(f"{package} {version}" for package, version in provenance.versions().items())
@@ -51,10 +55,10 @@ def run(cfg: DictConfig) -> None:
         (folder / "freeze_matrix.csv").write_text(freeze_matrix.table(cells))
 
 
-def _cells(cfg: DictConfig) -> Iterator[Cell]:
-    strategies = listed_words(cfg, "strategies", group_words("strategy"))
-    versions = listed_words(cfg, "keras_versions", group_words("keras"))
-    modes = listed_words(cfg, "modes", list(MODES))
+def _cells(settings: FreezeMatrixSettings) -> Iterator[Cell]:
+    strategies = listed_words("strategies", settings.strategies, group_words("strategy"))
+    versions = listed_words("keras_versions", settings.keras_versions, group_words("keras"))
+    modes = listed_words("modes", settings.modes, list(MODES))
     for strategy in strategies:
         for keras in versions:
             for mode in modes:
@@ -78,13 +82,15 @@ def _cell(strategy: str, keras: str, mode: str) -> Cell:
     return _cell_of(strategy, keras, mode, ledger)
 
 
-def _cells_of_models(cfg: DictConfig, folder: Path) -> Iterator[Cell]:
+def _cells_of_models(settings: FreezeMatrixSettings, folder: Path) -> Iterator[Cell]:
     """Yield the cells of GANs of plain Keras; print the verdict on each, and write its ledger to the folder."""
-    if cfg.strategies is not None:
-        raise BadInput(f"strategies={cfg.strategies}: cannot be chosen beside model={cfg.model}; run both one by one")
-    versions = listed_words(cfg, "keras_versions", list(LOADS))
-    modes = listed_words(cfg, "modes", list(MODES))
-    functions = _functions([cfg.model] if isinstance(cfg.model, str) else cfg.model)
+    if settings.strategies is not None:
+        raise BadInput(
+            f"strategies={settings.strategies}: cannot be chosen beside model={settings.model}; run both one by one"
+        )
+    versions = listed_words("keras_versions", settings.keras_versions, list(LOADS))
+    modes = listed_words("modes", settings.modes, list(MODES))
+    functions = _functions([settings.model] if isinstance(settings.model, str) else settings.model)
     for name, function in functions.items():
         for version in versions if plain_models.takes_keras(function) else ["its own"]:
             for mode in modes:
@@ -93,7 +99,7 @@ def _cells_of_models(cfg: DictConfig, folder: Path) -> Iterator[Cell]:
 
 def _functions(words: Any) -> Mapping[str, Callable[..., Any]]:
     """Return the functions that the words name, by the names of their rows."""
-    if not isinstance(words, list | ListConfig) or not words or not all(isinstance(word, str) for word in words):
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
         raise BadInput(f"model={words}: must name one function or more, such as my_gan.py:build or [a.py:f,b.py:g]")
     functions: dict[str, Callable[..., Any]] = {}
     for word in words:

@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from ganfreeze.app.command_line import RENAMED
 from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.process import prepare_process
+from ganfreeze.app.program_settings import FREE
 from ganfreeze.app.study import command_line_overrides, compose_config
 from ganfreeze.app.training_setup import build_networks
 from ganfreeze.data.dataset.base import Dataset
@@ -16,8 +17,6 @@ from ganfreeze.gan.networks import Networks
 from ganfreeze.record import final_weights, mlflow_client
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.types import GROUPS
-
-_FREE = ("evaluator", "tracker", "paths", "dataset.path")  # may be chosen anew; all else is the run's own
 
 
 def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
@@ -32,10 +31,10 @@ def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
     """
     chosen = dict(_key_and_word(override) for override in overrides)
     for key in chosen:
-        if key not in _FREE and key.partition(".")[0] not in _FREE:
-            raise BadInput(f"{key}: cannot be chosen here, it is the run's own; {', '.join(_FREE)} can")
+        if key not in FREE and key.partition(".")[0] not in FREE:
+            raise BadInput(f"{key}: cannot be chosen here, it is the run's own; {', '.join(FREE)} can")
     recorded = _recorded_words(run.parameters)
-    words = {group: word for group, word in recorded.items() if group not in _FREE}
+    words = {group: word for group, word in recorded.items() if group not in FREE}
     words["evaluator"] = chosen.get("evaluator", recorded.get("evaluator", "none"))
     cfg, choices = compose_config(
         *(f"{group}={word}" for group, word in words.items()),

@@ -12,6 +12,7 @@ from ganfreeze.app import experiments
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
 from ganfreeze.app.program_settings import ReportSettings, parse_program
+from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import mlflow_client
 from ganfreeze.record.report import evidence, paper, publish, query, summary, sweep_table
@@ -52,6 +53,7 @@ def _runs(settings: ReportSettings, uri: str) -> tuple[str, list[RecordedRun]]:
         runs = query.of_sweep(uri, settings.sweep)
         return runs[0].tags[mlflow_client.SWEEP_TAG], runs
     if settings.published:
+        require_known("train", [f"experiment={settings.published}"], sweep=False)
         found = query.of_experiment(uri, settings.published)
         if runs := [each for each in found if experiments.is_published(settings.published, each)]:
             return settings.published, runs

@@ -19,7 +19,7 @@ from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import comparison
 from ganfreeze.strategy.base import Execution
 
-_OWN = ("run",)
+_OWN = tuple(ReproduceSettings.model_fields)
 _FACTS = ("version.", "machine.", "mlflow.source.git.commit", "ganfreeze.git.dirty")
 _NOT_COMPARED = ("system/", "steps_per_second")  # what is measured of the machine
 

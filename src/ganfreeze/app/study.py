@@ -11,10 +11,11 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, open_dict
+from omegaconf import DictConfig, open_dict
 
 from ganfreeze.app.command_line import current_words
 from ganfreeze.app.parse_config import Variant, parse
+from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
 
@@ -33,6 +34,7 @@ def compose_config(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
     try:
         cfg = compose("config", current_words(overrides), return_hydra_config=True)
     except HydraException as error:
+        require_known("train", current_words(overrides), sweep=False)
         reason = str(error).partition("Config search path")[0].strip()
         raise BadInput(f"{' '.join(overrides)}: {reason}") from None
     with open_dict(cfg):
@@ -50,29 +52,27 @@ def group_words(group: str) -> list[str]:
     return GlobalHydra.instance().config_loader().get_group_options(group, ObjectType.CONFIG)
 
 
-def listed_words(cfg: Any, key: str, allowed: Sequence[str]) -> list[str]:
-    """Return the words that `key` of a program's config lists, each once; null lists all that are allowed.
+def listed_words(key: str, value: Any, allowed: Sequence[str]) -> list[str]:
+    """Return the words that the value of `key` lists, each once; None lists all that are allowed.
 
     Raises:
         BadInput: the list is empty, or holds another word.
     """
-    if cfg[key] is None:
+    if value is None:
         return list(allowed)
-    words = [cfg[key]] if isinstance(cfg[key], str) else list(cfg[key]) if isinstance(cfg[key], ListConfig) else []
+    words = [value] if isinstance(value, str) else value if isinstance(value, list) else []
     if not words or any(word not in allowed for word in words):
-        raise BadInput(f"{key}={cfg[key]}: must be a list of some of these: {', '.join(allowed)}")
+        raise BadInput(f"{key}={value}: must be a list of some of these: {', '.join(allowed)}")
     return list(dict.fromkeys(words))
 
 
-def output_folder(cfg: DictConfig) -> Path:
-    """Make the folder `output` of a program's config. Raises BadInput where that is impossible."""
-    if not isinstance(cfg.output, str):
-        raise BadInput(f"output={cfg.output}: must be a folder")
-    folder = Path(cfg.output)
+def output_folder(output: str) -> Path:
+    """Make the folder `output` of a program. Raises BadInput where that is impossible."""
+    folder = Path(output)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"output={cfg.output}: {error}") from error
+        raise BadInput(f"output={output}: {error}") from error
     return folder
 
 

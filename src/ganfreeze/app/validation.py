@@ -89,9 +89,18 @@ def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:
             return f"{key}={value}: must be a list, in brackets"
         case "model_type":
             return f"{key}={value}: must be a group of options"
-        case "string_pattern_mismatch" | "string_type" if described := model.model_fields[
-            problem["loc"][0]
-        ].description:
+        case "string_pattern_mismatch" | "string_type" | "value_error" if described := _description(
+            model, problem["loc"]
+        ):
             return f"{key}={value}: must be {described}"
     allowed = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("a valid ")
     return f"{key}={value}: must be {allowed}"
+
+
+def _description(model: type[BaseModel], place: Sequence[str | int]) -> str | None:
+    """Return the description of the field at this place, None if it has none."""
+    name, *inner = place
+    field = model.model_fields[str(name)]
+    if inner and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+        return _description(field.annotation, inner)
+    return field.description

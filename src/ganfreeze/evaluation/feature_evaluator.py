@@ -26,7 +26,7 @@ from ganfreeze.evaluation.metrics.kernel import kernel_distance
 from ganfreeze.evaluation.metrics.neighbours import Manifold, density_coverage, memorization, nearest, precision_recall
 from ganfreeze.evaluation.protocol_card import BY_METRIC, GLANCE, HELD_OUT, LEFT_OUT
 from ganfreeze.evaluation.reference import ReferenceStatistics
-from ganfreeze.types import Count, Index, Metrics
+from ganfreeze.types import Count, Folder, Index, Metrics
 
 Metric = Literal[
     "fid",
@@ -49,14 +49,21 @@ _OF_A_GLANCE: Sequence[Metric] = ("fid", "inception_score")  # the metrics that 
 class FeatureEvaluator(Evaluator, ABC):
     """An evaluator that computes metrics with a feature extractor.
 
-    `metrics` are any of these:
+    - `metrics`: which metrics are computed, each once.
+    - `split`: the split of the data set that samples are compared with. With "train", the card also has the metrics of
+      held-out real images.
+    - `splits`: how many parts the samples are divided into for the Inception Score.
+    - `neighbours`: which neighbour an example reaches to, for precision_recall and density_coverage; null: 3 and 5, as
+      in their papers.
+    - `subset`: how many samples, and real images, a metric takes at most, except fid, inception_score and ms_ssim.
+
+    The metrics:
 
     - `fid`: the Frechet distance of the features to those of all images of `split`.
     - `inception_score`, of the logits, in `splits` parts; with two parts or more, `inception_score_deviation` is the
       standard deviation of their scores.
     - `kid`: the squared kernel distance, and `kid_standard_error`; in ten blocks or more, of 1,000 samples at most.
-    - `precision_recall`: `precision` and `recall`; `density_coverage`: `density` and `coverage`. An example reaches as
-      far as its `neighbours`-th neighbour; None stands for the number of each metric's paper, 3 and 5.
+    - `precision_recall`: `precision` and `recall`; `density_coverage`: `density` and `coverage`.
     - `memorization`, with `nearest_train` and `nearest_train_held_out`; it keeps the features of the whole training
       split in memory.
     - `ms_ssim`: the mean similarity of pairs of samples, which is low if they are diverse.
@@ -79,7 +86,7 @@ class FeatureEvaluator(Evaluator, ABC):
 
     NAME: ClassVar[str]
 
-    cache: str
+    cache: Folder
     metrics: Sequence[Metric] = ("fid", "inception_score")
     samples: Annotated[int, Field(ge=2)] = 1000
     seed: Index = 0

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import truncnorm
 
 
 def glorot_uniform(keras: Any, random: np.random.Generator) -> Any:
@@ -36,9 +35,13 @@ def normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
 
 def truncated_normal(keras: Any, random: np.random.Generator, deviation: float) -> Any:
     """Return a Keras initializer that draws from N(0, deviation^2), and no value beyond two deviations."""
-    return _initializer(
-        keras, lambda shape: np.asarray(truncnorm.rvs(-2, 2, scale=deviation, size=shape, random_state=random))
-    )
+
+    def draw(shape: tuple[int, ...]) -> NDArray[np.float64]:
+        from scipy.stats import truncnorm  # it takes long to import, and few architectures draw from it
+
+        return np.asarray(truncnorm.rvs(-2, 2, scale=deviation, size=shape, random_state=random))
+
+    return _initializer(keras, draw)
 
 
 def _initializer(keras: Any, draw: Callable[[tuple[int, ...]], NDArray[np.float64]]) -> Any:

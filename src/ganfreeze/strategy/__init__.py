@@ -1,4 +1,4 @@
-"""The mechanisms that keep the frozen network still: one mechanism a file, each a subclass of `base.Strategy`.
+"""The mechanism that keeps the frozen network still.
 
-Code that several of them share is in `engine`.
+Each word is a file here, a subclass of `base.Strategy`. Code that several of them share is in `engine`.
 """

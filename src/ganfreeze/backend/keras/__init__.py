@@ -1,1 +1,4 @@
-"""Keras 2 and Keras 3, side by side in one environment. No module outside `ganfreeze.backend` imports a Keras."""
+"""Keras 2 or Keras 3, side by side in one environment.
+
+No module outside `ganfreeze.backend` imports a Keras.
+"""

@@ -1,1 +1,4 @@
-"""Sources of images or points, one in each file."""
+"""The images or points that the networks are trained on.
+
+Each word is a file here.
+"""

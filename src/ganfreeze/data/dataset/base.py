@@ -107,7 +107,16 @@ class Dataset:
 
 
 class Source(ABC):
-    """A source of images or points: the base class of every file in `dataset/`."""
+    """A source of images or points: the base class of every file in `dataset/`.
+
+    Options that several of them have:
+
+    - `data`: the folder that is searched first for the files; nothing is written to it.
+    - `cache`: the folder that files are downloaded to, and prepared images written to.
+    - `mirror`: the address that files are downloaded from.
+    - `examples`: how many examples there are to train on.
+    - `deviation`: the standard deviation of each Gaussian, in every direction.
+    - `held_out`: the share that becomes the test split, drawn with a fixed seed, if there is none."""
 
     @abstractmethod
     def load(self) -> Dataset:

@@ -12,6 +12,7 @@ import numpy as np
 from ganfreeze.data import download
 from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.errors import BadInput, one_line
+from ganfreeze.types import Address, Folder
 
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
@@ -27,14 +28,12 @@ _MOST_UNPACKED = 2**28  # the archive unpacks to 184 MB
 class Cifar10(Source):
     """50,000 photographs of 10 classes to train on and 10,000 to test, 32x32 RGB.
 
-    The archive of the binary version comes from `data` or `mirror`.
-
     Source: Krizhevsky 2009.
     """
 
-    data: str
-    cache: str
-    mirror: str
+    data: Folder
+    cache: Folder
+    mirror: Address
 
     def load(self) -> Dataset:
         folders = [Path(self.data) / "cifar10", Path(self.data)]

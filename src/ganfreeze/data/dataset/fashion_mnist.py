@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ganfreeze.data import idx
 from ganfreeze.data.dataset.base import Dataset, Source
+from ganfreeze.types import Address, Folder
 
 _CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
@@ -17,14 +18,12 @@ _CHECKSUMS = {
 class FashionMnist(Source):
     """60,000 images of clothing to train on and 10,000 to test, 28x28 grey, in MNIST's format.
 
-    The IDX files come from `data` or `mirror`.
-
     Source: Xiao, Rasul, Vollgraf 2017.
     """
 
-    data: str
-    cache: str
-    mirror: str
+    data: Folder
+    cache: Folder
+    mirror: Address
 
     def load(self) -> Dataset:
         return idx.load("fashion_mnist", data=self.data, cache=self.cache, mirror=self.mirror, checksums=_CHECKSUMS)

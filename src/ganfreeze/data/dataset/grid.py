@@ -13,10 +13,12 @@ from ganfreeze.types import Count, Rate
 
 @dataclass(frozen=True, kw_only=True)
 class Grid(Source):
-    """Points of a mixture of `side` x `side` Gaussians whose centres lie on a square grid around 0.
+    """Points of a mixture of Gaussians whose centres lie on a square grid around 0.
 
-    The centres are `spacing` apart: by default there are 25, at -4, -2, 0, 2, 4 in each direction. There are `examples`
-    points to train on. `deviation` is the standard deviation of each Gaussian.
+    By default there are 25, at -4, -2, 0, 2, 4 in each direction.
+
+    - `side`: how many Gaussians there are in each direction.
+    - `spacing`: the distance of neighbouring centres.
 
     Source: Srivastava et al. 2017 (VEEGAN), section 4.1; Lin et al. 2018 (PacGAN), section 4.1.
     """

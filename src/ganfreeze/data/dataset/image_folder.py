@@ -18,7 +18,7 @@ from ganfreeze.data import image_splits, numpy_files
 from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.data.image_splits import ImageFiles
 from ganfreeze.errors import BadInput
-from ganfreeze.types import Fraction
+from ganfreeze.types import Folder, Fraction
 
 _log = logging.getLogger(__name__)
 _RECIPE = 2  # raise it when the same files give other images, so that what was prepared before is not read
@@ -43,22 +43,22 @@ def _red_green_blue(colour: str) -> tuple[int, int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(Source):
-    """PNG, JPEG, WebP or BMP files of any size below `path`, centre-cropped and resized to `size` x `size`.
+    """PNG, JPEG, WebP or BMP files of any size, centre-cropped and resized to a square.
 
-    The first folder below `path` is an image's class, in which folders may be nested. If an image lies in no folder,
-    there are no labels. The folders `path`/train and `path`/test, if both exist, are the splits, and their folders the
-    classes. Else the fraction `held_out` of each class, or of all images without classes, becomes the test split, drawn
-    with a fixed seed. Hidden files and folders are left out. A line says what was found, and what was left out.
+    - `path`: the folder of the images. The first folder below it is an image's class, in which folders may be nested;
+      if an image lies in no folder, there are no labels. The folders train and test, if both exist, are the splits, and
+      their folders the classes. Else the share `held_out` of each class becomes the test split.
+    - `size`: the side of the square, in pixels.
+    - `grayscale`: whether images become grey.
+    - `background`: what transparent pixels show: a colour name, or #rrggbb, as in Pillow's ImageColor.
 
-    Transparent pixels show the `background`: a colour name, or #rrggbb, as in Pillow's ImageColor.
-
-    The images are written once to a memory-mapped uint8 array under `cache`, so they may be larger than memory. They
-    are written again only if the name, size or time of a file, or an option here, has changed, or if what was written
-    does not match its digest.
+    Hidden files and folders are left out. A line says what was found, and what was left out. The images are written
+    once to a memory-mapped uint8 array under `cache`, so they may be larger than memory. They are written again only if
+    the name, size or time of a file, or an option here, has changed, or if what was written does not match its digest.
     """
 
-    path: str
-    cache: str
+    path: Folder
+    cache: Folder
     size: Annotated[int, Field(ge=4, le=1024)] = 32
     grayscale: bool = False
     background: Annotated[str, AfterValidator(_colour)] = "white"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ganfreeze.data import idx
 from ganfreeze.data.dataset.base import Dataset, Source
+from ganfreeze.types import Address, Folder
 
 _CHECKSUMS = {
     "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
@@ -17,14 +18,12 @@ _CHECKSUMS = {
 class Mnist(Source):
     """60,000 handwritten digits to train on and 10,000 to test, 28x28 grey.
 
-    The IDX files come from `data` or `mirror`.
-
     Source: LeCun, Bottou, Bengio, Haffner 1998.
     """
 
-    data: str
-    cache: str
-    mirror: str
+    data: Folder
+    cache: Folder
+    mirror: Address
 
     def load(self) -> Dataset:
         return idx.load("mnist", data=self.data, cache=self.cache, mirror=self.mirror, checksums=_CHECKSUMS)

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from ganfreeze.data import numpy_files
 from ganfreeze.data.dataset.base import Dataset, Source, Split
@@ -17,12 +18,13 @@ from ganfreeze.types import Fraction
 class Npz(Source):
     """Images from the arrays `x_train`, `y_train`, `x_test`, `y_test` (as in Keras' mnist.npz), or `images`, `labels`.
 
+    - `path`: the archive.
+
     Images are uint8, (n, height, width) or (n, height, width, channels) with 1 or 3 channels. Labels are integers (n,);
-    they may be missing. Without a test split, the fraction `held_out` of the images becomes the test split, drawn with
-    a fixed seed. Pickled objects are refused.
+    they may be missing. Pickled objects are refused.
     """
 
-    path: str
+    path: Annotated[str, Field(description="a .npz file")]
     held_out: Fraction = 0.1
 
     def load(self) -> Dataset:

@@ -13,9 +13,10 @@ from ganfreeze.types import Count, Rate
 
 @dataclass(frozen=True, kw_only=True)
 class Ring(Source):
-    """Points of a mixture of `modes` Gaussians whose centres are spread evenly over a circle.
+    """Points of a mixture of Gaussians whose centres are spread evenly over a circle.
 
-    There are `examples` points to train on. `deviation` is the standard deviation of each Gaussian.
+    - `modes`: how many Gaussians there are.
+    - `radius`: the radius of the circle.
 
     Source: Srivastava et al. 2017 (VEEGAN), section 4.1. Radius 1 and deviation 0.01 as in Lin et al. 2018 (PacGAN),
     section 4.1.

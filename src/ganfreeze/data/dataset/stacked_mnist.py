@@ -8,21 +8,22 @@ from pydantic import Field
 
 from ganfreeze.data.dataset.base import Dataset, Source, Split
 from ganfreeze.data.dataset.mnist import Mnist
+from ganfreeze.types import Address, Folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class StackedMnist(Source):
-    """Images 28x28 RGB whose three channels are digits of MNIST: `examples` to train on and a tenth of that held out.
+    """Images of 28x28 RGB whose three channels are digits of MNIST, so that there are 1,000 modes.
 
-    The digits are drawn at random, with a fixed seed, from the same split of MNIST. The label is the number that the
-    three digits form, 0 to 999, with the red digit first.
+    A tenth of `examples` are held out. The digits are drawn at random, with a fixed seed, from the same split of MNIST.
+    The label is the number that the three digits form, 0 to 999, with the red digit first.
 
     Source: Metz et al. 2017 (unrolled GANs), section 3.3.1; 128,000 as in Lin et al. 2018 (PacGAN), section 4.2.
     """
 
-    data: str
-    cache: str
-    mirror: str
+    data: Folder
+    cache: Folder
+    mirror: Address
     examples: Annotated[int, Field(ge=1000)] = 128000
 
     def load(self) -> Dataset:

@@ -1,1 +1,4 @@
-"""The options of `evaluator=`, one a file: each computes metrics from samples. `base.py` has what they share."""
+"""What computes metrics from samples.
+
+Each word is a file here. `base.py` has what they share.
+"""

@@ -34,7 +34,14 @@ class PreparedEvaluator(NamedTuple):
 
 
 class Evaluator(ABC):
-    """The base of evaluators, which compute metrics from samples, by a named feature extractor or by known modes."""
+    """The base of evaluators, which compute metrics from samples, by a named feature extractor or by known modes.
+
+    Options that several of them have:
+
+    - `cache`: the folder where trained classifiers, and features of real images, are kept.
+    - `samples`: how many samples are drawn for an evaluation.
+    - `seed`: the number that the latent vectors of the samples are drawn from.
+    - `epochs`: how many epochs the classifier is trained for."""
 
     @abstractmethod
     def check(self, dataset: Dataset) -> None:

@@ -21,10 +21,10 @@ _log = logging.getLogger(__name__)
 class Classifier(FeatureEvaluator):
     """An evaluator on the 128 penultimate features of a small CNN, and its logits.
 
-    The CNN is trained once, on the training split, for `epochs`, and cached under `cache`. If the labels tell two
-    classes apart or more, it learns them. Otherwise it learns to predict rotations, which needs no labels, and there is
-    no `inception_score`: the score is that of a classifier's probabilities, and there are no classes. The card says so,
-    and which network it is, so that metrics of both kinds are not compared.
+    The CNN is trained once, on the training split, and cached. If the labels tell two classes apart or more, it learns
+    them. Otherwise it learns to predict rotations, which needs no labels, and there is no `inception_score`: the score
+    is that of a classifier's probabilities, and there are no classes. The card says so, and which network it is, so
+    that metrics of both kinds are not compared.
 
     Source: Heusel et al. 2017, section 4 (FID); Salimans et al. 2016, section 4 (Inception Score); Gidaris et al. 2018
     (rotations).

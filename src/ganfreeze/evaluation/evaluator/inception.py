@@ -10,16 +10,19 @@ from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.extractor import inception
 from ganfreeze.evaluation.extractor.base import Extractor
 from ganfreeze.evaluation.feature_evaluator import FeatureEvaluator, Metric
+from ganfreeze.types import Folder
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inception(FeatureEvaluator):
     """An evaluator on the 2,048 features of Inception's last pool, and its 1,008 logits.
 
-    The graph is TF-Hub's `tfgan/eval/inception/1`. It comes from TF-Hub, from the folder that TFHUB_CACHE_DIR names, or
-    from a SavedModel of the same signature in the folder `weights`. `resize` brings images to 299x299: "tfgan" by
-    bilinear interpolation, as TF-GAN's examples do, or "clean" by bicubic interpolation with antialiasing (Parmar,
-    Zhang, Zhu 2022).
+    The graph is TF-Hub's `tfgan/eval/inception/1`.
+
+    - `weights`: the folder of a SavedModel of the same signature; null: the graph comes from TF-Hub, or from the folder
+      that TFHUB_CACHE_DIR names.
+    - `resize`: how images are brought to 299x299: "tfgan" by bilinear interpolation, as TF-GAN's examples do, "clean"
+      by bicubic interpolation with antialiasing (Parmar, Zhang, Zhu 2022).
 
     Both differ from the original FID code (Heusel et al. 2017). That code resizes inside its graph, by the bilinear
     operation of TensorFlow 1 without half-pixel centres: output pixel i lies at i * side / 299 of the image, here at
@@ -34,7 +37,7 @@ class Inception(FeatureEvaluator):
 
     NAME = "inception"
 
-    weights: str | None = None
+    weights: Folder | None = None
     resize: Literal["tfgan", "clean"] = "tfgan"
 
     def _check(self, dataset: Dataset) -> None:

@@ -22,7 +22,7 @@ from ganfreeze.types import Count, Index, Metrics
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(Evaluator):
-    """An evaluator that counts the modes of a mixture of Gaussians.
+    """An evaluator that counts the modes of a mixture of Gaussians: of `ring` or `grid`.
 
     `mixture/modes` is the number of modes that have a sample of high quality. `mixture/high_quality` is the share of
     samples of high quality. `mixture/reverse_kl` is KL(samples || uniform) in nats over the modes of those samples. It

@@ -20,23 +20,23 @@ from ganfreeze.evaluation.evaluator.base import (
 from ganfreeze.evaluation.extractor import classifier
 from ganfreeze.evaluation.metrics import modes
 from ganfreeze.evaluation.protocol_card import GLANCE, HELD_OUT
-from ganfreeze.types import Count, Index, Metrics
+from ganfreeze.types import Count, Folder, Index, Metrics
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stacked(Evaluator):
-    """An evaluator that counts the modes of stacked images, by a classifier of the images that were stacked.
+    """An evaluator that counts the modes of `stacked_mnist`, by a classifier of the images that were stacked.
 
     `stacked/modes` is the number of modes that have a sample, of 1,000 of stacked MNIST. `stacked/reverse_kl` is
     KL(samples || uniform) in nats over all modes.
 
     The classes of a sample's channels make its mode. They come from the classifier of the data set whose images were
-    stacked, which is MNIST. It is that of `evaluator=classifier`, trained for `epochs` and cached under `cache`.
+    stacked, which is MNIST. It is that of `evaluator=classifier`.
 
     Source: Metz et al. 2017 (unrolled GANs), section 3.3.1; Lin et al. 2018 (PacGAN), section 4.2, with 26,000 samples.
     """
 
-    cache: str
+    cache: Folder
     samples: Count = 26000
     seed: Index = 0
     epochs: Count = 4

@@ -1,1 +1,4 @@
-"""Architectures: pairs of a generator and a discriminator, one in each file."""
+"""The generator and the discriminator.
+
+Each word is a file here.
+"""

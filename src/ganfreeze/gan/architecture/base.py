@@ -15,7 +15,13 @@ from ganfreeze.types import Model, Tensor
 class Architecture(ABC):
     """A generator and a discriminator for examples of a given shape: the base class of every file in `architecture/`.
 
-    `latent_dim` is the length of a latent vector.
+    Options that several of them have:
+
+    - `latent_dim`: the length of a latent vector.
+    - `filters`: the channels of the first convolution; each further one doubles them.
+    - `spectral_norm`: whether every kernel of the discriminator is divided by its spectral norm (Miyato et al. 2018).
+      The raw kernel is kept: only the vector `u` moves, in training mode.
+    - `dropout`: the share of the discriminator's units that are dropped after each LeakyReLU.
     """
 
     latent_dim: int

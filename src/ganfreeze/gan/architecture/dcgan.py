@@ -17,17 +17,19 @@ from ganfreeze.types import Count, DropoutRate, Momentum, Rate, Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Dcgan(Architecture):
-    """Networks of strided convolutions, with BatchNormalization, for square images.
+    """Strided convolutions with BatchNormalization, for square images whose side is a multiple of 4, from 8 to 64.
 
     Activations are ReLU in the generator and LeakyReLU(0.2) in the discriminator. The discriminator halves the image at
     least twice, and more often as long as the side is even and its half is 4 or more: 64 and 32 end at 4, 28 at 7,
-    8 at 2. The first convolution has `filters` channels, and each further one doubles them. The generator mirrors this.
+    8 at 2. The generator mirrors this.
 
-    `batch_norm` adds BatchNormalization to the discriminator, after every convolution but the first. With it, freezing
-    mechanisms can give different results. `batch_norm_momentum` is the share of its moving averages that a batch
-    leaves unchanged, and `batch_norm_epsilon` is added to its variances. `spectral_norm` normalizes every kernel of the
-    discriminator (Miyato et al. 2018). `dropout` drops that share of the units after each LeakyReLU of the
-    discriminator; Keras-GAN's DCGAN has 0.25.
+    - `batch_norm`: whether the discriminator has BatchNormalization, after every convolution but the first. With it,
+      freezing mechanisms can give different results.
+    - `batch_norm_momentum`: the share of BatchNormalization's moving averages that a batch leaves unchanged, in the
+      discriminator.
+    - `batch_norm_epsilon`: what BatchNormalization adds to variances, in the discriminator.
+
+    Keras-GAN's DCGAN has dropout=0.25.
 
     Source: Radford, Metz, Chintala 2016, section 3 and figure 1. Kernels are 4x4 as in its PyTorch port: a kernel whose
     size is a multiple of the stride leaves no checkerboard pattern.

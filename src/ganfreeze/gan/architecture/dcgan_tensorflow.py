@@ -18,12 +18,11 @@ _LEVELS = 4
 class DcganTensorflow(Architecture):
     """Networks of four strided 5x5 convolutions, with BatchNormalization in both, for square images.
 
-    The side is halved four times, and rounded up: 28 ends at 2, 64 at 4. The first convolution has `filters` channels,
-    and each further one doubles them. The generator mirrors this. BatchNormalization has momentum 0.9 and epsilon 1e-5.
+    The side is halved four times, and rounded up: 28 ends at 2, 64 at 4. The generator mirrors this.
+    BatchNormalization has momentum 0.9 and epsilon 1e-5.
 
-    With `unit_pixels` both networks see pixels in [0, 1], and the generator ends in tanh all the same: so it is on
-    stacked MNIST in VEEGAN and PacGAN. Half of the range of tanh is then no pixel, and becomes black. Without
-    it they see pixels in [-1, 1].
+    - `unit_pixels`: whether both networks see pixels in [0, 1], as on stacked MNIST in VEEGAN and PacGAN, and not in
+      [-1, 1]. The generator ends in tanh all the same: half of its range is then no pixel, and becomes black.
 
     Source: carpedm20/DCGAN-tensorflow, model.py and ops.py, as in fjxmlzn/PacGAN,
     stacked_MNIST_experiments/VEEGAN_experiment.

@@ -17,6 +17,9 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 class Dirac(Architecture):
     """The Dirac GAN: G(z) = theta for every latent vector z, and D(x) = psi * x.
 
+    - `theta`: the generator's initial weight.
+    - `psi`: the discriminator's initial weight.
+
     Here a logit above 0 means "real". The paper has the opposite sign, so its start (1, 1) is (theta, psi) = (1, -1)
     here.
 

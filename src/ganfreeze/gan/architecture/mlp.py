@@ -18,14 +18,16 @@ from ganfreeze.types import Count, DropoutRate, Tensor
 class Mlp(Architecture):
     """The dense networks of Keras-GAN, for images or points of any shape.
 
-    Generator: hidden layers of `generator_units`, with LeakyReLU(0.2) and BatchNormalization(0.8), then tanh.
-    Discriminator: hidden layers of `discriminator_units`, with LeakyReLU(0.2).
+    The generator's hidden layers have LeakyReLU(0.2) and BatchNormalization(0.8), and its output tanh. The
+    discriminator's hidden layers have LeakyReLU(0.2).
+
+    - `generator_units`: the units of each hidden layer of the generator, from the latent vector on.
+    - `discriminator_units`: the units of each hidden layer of the discriminator, from the example on.
 
     One thing differs from Keras-GAN: the output of the discriminator is a logit, without a sigmoid, because the losses
     take logits. Binary cross-entropy of the sigmoid is the `nonsaturating` loss of the logit.
 
-    `spectral_norm` normalizes every kernel of the discriminator (Miyato et al. 2018), and `dropout` drops that share of
-    the units after each of its LeakyReLUs. Keras-GAN does neither.
+    Keras-GAN has neither spectral normalization nor Dropout.
 
     Source: eriklindernoren/Keras-GAN, gan/gan.py.
     """

@@ -1,1 +1,4 @@
-"""Choices of discriminator layers that stay frozen even in the discriminator phase, one in each file."""
+"""The layers of the discriminator that stay frozen even in the discriminator phase.
+
+Each word is a file here.
+"""

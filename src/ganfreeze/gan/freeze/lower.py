@@ -10,7 +10,9 @@ from ganfreeze.types import Count
 
 @dataclass(frozen=True, kw_only=True)
 class Lower(Freeze):
-    """The lowest `layers` layers that have a kernel stay frozen; the lowest layer is the one nearest to the input.
+    """The lowest layers stay frozen (FreezeD).
+
+    - `layers`: how many layers with a kernel stay frozen, counted from the input.
 
     Layers between the last of these and the next kernel are frozen as well. BatchNormalization among them runs in
     inference mode in every phase and under every strategy.

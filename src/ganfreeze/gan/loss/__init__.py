@@ -1,1 +1,4 @@
-"""Adversarial losses, one in each file."""
+"""The losses of both networks, all TF-GAN's.
+
+Each word is a file here.
+"""

@@ -14,7 +14,9 @@ class Minimax(Loss):
     Discriminator: -E log s(D(x)) - E log(1 - s(D(G(z)))). Generator: E log(1 - s(D(G(z)))). s is the sigmoid.
 
     TF-GAN computes the generator's loss as the negated loss of a discriminator whose real logits are all 1. This adds
-    the constant log s(1) = -0.3133 to the equation; its gradient is 0. `label_smoothing` is as in `nonsaturating`.
+    the constant log s(1) = -0.3133 to the equation; its gradient is 0.
+
+    - `label_smoothing`: makes the target of real examples 1 - label_smoothing / 2 instead of 1, as in TF-GAN.
 
     Source: Goodfellow et al. 2014, equation 1; TF-GAN's `minimax_*_loss`.
     """

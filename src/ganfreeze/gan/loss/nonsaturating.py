@@ -13,7 +13,7 @@ class Nonsaturating(Loss):
 
     Discriminator: -E log s(D(x)) - E log(1 - s(D(G(z)))). Generator: -E log s(D(G(z))). s is the sigmoid.
 
-    `label_smoothing` in [0, 1] replaces the target 1 of real examples by 1 - label_smoothing / 2, as in TF-GAN.
+    - `label_smoothing`: makes the target of real examples 1 - label_smoothing / 2 instead of 1, as in TF-GAN.
 
     Source: Goodfellow et al. 2014, section 3; TF-GAN's `modified_*_loss`.
     """

@@ -1,1 +1,4 @@
-"""Optimizers, one in each file."""
+"""The optimizer, with a learning rate for each network.
+
+Each word is a file here.
+"""

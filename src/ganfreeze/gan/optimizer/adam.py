@@ -11,6 +11,10 @@ from ganfreeze.types import Momentum, Rate
 class Adam(OptimizerPair):
     """Adam, with a learning rate for each network.
 
+    - `beta1`: the share of its mean of gradients that a step keeps.
+    - `beta2`: the share of its mean of squared gradients that a step keeps.
+    - `epsilon`: what is added to the root of the mean of squared gradients, so that no step divides by 0.
+
     Source: Kingma & Ba 2015, algorithm 1; the default rate and beta1 are DCGAN's (Radford et al. 2016, section 4).
     """
 

@@ -11,6 +11,11 @@ from ganfreeze.types import Momentum, Rate
 class Adamw(OptimizerPair):
     """Adam with decoupled weight decay, and a learning rate for each network.
 
+    - `beta1`: the share of its mean of gradients that a step keeps.
+    - `beta2`: the share of its mean of squared gradients that a step keeps.
+    - `epsilon`: what is added to the root of the mean of squared gradients, so that no step divides by 0.
+    - `decay`: the share of each weight that a step takes away, times the learning rate.
+
     Each step also makes w <- w - rate * decay * w. The decay needs no gradient: it moves every variable that the
     optimizer gets, also one whose gradient is zero.
 

@@ -77,7 +77,8 @@ class Optimizers:
 class OptimizerPair(ABC):
     """One rule for both networks, with a learning rate for each: the base class of every file in `optimizer/`.
 
-    Two different rates make TTUR (Heusel et al. 2017).
+    - `generator_rate`: the learning rate of the generator.
+    - `discriminator_rate`: the learning rate of the discriminator. Two different rates make TTUR (Heusel et al. 2017).
     """
 
     generator_rate: float

@@ -11,6 +11,9 @@ from ganfreeze.types import Momentum, Rate
 class Rmsprop(OptimizerPair):
     """RMSprop, with a learning rate for each network.
 
+    - `rho`: the share of its mean of squared gradients that a step keeps.
+    - `epsilon`: what is added to the root of the mean of squared gradients, so that no step divides by 0.
+
     Source: Tieleman & Hinton 2012, lecture 6.5; the default rate is WGAN's (Arjovsky et al. 2017, algorithm 1).
     """
 

@@ -11,8 +11,9 @@ from ganfreeze.types import Rate, SignedMomentum
 class Sgd(OptimizerPair):
     """Stochastic gradient descent, with a learning rate for each network.
 
-    v <- momentum * v - rate * gradient, then w <- w + v, with a momentum in (-1, 1). A negative momentum damps the
-    rotation of a game.
+    v <- momentum * v - rate * gradient, then w <- w + v.
+
+    - `momentum`: the share of the last step that is added to a step. A negative one damps the rotation of a game.
 
     Source: Robbins & Monro 1951; momentum after Polyak 1964; negative momentum after Gidel et al. 2019, "Negative
     momentum for improved game dynamics", equation 2.

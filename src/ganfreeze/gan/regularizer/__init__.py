@@ -1,1 +1,4 @@
-"""Regularizers: penalties on the loss and bounds on the weights, one in each file."""
+"""A penalty on the loss, under `tape`, `train_step` or `tfgan`, or a bound on the weights.
+
+Each word is a file here.
+"""

@@ -28,6 +28,8 @@ class Regularizer(ABC):
 
     It adds a penalty to the loss of a phase, or it bounds the discriminator's weights after the discriminator phase. A
     penalty is differentiated together with the loss, so it needs a strategy that uses its own gradient tape.
+
+    - `weight`: the weight of the penalty.
     """
 
     supports: ClassVar[Choices] = {}

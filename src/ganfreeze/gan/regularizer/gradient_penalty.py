@@ -18,6 +18,8 @@ class GradientPenalty(Regularizer):
     t ~ U(0, 1). The bits of the latent batch seed t, so t is the same under every strategy. All examples of a pack
     share one t. If the gradient is exactly 0, its norm has no derivative; the derivative of the penalty is then 0.
 
+    - `target`: the length of the gradient that has no penalty.
+
     Source: Gulrajani et al. 2017, equation 3 and algorithm 1; `weight` is its lambda, `target` its 1.
     """
 

@@ -14,6 +14,8 @@ class WeightClip(Regularizer):
 
     They are clipped to [-bound, bound] at the end of the phase.
 
+    - `bound`: the largest absolute value of a weight.
+
     Source: Arjovsky, Chintala, Bottou 2017, algorithm 1; `bound` is its c, 0.01 in the paper.
     """
 

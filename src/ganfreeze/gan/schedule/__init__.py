@@ -1,1 +1,4 @@
-"""Learning-rate schedules, one in each file."""
+"""How the learning rates change during training.
+
+Each word is a file here.
+"""

@@ -11,8 +11,9 @@ from ganfreeze.types import Fraction
 class Cosine(Schedule):
     """A learning rate that falls along half a cosine.
 
-    rate(t) = rate * (final + (1 - final) * (1 + cos(pi t / T)) / 2), where T is the number of iterations and `final`
-    is a fraction of the rate.
+    rate(t) = rate * (final + (1 - final) * (1 + cos(pi t / T)) / 2), where T is the number of iterations.
+
+    - `final`: the last learning rate, as a fraction of the first.
 
     Source: Loshchilov & Hutter 2017, equation 5, without restarts.
     """

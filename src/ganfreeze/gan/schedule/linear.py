@@ -11,8 +11,9 @@ from ganfreeze.types import Fraction
 class Linear(Schedule):
     """A learning rate that falls along a line.
 
-    rate(t) = rate * (1 - (1 - final) * t / T), where T is the number of iterations and `final` is a fraction of the
-    rate.
+    rate(t) = rate * (1 - (1 - final) * t / T), where T is the number of iterations.
+
+    - `final`: the last learning rate, as a fraction of the first.
     """
 
     final: Fraction = 0.0

@@ -1,1 +1,4 @@
-"""Algorithms of a training step, one in each file."""
+"""The algorithm of a training step: order, batches and noise.
+
+Each word is a file here.
+"""

@@ -40,7 +40,8 @@ class Update:
     - `judge`: the mode of the frozen discriminator in the generator phase. In "training" its BatchNormalization uses
       batch statistics, and moves its averages once more. In "inference" it uses its averages. With "auto" each
       mechanism keeps its own habit: a tape judges in training mode, a flag puts BatchNormalization into inference mode.
-    - `optimizers`: "separate", or one "shared" by both networks, as in Keras-GAN.
+    - `optimizers`: with "separate" each network has its own optimizer. With "shared" both have the same one, as in
+      Keras-GAN.
     - `extrapolation`: with "extragradient" both networks take a step ahead, and then the step from their initial
       weights, by the gradients ahead. With "optimistic" each optimizer takes twice its step, less its last step.
 

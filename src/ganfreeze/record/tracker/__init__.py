@@ -1,1 +1,4 @@
-"""The config group `tracker`: where the events of a run are recorded. Each option is a file here."""
+"""Where runs are recorded.
+
+Each word is a file here.
+"""

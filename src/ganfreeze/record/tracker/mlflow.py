@@ -13,23 +13,27 @@ from ganfreeze.record.report import query, run_tables
 from ganfreeze.record.report.summary import summarise
 from ganfreeze.record.report.sweep_table import sweep_table
 from ganfreeze.record.tracker.base import Recorder, Tracker
-from ganfreeze.types import Rate
+from ganfreeze.types import Address, Folder, Rate
 
 
 class Mlflow(Tracker):
-    """A run in `experiment` of the server at `uri`, or of the SQLite store in the folder `store` if `uri` is None.
+    """A run of MLflow, on a server or in a SQLite store.
+
+    - `store`: the folder of the SQLite store.
+    - `uri`: the address of a tracking server or a database, without a password; null: the SQLite store.
+    - `experiment`: the MLflow experiment that runs belong to.
+    - `patience`: how many seconds the end of a run waits for a store that does not work. `src/sync.py` delivers later.
+    - `system_metrics`: whether the processor, memory, disk, network and GPU are measured while a run trains.
 
     Everything is first written to a journal in the run's own folder, and brought to MLflow from there while the run
-    trains. So training neither waits nor stops if MLflow does not work. At the end of a run there are `patience`
-    seconds for what did not arrive. `src/sync.py` delivers the rest later. With `system_metrics` the processor, memory,
-    disk, network and GPU are measured too, as MLflow does where it is told to.
+    trains. So training neither waits nor stops if MLflow does not work.
     """
 
     def __init__(
         self,
         *,
-        store: str,
-        uri: str | None = None,
+        store: Folder,
+        uri: Address | None = None,
         experiment: str = "ganfreeze",
         patience: Rate = 60.0,
         system_metrics: bool = False,

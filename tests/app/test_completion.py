@@ -1,0 +1,76 @@
+"""The tab key offers what a program takes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, words
+
+from ganfreeze.app.completion import completions
+from ganfreeze.app.program_settings import PROGRAMS, taken_keys
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_an_empty_word_may_become_every_key_that_the_program_takes(program):
+    taken = taken_keys(program)
+    assert completions(program, "") == sorted(f"{key}=" for key in (*taken.groups, *taken.settings))
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("stra", ["strategy="]),
+        ("strategy=", [f"strategy={word}" for word in words("strategy")]),
+        ("-m strategy=tape,com", ["strategy=tape,compile"]),
+        ("cadence.", [f"cadence.{name}=" for name in ("audit", "evaluate", "glance", "log", "save")]),
+        ("architecture.", [f"architecture.{name}=" for name in ("dropout", "latent_dim", "spectral_norm")]),
+        ("architecture=dcgan architecture.f", ["architecture.filters="]),
+        ("architecture=mlp,dcgan architecture.f", ["architecture.filters="]),
+        ("audit=", ["audit=error", "audit=off", "audit=record"]),
+        ("deterministic=f", ["deterministic=false"]),
+        ("update.judge=", ["update.judge=auto", "update.judge=inference", "update.judge=training"]),
+        ("experiment=mi", ["experiment=mixtures", "experiment=mixtures_grid"]),
+        ("steps=", []),
+        ("nothing", []),
+    ],
+)
+def test_a_word_is_completed(line, offered):
+    assert completions("train", line) == offered
+
+
+BASH = """
+eval "$(python src/train.py -sc install=bash)"
+COMP_LINE="$LINE"; COMP_POINT=${#LINE}; words=($LINE); COMP_CWORD=$(( ${#words[@]} - 1 ))
+hydra_bash_completion
+echo "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("python src/train.py strategy=t", [f"strategy={word}" for word in words("strategy") if word[0] == "t"]),
+        ("python src/sample.py co", ["count="]),
+        ("python src/train.py hydra.launcher.n", ["hydra.launcher.n_jobs="]),
+    ],
+)
+def test_bash_completes_by_the_script_that_hydra_installs(line, offered):
+    environment = {**os.environ, "LINE": line, "PYTHONPATH": str(ROOT / "src")}
+    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    ended = subprocess.run(["bash", "-c", BASH], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert ended.stdout.split() == offered, ended.stderr
+
+
+def test_a_query_imports_no_tensorflow(tmp_path):
+    script = (
+        "import atexit, runpy, sys; "
+        "atexit.register(lambda: print('IMPORTED', 'tensorflow' in sys.modules)); "
+        "sys.argv = ['train.py', '-sc', 'query=bash']; "
+        f"runpy.run_path({str(ROOT / 'src' / 'train.py')!r}, run_name='__main__')"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COMP_LINE": "python src/train.py optimizer.m"}
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.stdout.splitlines() == ["", "IMPORTED False"], "adam has no momentum"
