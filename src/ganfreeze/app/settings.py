@@ -102,8 +102,8 @@ class SweepSettings(Strict):
 class PathSettings(Strict):
     """Folders.
 
-    - `data`: where the files of data sets lie, and where downloads go.
-    - `cache`: where classifiers, features and prepared images are kept.
+    - `data`: where your files of data sets lie; nothing is written to it.
+    - `cache`: where downloads, prepared images, classifiers and features are kept.
     - `mlruns`: the MLflow store.
     - `state`: the runs' own folders: checkpoints and journals, from which an interrupted run goes on.
     """

@@ -111,7 +111,7 @@ class Source(ABC):
 
     Options that several of them have:
 
-    - `data`: the folder that is searched first for the files; nothing is written to it.
+    - `data`: the folder that is searched for the files before they are downloaded; nothing is written to it.
     - `cache`: the folder that files are downloaded to, and prepared images written to.
     - `mirror`: the address that files are downloaded from.
     - `examples`: how many examples there are to train on.
