@@ -10,8 +10,6 @@ from ganfreeze.record import mlflow_client, mlflow_experiment, mlflow_views
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
 from ganfreeze.record.report import query, run_tables
-from ganfreeze.record.report.summary import summarise
-from ganfreeze.record.report.sweep_table import sweep_table
 from ganfreeze.record.tracker.base import Recorder, Tracker
 from ganfreeze.types import Address, Folder, Rate
 
@@ -62,6 +60,9 @@ class Mlflow(Tracker):
         client.set_tag(run, mlflow_client.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
 
     def close_sweep(self, sweep: str) -> str:
+        from ganfreeze.record.report.summary import summarise  # imports the statistics, which training does without
+        from ganfreeze.record.report.sweep_table import sweep_table
+
         try:
             client, experiment = mlflow_experiment.open_experiment(self._target)
             mlflow_experiment.end_dead_runs(client, experiment)
