@@ -27,6 +27,11 @@ for name in ("GANFREEZE_DATA", "GANFREEZE_MLRUNS"):
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than there are cores: some tests wait for a server or for a program that is killed."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def words(group: str) -> list[str]:
     """Return the words of a config group, which are the names of its files."""
     return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
