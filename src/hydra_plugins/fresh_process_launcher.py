@@ -94,8 +94,9 @@ class FreshProcessLauncher(Launcher):
                 self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
-            first = pool.map(partial(self._run, sweep, wait=False), jobs)
-            returns = list(pool.map(partial(self._unless_done, sweep), jobs, list(first)))
+            with sweep.shown(self._n_jobs):
+                first = pool.map(partial(self._run, sweep, wait=False), jobs)
+                returns = list(pool.map(partial(self._unless_done, sweep), jobs, list(first)))
         except KeyboardInterrupt as error:
             self._stop()
             pool.shutdown(cancel_futures=True)
