@@ -10,6 +10,7 @@ from screen import OnTerminal
 
 from ganfreeze import events
 from ganfreeze.record import run_folder, sweep_ledger, sweep_progress, terminal
+from ganfreeze.record.report import sweep_list
 from ganfreeze.record.report.sweep_list import Standing
 from ganfreeze.record.sweep_ledger import Job
 from ganfreeze.record.terminal import Terminal
@@ -114,6 +115,13 @@ def test_a_log_gets_a_line_on_a_stage_that_takes_long_and_at_most_ten_on_the_ste
     left |= {600: "40 s", 700: "30 s", 800: "20 s", 900: "10 s", 1000: "0 s"}
     steps = [f"tape: step {step} of 1000, 10 steps/s, about {time} left" for step, time in left.items()]
     assert errors.splitlines() == ["tape: auditing what each phase moves", *steps]
+
+
+def test_tables_have_no_control_codes(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert (
+        sweep_list.sweeps_table([]) == "sweep  runs  finished  running  killed  failed  waiting  cost  left  command\n"
+    )
 
 
 def test_a_log_gets_a_line_on_a_sweep_when_there_is_news(monkeypatch, capsys):

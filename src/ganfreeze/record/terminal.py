@@ -36,7 +36,7 @@ class Terminal(Recorder):
     """
 
     def __init__(self, name: str, below: Callable[[], RenderableType] | None = None) -> None:
-        self._name, self._below, self._step, self._steps = name, below, 0, 0
+        self._name, self._below, self._steps = name, below, 0
         self._metrics: dict[str, float] = {}  # the last value of each
         self._violations: list[str] = []
         self._console = live.error_console()
@@ -64,7 +64,7 @@ class Terminal(Recorder):
             case events.Started(step, steps):
                 if step:
                     self._print(f"{self._name}: goes on at step {step} of {steps}")
-                self._step, self._steps = step, steps
+                self._steps = steps
                 self._bar.update(self._task, completed=step, total=steps)
                 self._enter("taking the first steps")
             case events.Chosen(parameters, why):
@@ -102,7 +102,6 @@ class Terminal(Recorder):
         rate = self._metrics[_RATE]
         losses = [form.format(self._metrics[key]) for key, form in _LOSSES.items() if key in self._metrics]
         state = [f"{step}/{self._steps}", f"{rate:.0f} steps/s", *(losses if self._console.width >= _WIDE else [])]
-        self._step = step
         self._bar.update(self._task, completed=step, state="  ".join(state))
         tenths, now = 10 * step // self._steps, time.monotonic()
         if not self._console.is_interactive and tenths > self._logged[0] and now - self._logged[1] >= _MINUTE:
