@@ -59,7 +59,7 @@ def build_fastest(
 def stage_of_building(variant: Variant) -> str:
     """Return what `build_fastest` does, in a few words."""
     several = len(list(_candidates(variant))) > 1
-    return "measuring which execution is fastest" if several else "building the networks"
+    return "finding the fastest execution" if several else "building the networks"
 
 
 def _candidates(variant: Variant) -> Iterator[Execution]:
