@@ -33,6 +33,13 @@ class Described:
 
 
 @dataclass(frozen=True)
+class Entered:
+    """A stage before the first step begins, which may take a while: `stage` says in a few words what is done."""
+
+    stage: str
+
+
+@dataclass(frozen=True)
 class Prepared:
     """The evaluator is ready, and nothing was measured yet.
 
@@ -188,6 +195,7 @@ class Ended:
 
 Event = (
     Described
+    | Entered
     | Chosen
     | Prepared
     | Audited

@@ -41,6 +41,16 @@ def ignore() -> None:
 
 
 @contextmanager
+def ignored_by_children() -> Iterator[None]:
+    """Let the processes that this block starts ignore Ctrl-C until they call `catch`. This one misses it meanwhile."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def held() -> Iterator[Held]:
     """Hold the first signal back during this block. The block, or what follows it, looks at the result and ends.
 

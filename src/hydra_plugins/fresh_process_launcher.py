@@ -79,7 +79,7 @@ class FreshProcessLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         os.environ |= job_shares.core_shares(self._n_jobs)
         with exits.friendly_errors():  # Ctrl-C works also where a shell lets what a script starts with & ignore it
-            with _short_socket_address():
+            with _short_socket_address(), signals.ignored_by_children():  # Ctrl-C would interrupt its imports
                 forkserver.ensure_running()  # it imports while the configs are parsed
             setup_globals()
             composed = [
@@ -94,8 +94,9 @@ class FreshProcessLauncher(Launcher):
                 self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
-            first = pool.map(partial(self._run, sweep, wait=False), jobs)
-            returns = list(pool.map(partial(self._unless_done, sweep), jobs, list(first)))
+            with sweep.shown(self._n_jobs):
+                first = pool.map(partial(self._run, sweep, wait=False), jobs)
+                returns = list(pool.map(partial(self._unless_done, sweep), jobs, list(first)))
         except KeyboardInterrupt as error:
             self._stop()
             pool.shutdown(cancel_futures=True)

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from mlflow import MlflowClient
 
+from ganfreeze import events
 from ganfreeze.record import run_folder, sweep_ledger
 from ganfreeze.record.report import sweep_list
 from ganfreeze.record.run_folder import Progress
@@ -215,6 +216,59 @@ DONE, HALF, DEAD = (
 )
 def test_cost_and_time_left(progress, cost, left):
     assert sweep_list.time_of(progress) == (cost, left)
+
+
+FIRST, SECOND = (
+    Progress("FINISHED", 100, 100, 90.0, setup=40.0),  # its set-up trained the classifier
+    Progress("RUNNING", 50, 100, 35.0, setup=10.0),
+)
+BEGUN = Progress("RUNNING", 0, 0, 4.0)
+CRAWLING = Progress("RUNNING", 1, 100, 20.0, setup=4.0)  # its first steps are traced
+
+
+@pytest.mark.parametrize(
+    ("progress", "at_a_time", "left", "sentence"),
+    [
+        ([None, None], 1, None, "0 of 2 finished"),
+        ([BEGUN, None], 2, None, "0 of 2 finished"),
+        ([CRAWLING, None], 2, None, "0 of 2 finished"),
+        ([SECOND, None], 2, 60.0, "0 of 2 finished, about 60 s left"),  # the one that waits needs 10 + 50
+        ([FIRST, SECOND, None], 1, 25.0 + 60.0, "1 of 3 finished, about 85 s left"),
+        ([FIRST, SECOND, None, None, None], 2, (25.0 + 180.0) / 2, "1 of 5 finished, about 2 min left"),
+        ([FIRST, BEGUN], 1, 90.0 - 4.0, "1 of 2 finished, about 86 s left"),
+        ([FIRST, CRAWLING], 4, 90.0 - 20.0, "1 of 2 finished, about 70 s left"),
+        ([FIRST, SECOND, None], 8, 60.0, "1 of 3 finished, about 60 s left"),  # the longest one, as all run at once
+        ([FIRST, Progress("FAILED", 0, 0, 3.0), None], 1, 90.0, "1 of 3 finished, 1 failed, about 90 s left"),
+        ([FIRST, Progress("FAILED", 50, 100, 35.0)], 1, 0.0, "1 of 2 finished, 1 failed"),
+        ([FIRST, Progress("FINISHED", 100, 100, 60.0)], 1, 0.0, "2 of 2 finished"),
+    ],
+)
+def test_how_a_sweep_stands(progress, at_a_time, left, sentence):
+    """Each run trains for 50 s; the time left counts the jobs that run at a time, and what they have done."""
+    standing = sweep_list.standing(progress, at_a_time)
+    assert standing.left == left
+    assert standing.sentence() == sentence
+
+
+def test_the_time_before_the_first_step_is_noted(tmp_path):
+    folder = run_folder.create(tmp_path, "key")
+    with folder:
+        time.sleep(0.2)
+        folder.write(events.Started(0, 100))
+        time.sleep(0.6)
+        folder.write(events.Measured(50, {}))
+        noted = run_folder.progress(folder.path)
+    assert 0.2 <= noted.setup <= noted.seconds - 0.6
+
+
+def test_the_progress_of_all_jobs_is_that_of_each(tmp_path):
+    for key in ("key0", "key0", "key1"):
+        with run_folder.create(tmp_path, key) as folder:
+            folder.write(events.Started(0, len(list(tmp_path.iterdir()))))
+    jobs = [Job("seed=1", "key1"), Job("seed=0", "key0"), Job("seed=2", "key2")]
+    each = [sweep_ledger.progress(tmp_path, job.key) for job in jobs]
+    assert sweep_ledger.progress_of(tmp_path, jobs) == each
+    assert [progress and progress.status for progress in each] == ["FINISHED", "FINISHED", None]
 
 
 def test_a_ledger_is_read_as_it_was_written_and_a_damaged_one_is_left_out(tmp_path):

@@ -56,6 +56,12 @@ def build_fastest(
     return setup, choice
 
 
+def stage_of_building(variant: Variant) -> str:
+    """Return what `build_fastest` does, in a few words."""
+    several = len(list(_candidates(variant))) > 1
+    return "finding the fastest execution" if several else "building the networks"
+
+
 def _candidates(variant: Variant) -> Iterator[Execution]:
     """Yield the ways to be compared. Those without XLA come first: XLA can be hopelessly slow, and is then left out."""
     settings, supports = variant.settings, variant.strategy.mechanism.supports

@@ -3,13 +3,14 @@
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 
 from ganfreeze.app import resume
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.errors import BadInput
-from ganfreeze.record import sweep_ledger
+from ganfreeze.record import sweep_ledger, sweep_progress
 from ganfreeze.record.run_folder import Progress
 from ganfreeze.record.sweep_ledger import Job
 
@@ -50,6 +51,11 @@ class Sweep:
         ]
         self._jobs |= dict(enumerate(jobs, first))
         sweep_ledger.write_jobs(self._state, self.name, jobs)
+
+    def shown(self, n_jobs: int) -> AbstractContextManager[None]:
+        """Show on standard error how the sweep stands, until the block ends. One job at a time shows it itself."""
+        jobs = list(self._jobs.values())
+        return sweep_progress.shown(sweep_progress.reader(self._state, jobs, n_jobs), runs_show_it=n_jobs == 1)
 
     def is_finished(self, number: int) -> bool:
         """Return whether a job has ended well."""

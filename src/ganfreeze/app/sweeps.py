@@ -18,7 +18,7 @@ def run(cfg: DictConfig) -> None:
         settings = parse_program(SweepsSettings, resolved(cfg))
         state = Path(settings.state)
         sweeps = {
-            ledger.name: (ledger, [sweep_ledger.progress(state, job.key) for job in ledger.jobs])
+            ledger.name: (ledger, sweep_ledger.progress_of(state, ledger.jobs))
             for ledger in sweep_ledger.ledgers(state)
         }
         if settings.sweep is None:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from ganfreeze import events
 from ganfreeze.app import divergence, measures, resume
 from ganfreeze.app.description import describe
-from ganfreeze.app.execution import build_fastest
+from ganfreeze.app.execution import build_fastest, stage_of_building
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.measures import Measures
 from ganfreeze.app.parse_config import Variant, parse
@@ -26,7 +26,7 @@ from ganfreeze.loop import train
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.proof.weight_change import weight_change
-from ganfreeze.record import checkpoints, final_weights, mlflow_client
+from ganfreeze.record import checkpoints, final_weights, mlflow_client, sweep_progress
 from ganfreeze.record.checkpoints import Checkpoints
 from ganfreeze.record.collapse import CollapseDetector
 from ganfreeze.record.report import query
@@ -44,18 +44,22 @@ def run(cfg: DictConfig) -> None:
     name = run_name(HydraConfig.get())
     with friendly_errors(name):
         variant = parse(cfg, HydraConfig.get().runtime.choices)
-        dataset = variant.source.load()
-        variant.architecture.check(dataset.example_shape)
-        variant.evaluator.check(dataset)
-        sweep = sweep_of(HydraConfig.get())
-        tags = {mlflow_client.SWEEP_TAG: sweep.rpartition("/")[0]} if sweep else {}
+        job = sweep_of(HydraConfig.get())
+        sweep = job.rpartition("/")[0]
+        tags = {mlflow_client.SWEEP_TAG: sweep} if sweep else {}
         if experiment := HydraConfig.get().runtime.choices.get("experiment"):
             tags[query.EXPERIMENT_TAG] = experiment
-        folder = resume.open_folder(variant, dataset, name, owner=sweep)
-        with folder, variant.tracker.recorder(folder.path) as tracker, Terminal(name) as terminal:
-            for event in run_events(variant, dataset, name, folder=folder, tags=tags):
-                for recorder in (folder, tracker, terminal):
-                    recorder.write(event)
+        with Terminal(name, sweep_progress.line_of(Path(variant.settings.paths.state), sweep)) as terminal:
+            terminal.write(events.Entered("loading the data"))
+            dataset = variant.source.load()
+            variant.architecture.check(dataset.example_shape)
+            variant.evaluator.check(dataset)
+            terminal.write(events.Entered("opening the record"))
+            folder = resume.open_folder(variant, dataset, name, owner=job)
+            with folder, variant.tracker.recorder(folder.path) as tracker:
+                for event in run_events(variant, dataset, name, folder=folder, tags=tags):
+                    for recorder in (folder, tracker, terminal):
+                        recorder.write(event)
 
 
 def run_events(
@@ -76,6 +80,7 @@ def run_events(
 
     latest = checkpoints.latest_facts(folder.checkpoints)
     before = Execution(*latest["execution"]) if latest else execution
+    yield events.Entered("building the networks" if before else stage_of_building(variant))
     setup, choice = build_fastest(variant, dataset, before)
     require_seeded(variant, dataset, setup.game.networks)
     _warn_of_batch_norm(setup)
@@ -89,6 +94,7 @@ def run_events(
     if latest and latest["audit"] != verdict:
         raise Violation(f"the audit says {verdict!r} now; before the interruption it said {latest['audit']!r}")
 
+    yield events.Entered("preparing the evaluator and real data")
     measured = measures.prepare(variant, dataset, setup, change)
     yield measured.prepared
     collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
@@ -155,6 +161,7 @@ def _audit(variant: Variant, setup: TrainingSetup) -> Generator[events.Event, No
     """
     if variant.settings.audit == "off":
         return "off"
+    yield events.Entered("auditing what each phase moves")
     ledger = audit.audit(setup.strategy, setup.game, setup.streams)
     for phase, count in ledger.skipped.items():
         if count:

@@ -27,7 +27,10 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 class Progress(NamedTuple):
-    """How far a run is: `step` of `steps`, after `seconds` of all its processes together; `why` it failed, or ""."""
+    """How far a run is: `step` of `steps`, after `seconds` of all its processes together; `why` it failed, or "".
+
+    `setup` is the part of the seconds that they took before they trained.
+    """
 
     status: Status
     step: int = 0
@@ -35,6 +38,7 @@ class Progress(NamedTuple):
     seconds: float = 0.0
     why: str = ""
     hopeless: bool = False  # it would fail again
+    setup: float = 0.0
 
 
 class RunFolder(Recorder):
@@ -96,7 +100,8 @@ class RunFolder(Recorder):
     def write(self, event: Any) -> None:
         match event:
             case events.Started(step, steps):
-                self._progress = self._progress._replace(step=step, steps=steps)
+                setup = self._progress.setup + time.monotonic() - self._began
+                self._progress = self._progress._replace(step=step, steps=steps, setup=setup)
                 self._note()
             case events.Measured(step, _):
                 self._progress = self._progress._replace(step=step)

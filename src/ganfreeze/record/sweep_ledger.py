@@ -61,6 +61,19 @@ def ledgers(state: Path) -> Iterator[Ledger]:
             continue
 
 
+def named(state: Path, name: str) -> Ledger | None:
+    """Return the ledger of the sweep with this name; None if there is none, or a damaged one."""
+    return next((ledger for ledger in ledgers(state) if ledger.name == name), None)
+
+
+def progress_of(state: Path, jobs: Sequence[Job]) -> list[Progress | None]:
+    """Return how far each job is, as `progress` does, but look through the folders once only."""
+    latest: dict[str, Path] = {}
+    for path in run_folder.folders(state):
+        latest.setdefault(path.name.rpartition("-")[0], path)
+    return [run_folder.progress(latest[job.key]) if job.key in latest else None for job in jobs]
+
+
 def progress(state: Path, key: str) -> Progress | None:
     """Return how far a job is, by the key of its folder; None if it was not started yet."""
     path = next(run_folder.folders(state, key), None)

@@ -45,5 +45,5 @@ def comma_separated(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str
 def text(table: Table) -> str:
     """Return a table as text, however wide it is, without spaces at the ends of lines."""
     written = io.StringIO()
-    Console(file=written, width=_WIDE, highlight=False).print(table)
+    Console(file=written, width=_WIDE, highlight=False, force_terminal=False).print(table)
     return "".join(f"{line.rstrip()}\n" for line in written.getvalue().splitlines())

@@ -51,5 +51,5 @@ def links(run: Run, runs: Sequence[Run]) -> str:
 
 def _text(table: Table, width: int) -> str:
     text = io.StringIO()
-    Console(file=text, width=width, highlight=False).print(table)
+    Console(file=text, width=width, highlight=False, force_terminal=False).print(table)
     return text.getvalue()

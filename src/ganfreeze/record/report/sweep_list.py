@@ -13,6 +13,7 @@ from ganfreeze.record.run_folder import Progress
 from ganfreeze.record.sweep_ledger import Ledger
 
 _COMMAND = 100  # characters of a command that are shown
+_TENTHS = 10  # of a run's steps: after one of them, its speed tells how long it takes
 _STATES = ("FINISHED", "RUNNING", "KILLED", "FAILED", "waiting")
 
 
@@ -21,6 +22,25 @@ class Time(NamedTuple):
 
     cost: float
     left: float | None
+
+
+class Standing(NamedTuple):
+    """How many runs of a sweep are finished, of how many, how many failed, and the seconds left, None if unknown."""
+
+    finished: int
+    runs: int
+    failed: int
+    left: float | None
+
+    def sentence(self) -> str:
+        """Return it in words. It says nothing of the time left while nothing tells."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        left = f", about {formats.duration(self.left)} left" if self.left else ""
+        return f"{self.finished} of {self.runs} finished{failed}{left}"
+
+    def news(self) -> tuple[int, int, bool]:
+        """Return the part that a log has a line on when it changes; the time left always does."""
+        return self.finished, self.failed, self.left is not None
 
 
 def sweeps_table(sweeps: Sequence[tuple[Ledger, Sequence[Progress | None]]]) -> str:
@@ -58,25 +78,35 @@ def jobs_table(ledger: Ledger, progress: Sequence[Progress | None]) -> str:
     return formats.text(table)
 
 
-def time_of(progress: Sequence[Progress | None]) -> Time:
-    """Return the cost of these runs, and the time left if as many run at a time as do now, or one if none does.
+def time_of(progress: Sequence[Progress | None], at_a_time: int | None = None) -> Time:
+    """Return the cost of these runs, and the time left if this many run at a time: by default as many as do now.
 
-    A run that has begun is taken to go on at its speed. One that has not is taken to cost the mean of the others.
+    A run that has taken a tenth of its steps is taken to go on at its speed. Another one is taken to train for the mean
+    time of those, after the shortest of their set-ups: only the first run trains a classifier. A FAILED run is over.
     """
-    begun = [each for each in progress if each and each.step]
-    full = [each.seconds * each.steps / each.step for each in begun]
-    left = sum(
-        each.seconds * (each.steps - each.step) / each.step
-        for each in begun
-        if each.status not in ("FINISHED", "FAILED")
-    )
-    unknown = sum(each is None or (not each.step and each.status != "FAILED") for each in progress)
     cost = sum(each.seconds for each in progress if each)
-    if unknown and not full:
+    known = [each for each in progress if each and each.step and _TENTHS * each.step >= each.steps]
+    unended = [each for each in progress if not each or each.status not in ("FINISHED", "FAILED")]
+    if not known and unended:
         return Time(cost, None)
-    left += unknown * (sum(full) / len(full) if full else 0.0)
-    at_a_time = max(1, sum(_state(each) == "RUNNING" for each in progress))
-    return Time(cost, left / at_a_time)
+    training = {id(each): (each.seconds - each.setup) * each.steps / each.step for each in known}
+    usual = min(each.setup for each in known) + sum(training.values()) / len(known) if known else 0.0
+
+    def left(run: Progress | None) -> float:
+        if run and id(run) in training:
+            return training[id(run)] * (run.steps - run.step) / run.steps
+        return max(0.0, usual - run.seconds) if run else usual
+
+    each_left = [left(run) for run in unended]
+    running = sum(_state(each) == "RUNNING" for each in progress)
+    together = max(1, min(at_a_time or running, len(unended)))
+    return Time(cost, max(sum(each_left) / together, *each_left, 0.0))
+
+
+def standing(progress: Sequence[Progress | None], at_a_time: int) -> Standing:
+    """Return how a sweep of these runs stands, of which this many run at a time."""
+    counts = Counter(_state(each) for each in progress)
+    return Standing(counts["FINISHED"], len(progress), counts["FAILED"], time_of(progress, at_a_time).left)
 
 
 def _state(progress: Progress | None) -> str:
