@@ -11,6 +11,8 @@ from conftest import ROOT, words
 from ganfreeze.app.completion import completions
 from ganfreeze.app.program_settings import PROGRAMS, taken_keys
 
+OF_MLP = ("discriminator_units", "dropout", "generator_units", "latent_dim", "spectral_norm")
+
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_an_empty_word_may_become_every_key_that_the_program_takes(program):
@@ -25,7 +27,7 @@ def test_an_empty_word_may_become_every_key_that_the_program_takes(program):
         ("strategy=", [f"strategy={word}" for word in words("strategy")]),
         ("-m strategy=tape,com", ["strategy=tape,compile"]),
         ("cadence.", [f"cadence.{name}=" for name in ("audit", "evaluate", "glance", "log", "save")]),
-        ("architecture.", [f"architecture.{name}=" for name in ("dropout", "latent_dim", "spectral_norm")]),
+        ("architecture.", [f"architecture.{name}=" for name in OF_MLP]),
         ("architecture=dcgan architecture.f", ["architecture.filters="]),
         ("architecture=mlp,dcgan architecture.f", ["architecture.filters="]),
         ("audit=", ["audit=error", "audit=off", "audit=record"]),
