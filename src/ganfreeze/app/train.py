@@ -49,6 +49,9 @@ def run(cfg: DictConfig) -> None:
         variant.evaluator.check(dataset)
         sweep = sweep_of(HydraConfig.get())
         tags = {mlflow_client.SWEEP_TAG: sweep.rpartition("/")[0]} if sweep else {}
+        trial = HydraConfig.get().sweeper.get("trial")
+        if sweep and trial is not None:  # a run of a search
+            tags |= {mlflow_client.STUDY_TAG: sweep.rpartition("/")[0], mlflow_client.TRIAL_TAG: str(trial)}
         if experiment := HydraConfig.get().runtime.choices.get("experiment"):
             tags[query.EXPERIMENT_TAG] = experiment
         folder = resume.open_folder(variant, dataset, name, owner=sweep)
