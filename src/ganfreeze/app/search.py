@@ -14,7 +14,7 @@ from ganfreeze.app.sweep import Sweep
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.record.report import formats
-from ganfreeze.record.study import Ended, Findings, Study, Suggest, Trial, Tried
+from ganfreeze.record.study import Ended, Findings, Pruner, Statistic, Study, Suggest, Trial, Tried
 
 
 class Space(NamedTuple):
@@ -47,9 +47,9 @@ def space_of(overrides: Sequence[Override]) -> Space:
     if seeds and not seeds.is_discrete_sweep():
         raise BadInput(f"{seeds.input_line}: seeds are repeats of a trial, so list them, as in seed=0,1,2 or range(3)")
     if not found:
-        example = "'optimizer.generator_rate=tag(log, interval(1e-5, 1e-3))'"
         raise BadInput(
-            f"there is nothing to search: give a key an interval, a range or several values, as in {example}"
+            "there is nothing to search: give a key an interval, a range or several values, as in "
+            "'optimizer.generator_rate=tag(log, interval(1e-5, 1e-3))'"
         )
     return Space(
         fixed=[str(each.input_line) for key, each in latest.items() if key not in swept and each is not seeds],
@@ -62,7 +62,7 @@ def space_of(overrides: Sequence[Override]) -> Space:
 
 def _suggestion(override: Override) -> tuple[Suggest, Any]:
     """Return what suggests a value of a key, and its first value."""
-    key, value = override.get_key_element(), override.value()
+    value = override.value()
     if not override.is_interval_sweep():
         texts = list(override.sweep_string_iterator())
         if override.is_range_sweep() and len(texts) > 1 and all(text.lstrip("-").isdigit() for text in texts):
@@ -150,9 +150,26 @@ def _is_reported(study: Study, trial: Trial, step: int, ended: Ended) -> bool:
     return ended.figure is not None
 
 
-def open_study(sweep: Sweep, space: Space, figure: str, **options: Any) -> Study:
-    """Open the study of a sweep with these options of `Study`. Raises BadInput where that is impossible."""
-    return Study(sweep.state / "studies" / f"{sweep.name}.db", space.open, figure, **options)
+def open_study(
+    sweep: Sweep,
+    space: Space,
+    figure: str,
+    *,
+    larger_is_better: bool,
+    statistic: Statistic,
+    pruner: Pruner,
+    seed: int,
+) -> Study:
+    """Open the study of a sweep. Raises BadInput where that is impossible."""
+    return Study(
+        sweep.state / "studies" / f"{sweep.name}.db",
+        space.open,
+        figure,
+        larger_is_better=larger_is_better,
+        statistic=statistic,
+        pruner=pruner,
+        seed=seed,
+    )
 
 
 def conclusion(found: Findings, space: Space, program: str) -> str:
@@ -164,6 +181,7 @@ def conclusion(found: Findings, space: Space, program: str) -> str:
     if found.best is None:
         return "\n".join(lines)
     best = found.trials[found.best]
+    assert best.value is not None
     figures = ", ".join(map(formats.number, best.figures))
     of_seeds = f" of {len(best.figures)} seeds: {figures}" if len(best.figures) > 1 else ""
     values = " ".join(f"{key}={value}" for key, value in best.values.items())

@@ -7,6 +7,7 @@ search that was killed ends with the trials that it would have had.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean, median
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -18,11 +19,11 @@ Suggest = Callable[[Any, str], Any]  # an Optuna trial and a key to a value; it 
 Pruner = Literal["median", "wilcoxon", "none"]
 Statistic = Literal["mean", "median", "min", "max"]
 
-_STATISTICS: Mapping[str, Callable[[Sequence[float]], Any]] = {
-    "mean": np.mean,
-    "median": np.median,
-    "min": np.min,
-    "max": np.max,
+_STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
+    "mean": fmean,
+    "median": median,
+    "min": min,
+    "max": max,
 }
 _WHY = "why"
 
@@ -122,7 +123,7 @@ class Study:
 
     def complete(self, trial: Trial) -> None:
         """End a trial that has a figure of each seed."""
-        self._study.tell(trial.number, float(self._statistic(list(self._figures(self._recorded(trial))))))
+        self._study.tell(trial.number, self._statistic(self._figures(self._recorded(trial))))
 
     def prune(self, trial: Trial, why: str) -> None:
         """End a trial that is worse than others. The sampler learns from it."""
