@@ -34,7 +34,7 @@ from ganfreeze.app.search import (
 )
 from ganfreeze.app.sweep import Sweep
 from ganfreeze.app.validation import parse_options
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 from ganfreeze.types import Count, Index
 from hydra_plugins.fresh_process_launcher import FreshProcessLauncher, job_name, parsed
 
@@ -135,6 +135,6 @@ class OptunaSweeper(Sweeper):
                 sweep.add(number, [job_name(job)], [parsed(job)])
                 jobs[number] = job
             except BadInput as error:
-                ended[number] = Ended(None, str(error), hopeless=True)
+                ended[number] = Ended(None, one_line(error, 500), hopeless=True)
         self._launcher.train(sweep, jobs)
         return ended | {number: sweep.ended(number, self._figure) for number in jobs}

@@ -14,7 +14,7 @@ from ganfreeze.app.sweep import Sweep
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.record.report import formats
-from ganfreeze.record.study import Ended, Findings, Pruner, Statistic, Study, Suggest, Trial, Tried
+from ganfreeze.record.study import Ended, Findings, Pruner, Statistic, Study, Suggest, Trial
 
 
 class Space(NamedTuple):
@@ -29,8 +29,6 @@ class Space(NamedTuple):
     first: Mapping[str, Any]
     text: str
 
-
-_STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running", "WAITING": "waiting"}
 
 Train = Callable[[Mapping[int, Trial], int], Mapping[int, Ended]]  # trials by the numbers of their jobs, and the seed
 
@@ -132,7 +130,7 @@ def search(study: Study, seeds: int, train: Train, *, size: int, total: int) -> 
             if step + 1 < seeds:
                 behind = [trial for trial in trials if study.is_behind(trial)]
                 for trial in behind:
-                    study.prune(trial, f"worse than others after {step + 1} of {seeds} seeds")
+                    study.prune(trial)
                 trials = [trial for trial in trials if trial not in behind]
             if not trials:
                 break
@@ -174,10 +172,9 @@ def open_study(
 
 def conclusion(found: Findings, space: Space, program: str) -> str:
     """Return in a few lines how the trials ended, why some have no value, and which was the best; how to train it."""
-    counts = Counter(_STATES[trial.state] for trial in found.trials)
+    counts = Counter("failed" if trial.why else trial.state.lower() for trial in found.trials)
     lines = [f"{len(found.trials)} trials: {', '.join(f'{count} {state}' for state, count in counts.items())}"]
-    lines += [f"trial {each.number} {_STATES[each.state]}: {each.why}" for each in found.trials if each.state == "FAIL"]
-    lines += [f"trial {each.number} gave no figure: {each.why}" for each in found.trials if _is_worst(each)]
+    lines += [f"trial {trial.number} failed: {trial.why}" for trial in found.trials if trial.why]
     if found.best is None:
         return "\n".join(lines)
     best = found.trials[found.best]
@@ -193,7 +190,3 @@ def conclusion(found: Findings, space: Space, program: str) -> str:
     multirun = ["-m"] if len(space.seeds) > 1 else []
     again = shlex.join(["python", program, *multirun, *overrides_of(space, best.values), *seeds])
     return "\n".join([*lines, f"To train it again: {again}"])
-
-
-def _is_worst(trial: Tried) -> bool:
-    return trial.state == "PRUNED" and not trial.why.startswith("worse")

@@ -46,7 +46,7 @@ class Trial(NamedTuple):
 
 
 class Tried(NamedTuple):
-    """A trial as it is recorded: its state (COMPLETE, PRUNED, FAIL, RUNNING), its value and what it consists of."""
+    """A trial as it is recorded: its state (COMPLETE, PRUNED, FAIL, RUNNING), its value, `why` it failed, or ""."""
 
     number: int
     state: str
@@ -125,8 +125,8 @@ class Study:
         """End a trial that has a figure of each seed."""
         self._study.tell(trial.number, self._statistic(self._figures(self._recorded(trial))))
 
-    def prune(self, trial: Trial, why: str) -> None:
-        """End a trial that is worse than others. The sampler learns from it."""
+    def prune(self, trial: Trial, why: str = "") -> None:
+        """End a trial that is behind the others, or that would fail again. The sampler learns from it."""
         self._end(trial, why, self._optuna.trial.TrialState.PRUNED)
 
     def fail(self, trial: Trial, why: str) -> None:
