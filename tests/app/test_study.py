@@ -100,6 +100,21 @@ def test_a_trial_that_is_worse_than_the_median_is_pruned_after_its_first_seed(tm
     assert len(training.jobs) == 20 * SEEDS - 2 * len(pruned)
 
 
+def test_wilcoxon_prunes_what_is_surely_worse_than_the_best_over_the_same_seeds(tmp_path):
+    def train(trials, step):
+        distances = {
+            number: abs(math.log10(trial.values["optimizer.generator_rate"]) + 4) for number, trial in trials.items()
+        }
+        return {number: Ended(distance * (1 + step / 10)) for number, distance in distances.items()}
+
+    one = study(tmp_path, pruner="wilcoxon")
+    search(one, 6, train, size=1, total=6)
+    pruned = [trial for trial in one.findings().trials if trial.state == "PRUNED"]
+    assert pruned
+    assert all(len(trial.figures) == 4 for trial in pruned), "with three seeds p is 1/8 at least"
+    reopened(one)
+
+
 def test_a_trial_without_a_figure_ends_and_the_search_goes_on(tmp_path):
     bad = {1: Ended(None, "out of disk"), 2: Ended(None, "step 3: NaN", hopeless=True)}
     found = run(tmp_path, Training(bad=bad), total=4)

@@ -5,6 +5,7 @@ mean or median is its value. What is suggested depends on the number of the tria
 search that was killed ends with the trials that it would have had.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, median
@@ -183,6 +184,7 @@ def _pruner(optuna: Any, word: Pruner) -> Any:
         case "median":
             return optuna.pruners.MedianPruner()
         case "wilcoxon":
-            return optuna.pruners.WilcoxonPruner()
+            with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+                return optuna.pruners.WilcoxonPruner()
         case "none":
             return optuna.pruners.NopPruner()
