@@ -63,8 +63,10 @@ class OptunaSweeper(Sweeper):
             parse_options("hydra.sweeper", OptunaSweeper, options)
         except BadInput as error:
             raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
-        self._figure, self._total, self._statistic, self._pruner = figure, n_trials, statistic, pruner
-        self._seed, self._direction, self._params = seed, direction, dict(params or {})
+        self._figure, self._total, self._seed, self._params = figure, n_trials, seed, dict(params or {})
+        self._statistic: Statistic = statistic
+        self._pruner: Pruner = pruner
+        self._direction = direction
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self._config, self._loader = config, hydra_context.config_loader

@@ -46,6 +46,11 @@ def test_zipped_keys_vary_together_and_are_one_key_of_the_grid():
             "optimizer.discriminator_rate has 3",
         ),
         ("[optimizer.generator_rate,seed]", [RATES[0]], "hydra.sweeper.zip: seed has no several values in this sweep"),
+        (
+            "[optimizer.generatr_rate,optimizer.discriminator_rate]",
+            RATES,
+            "hydra.sweeper.zip: optimizer.generatr_rate has no several values in this sweep",
+        ),
         ("seed", ["seed=0,1"], "hydra.sweeper.zip=seed: must be a list of two keys or more, in brackets"),
     ],
 )
