@@ -77,36 +77,51 @@ class FreshProcessLauncher(Launcher):
         os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        os.environ |= job_shares.core_shares(self._n_jobs)
         with exits.friendly_errors():  # Ctrl-C works also where a shell lets what a script starts with & ignore it
-            with _short_socket_address(), signals.ignored_by_children():  # Ctrl-C would interrupt its imports
-                forkserver.ensure_running()  # it imports while the configs are parsed
-            setup_globals()
-            composed = [
-                self._context.config_loader.load_sweep_config(self._config, list(overrides))
-                for overrides in job_overrides
-            ]
+            self.warm_up()
+            composed = [self.compose(overrides) for overrides in job_overrides]
             variants = _parse(composed)
-            sweep = self._begin(variants, [_name(job) for job in composed], initial_job_idx)
-        jobs = [_numbered(job, sweep, number) for number, job in enumerate(composed, initial_job_idx)]
-        if self._shares.empty():  # Hydra may launch a sweep in several batches, and each batch returns its shares
+            sweep = self._begin(variants, [job_name(job) for job in composed], initial_job_idx)
+        jobs = dict(enumerate(composed, initial_job_idx))
+        returns = self.train(sweep, jobs)
+        print(f"\n{sweep.close()}", flush=True)
+        if failed := [number for number, ended in zip(jobs, returns, strict=True) if not _is_done(ended)]:
+            lines = "\n".join(map(sweep.ending, failed))
+            raise SystemExit(f"{lines}\nganfreeze: {len(failed)} of {len(returns)} runs failed")
+        return returns
+
+    @property
+    def n_jobs(self) -> int:
+        """How many jobs run at a time."""
+        return self._n_jobs
+
+    def warm_up(self) -> None:
+        """Let the process that jobs are forked from import everything while the configs are parsed."""
+        os.environ |= job_shares.core_shares(self._n_jobs)
+        with _short_socket_address(), signals.ignored_by_children():  # Ctrl-C would interrupt its imports
+            forkserver.ensure_running()
+        setup_globals()
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Return the config of a job."""
+        return self._context.config_loader.load_sweep_config(self._config, list(overrides))
+
+    def train(self, sweep: Sweep, jobs: Mapping[int, DictConfig]) -> list[JobReturn]:
+        """Train jobs of a sweep, by their numbers, and return what each returned. If it is interrupted, end here."""
+        numbered = [_numbered(job, sweep, number) for number, job in jobs.items()]
+        if self._shares.empty():  # a sweep may have several batches, and each batch returns its shares
             for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
                 self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:
             with sweep.shown(self._n_jobs):
-                first = pool.map(partial(self._run, sweep, wait=False), jobs)
-                returns = list(pool.map(partial(self._unless_done, sweep), jobs, list(first)))
+                first = pool.map(partial(self._run, sweep, wait=False), numbered)
+                return list(pool.map(partial(self._unless_done, sweep), numbered, list(first)))
         except KeyboardInterrupt as error:
             self._stop()
             pool.shutdown(cancel_futures=True)
-            print(f"\n{variants[0].tracker.close_sweep(sweep.name)}", flush=True)
+            print(f"\n{sweep.close()}", flush=True)
             raise exits.interrupted(error, "ganfreeze: sweep interrupted; the same command goes on with it") from None
-        print(f"\n{variants[0].tracker.close_sweep(sweep.name)}", flush=True)
-        if failed := [job.hydra.job.num for job, ended in zip(jobs, returns, strict=True) if not _is_done(ended)]:
-            lines = "\n".join(map(sweep.ending, failed))
-            raise SystemExit(f"{lines}\nganfreeze: {len(failed)} of {len(returns)} runs failed")
-        return returns
 
     def _begin(self, variants: Sequence[Variant], names: Sequence[str], first: int) -> Sweep:
         """Add these jobs to the sweep; Hydra may launch a sweep in several batches."""
@@ -125,7 +140,7 @@ class FreshProcessLauncher(Launcher):
 
         If a process of another launcher trains it now, wait for the end of that; or, unless `wait`, return None.
         """
-        number, name, attempts = job.hydra.job.num, _name(job), 0
+        number, name, attempts = job.hydra.job.num, job_name(job), 0
         returned = JobReturn(status=JobStatus.FAILED)
         while not _is_done(returned):
             while sweep.is_running(number) and not self._stopping:
@@ -146,7 +161,7 @@ class FreshProcessLauncher(Launcher):
     def _attempt(self, job: DictConfig) -> JobReturn:
         """Run a job in a new process and wait for it."""
         folder = Path(job.hydra.sweep.dir, job.hydra.sweep.subdir)
-        name = _name(job)
+        name = job_name(job)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder) as exchange:
@@ -208,7 +223,8 @@ def _short_socket_address() -> Iterator[None]:
         tempfile.tempdir = folder
 
 
-def _name(job: DictConfig) -> str:
+def job_name(job: DictConfig) -> str:
+    """Return the overrides of a job."""
     return " ".join(filter_overrides(job.hydra.overrides.task))
 
 
@@ -222,17 +238,22 @@ def _numbered(job: DictConfig, sweep: Sweep, number: int) -> DictConfig:
     return job
 
 
+def parsed(job: DictConfig) -> Variant:
+    """Parse the config of a job. Raises BadInput."""
+    config = copy.deepcopy(job)
+    with open_dict(config):
+        words = config.pop("hydra").runtime.choices
+    return parse(config, words)
+
+
 def _parse(jobs: Sequence[DictConfig]) -> list[Variant]:
     """Parse all configs, so that a bad one stops the sweep before any job starts."""
     variants = []
     for job in jobs:
-        config = copy.deepcopy(job)
-        with open_dict(config):
-            words = config.pop("hydra").runtime.choices
         try:
-            variants.append(parse(config, words))
+            variants.append(parsed(job))
         except BadInput as error:
-            raise SystemExit(f"ganfreeze: nothing was started; {_name(job)}:\n{error}") from None
+            raise SystemExit(f"ganfreeze: nothing was started; {job_name(job)}:\n{error}") from None
     return variants
 
 

@@ -43,13 +43,13 @@ TYPOS = [
         "train",
         ["architecture.filtrs=4"],
         "^architecture.filtrs: not an option of architecture=mlp; the nearest is filters [(]of architecture=dcgan or "
-        "dcgan_tensorflow[)]; mlp has latent_dim, spectral_norm, dropout$",
+        "dcgan_tensorflow[)]; mlp has latent_dim, generator_units, discriminator_units, spectral_norm, dropout$",
     ),
     (
         "train",
         ["+architecture.filters=4"],
         "^architecture.filters: not an option of architecture=mlp; filters [(]of architecture=dcgan or "
-        "dcgan_tensorflow[)] is; mlp has latent_dim, spectral_norm, dropout$",
+        "dcgan_tensorflow[)] is; mlp has latent_dim, generator_units, discriminator_units, spectral_norm, dropout$",
     ),
     (
         "train",

@@ -1,5 +1,6 @@
 """A sweep as its launcher sees it: what its jobs are called, which are finished, and how it ended."""
 
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from ganfreeze.app.parse_config import Variant
 from ganfreeze.errors import BadInput
 from ganfreeze.record import sweep_ledger, sweep_progress
 from ganfreeze.record.run_folder import Progress
+from ganfreeze.record.study import Ended, Findings
 from ganfreeze.record.sweep_ledger import Job
 
 
@@ -23,8 +25,8 @@ class Sweep:
 
     name = ""
 
-    def __init__(self, variants: Sequence[Variant]) -> None:
-        """`variants` are those of its jobs, or the first of them.
+    def __init__(self, variants: Sequence[Variant], plan: str = "") -> None:
+        """`variants` are those of its jobs, or the first of them; `plan` says what the others are chosen from.
 
         Raises:
             BadInput: `resume` names a single run.
@@ -32,8 +34,9 @@ class Sweep:
         settings = variants[0].settings
         if any(variant.settings.resume not in ("auto", "never") for variant in variants):
             raise BadInput("resume: a sweep goes on with resume=auto; a run's id continues this run, without -m")
+        self._tracker = variants[0].tracker
         self._state, self._retries = Path(settings.paths.state), settings.sweep.retries
-        self._digest = sha256("".join(map(resume.key, variants)).encode()).hexdigest()[:8]
+        self._digest = sha256("".join([*map(resume.key, variants), plan]).encode()).hexdigest()[:8]
         self._anew, self._jobs = settings.resume == "never", {}
 
     @property
@@ -41,10 +44,19 @@ class Sweep:
         """How often a job may be started by one command."""
         return 1 + self._retries
 
-    def add(self, first: int, names: Sequence[str], variants: Sequence[Variant]) -> None:
-        """Write jobs, numbered from `first`, to the ledger. Raises BadInput where that is impossible."""
+    @property
+    def state(self) -> Path:
+        """The folder `paths.state`."""
+        return self._state
+
+    def begin(self) -> None:
+        """Find or make the ledger, unless that is done, and so the name. Raises BadInput where that is impossible."""
         if not self.name:
             self.name = sweep_ledger.begin(self._state, self._digest, shlex.join(sys.argv), anew=self._anew)
+
+    def add(self, first: int, names: Sequence[str], variants: Sequence[Variant]) -> None:
+        """Write jobs, numbered from `first`, to the ledger. Raises BadInput where that is impossible."""
+        self.begin()
         jobs = [
             Job(name, resume.key(variant, f"{self.name}/{number}"))
             for number, (name, variant) in enumerate(zip(names, variants, strict=True), first)
@@ -76,6 +88,25 @@ class Sweep:
         if progress is None:
             return f"{name}: failed before it began"
         return f"{name}: {progress.status}" + (f": {progress.why}" if progress.why else "")
+
+    def ended(self, number: int, figure: str) -> Ended:
+        """Return how a job ended: with a figure of its last evaluation, or why it has none."""
+        progress = self._progress(number)
+        if progress is None or progress.status != "FINISHED":
+            return Ended(None, self.ending(number), hopeless=self.is_hopeless(number))
+        value = progress.figures.get(figure, math.nan)
+        if math.isfinite(value):
+            return Ended(value)
+        why = f"{figure} is {value}" if figure in progress.figures else f"{figure} was not measured"
+        return Ended(None, f"{self._jobs[number].name}: {why}", hopeless=True)
+
+    def close(self) -> str:
+        """Link the recorded runs to each other, and return a table of them."""
+        return self._tracker.close_sweep(self.name)
+
+    def close_search(self, findings: Findings, conclusion: str) -> str:
+        """Record what a search has found. Return a line that says where, or ""."""
+        return self._tracker.close_search(self.name, findings, conclusion)
 
     def _status(self, number: int) -> str:
         progress = self._progress(number)

@@ -47,6 +47,9 @@ def run(cfg: DictConfig) -> None:
         job = sweep_of(HydraConfig.get())
         sweep = job.rpartition("/")[0]
         tags = {mlflow_client.SWEEP_TAG: sweep} if sweep else {}
+        trial = HydraConfig.get().sweeper.get("trial")
+        if sweep and trial is not None:  # a run of a search
+            tags |= {mlflow_client.STUDY_TAG: sweep, mlflow_client.TRIAL_TAG: str(trial)}
         if experiment := HydraConfig.get().runtime.choices.get("experiment"):
             tags[query.EXPERIMENT_TAG] = experiment
         with Terminal(name, sweep_progress.line_of(Path(variant.settings.paths.state), sweep)) as terminal:

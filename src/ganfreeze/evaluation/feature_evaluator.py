@@ -42,6 +42,9 @@ Metric = Literal[
 # Of Kynkaanniemi et al. 2019, section 3, and Naeem et al. 2020, section 3.
 _NEIGHBOURS = {"precision_recall": 3, "density_coverage": 5}
 
+# What the metrics of two numbers are called.
+_NAMES = {"precision_recall": ("precision", "recall"), "density_coverage": ("density", "coverage")}
+
 _OF_A_GLANCE: Sequence[Metric] = ("fid", "inception_score")  # the metrics that few samples, in little time, tell of
 
 
@@ -136,6 +139,10 @@ class FeatureEvaluator(Evaluator, ABC):
                 "evaluator.metrics=['sliced_wasserstein']: needs square images whose side can be halved to 16 to 31 "
                 f"pixels, such as 28, 32 or 48; dataset={dataset.name} has {dataset.example_shape}."
             )
+
+    def figures(self) -> Sequence[str]:
+        """Return the full names of the metrics that can be ranked."""
+        return [f"{self.NAME}/{name}" for metric in self.metrics for name in _NAMES.get(metric, (metric,))]
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         left_out = self._left_out(dataset)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, NamedTuple, Self
 from uuid import uuid4
 
@@ -16,8 +16,10 @@ from filelock import FileLock, Timeout
 from ganfreeze import events
 from ganfreeze.errors import BadInput, Diverged, interruption, one_line
 from ganfreeze.evaluation.cache import write
+from ganfreeze.evaluation.protocol_card import is_glance
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.record.tracker.base import Recorder
+from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
 _SECONDS = 0.5  # between two notes of the progress
@@ -30,6 +32,7 @@ class Progress(NamedTuple):
     """How far a run is: `step` of `steps`, after `seconds` of all its processes together; `why` it failed, or "".
 
     `setup` is the part of the seconds that they took before they trained.
+    `figures` are the latest metrics of its evaluations, such as "classifier/fid".
     """
 
     status: Status
@@ -39,6 +42,7 @@ class Progress(NamedTuple):
     why: str = ""
     hopeless: bool = False  # it would fail again
     setup: float = 0.0
+    figures: Metrics = MappingProxyType({})
 
 
 class RunFolder(Recorder):
@@ -103,8 +107,9 @@ class RunFolder(Recorder):
                 setup = self._progress.setup + time.monotonic() - self._began
                 self._progress = self._progress._replace(step=step, steps=steps, setup=setup)
                 self._note()
-            case events.Measured(step, _):
-                self._progress = self._progress._replace(step=step)
+            case events.Measured(step, metrics):
+                measured = {name: value for name, value in metrics.items() if "/" in name and not is_glance(name)}
+                self._progress = self._progress._replace(step=step, figures={**self._progress.figures, **measured})
                 if time.monotonic() - self._noted > _SECONDS:
                     self._note()
 
@@ -121,7 +126,7 @@ class RunFolder(Recorder):
         self._noted = time.monotonic()
         self._progress = self._progress._replace(seconds=self._before + self._noted - self._began)
         try:
-            write(self.path / "progress.json", json.dumps(self._progress._asdict()).encode())
+            write(self.path / "progress.json", json.dumps(self._progress._asdict(), default=dict).encode())
         except OSError as error:
             _log.warning("%s cannot be written: %s", self.path / "progress.json", error)
 

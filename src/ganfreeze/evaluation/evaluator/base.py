@@ -1,7 +1,7 @@
 """`Evaluator`, the base of this folder's options, and `PreparedEvaluator`, one that is ready for a data set."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +46,10 @@ class Evaluator(ABC):
     @abstractmethod
     def check(self, dataset: Dataset) -> None:
         """Raise BadInput if this data set cannot be evaluated."""
+
+    def figures(self) -> Sequence[str] | None:
+        """Return the full names of the metrics, such as "classifier/fid"; None if only an evaluation tells them."""
+        return None
 
     @abstractmethod
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:

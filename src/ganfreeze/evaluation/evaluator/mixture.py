@@ -1,6 +1,6 @@
 """Metrics of 2-D mixtures, whose modes are known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -40,6 +40,9 @@ class Mixture(Evaluator):
                 f"evaluator=mixture needs a data set whose modes are known: dataset=ring or dataset=grid, not "
                 f"dataset={dataset.name}. Choose evaluator=classifier or evaluator=none."
             )
+
+    def figures(self) -> Sequence[str]:
+        return "mixture/modes", "mixture/high_quality", "mixture/reverse_kl"
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         mixture = dataset.mixture

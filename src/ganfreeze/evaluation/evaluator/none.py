@@ -1,6 +1,6 @@
 """No evaluation."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ganfreeze.data.dataset.base import Dataset, Examples
@@ -14,6 +14,9 @@ class NoEvaluator(Evaluator):
 
     def check(self, dataset: Dataset) -> None:
         """Accept any data set."""
+
+    def figures(self) -> Sequence[str]:
+        return ()
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         return PreparedEvaluator("none", 0, 0, {}, {}, _nothing)

@@ -1,6 +1,6 @@
 """Metrics of stacked images, whose modes are known."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,9 @@ class Stacked(Evaluator):
                 f"evaluator=stacked needs stacked images: dataset=stacked_mnist, not dataset={dataset.name}. Choose "
                 "evaluator=classifier or evaluator=none."
             )
+
+    def figures(self) -> Sequence[str]:
+        return "stacked/modes", "stacked/reverse_kl"
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:
         assert dataset.channels and dataset.channels.classes, "check() refuses others"

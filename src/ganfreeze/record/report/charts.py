@@ -50,6 +50,15 @@ def profiles(figure: Figure) -> bytes:
         return _png(canvas, axes)
 
 
+def history(metric: str, values: Mapping[int, float], best: Sequence[float]) -> bytes:
+    """Return a PNG of the values of trials by their numbers, and of the best so far."""
+    with mpl.rc_context({"font.size": 9}):
+        canvas, axes = _canvas("trial", metric)
+        axes.plot(list(values), list(values.values()), ".", label="a trial")
+        axes.plot(list(values), best, "-", drawstyle="steps-post", label="the best so far")
+        return _png(canvas, axes)
+
+
 def _canvas(x: str, y: str) -> tuple[Canvas, Any]:
     canvas = Canvas(figsize=_SIZE, layout="constrained")
     axes = canvas.subplots()

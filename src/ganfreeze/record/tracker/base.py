@@ -40,5 +40,9 @@ class Tracker(ABC):
         """Add `events.Evaluated` to a finished run, and change nothing that the run holds already."""
 
     @abstractmethod
+    def close_search(self, sweep: str, findings: Any, conclusion: str) -> str:
+        """Record a search: `record.study.Findings` and text on them. Return a line on where, "" if it is nowhere."""
+
+    @abstractmethod
     def close_sweep(self, sweep: str) -> str:
         """Link the runs of a finished sweep to each other. Return a table of them as text, "" if it has none."""

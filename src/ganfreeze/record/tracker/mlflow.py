@@ -10,6 +10,7 @@ from ganfreeze.record import mlflow_client, mlflow_experiment, mlflow_views
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
 from ganfreeze.record.report import query, run_tables
+from ganfreeze.record.study import Findings
 from ganfreeze.record.tracker.base import Recorder, Tracker
 from ganfreeze.types import Address, Folder, Rate
 
@@ -58,6 +59,16 @@ class Mlflow(Tracker):
         metrics = [Metric(key, value, now, evaluated.step) for key, value in values.items()]
         client.log_batch(run, metrics=metrics, synchronous=True)
         client.set_tag(run, mlflow_client.CARD_TAG + evaluated.name, json.dumps(evaluated.card))
+
+    def close_search(self, sweep: str, findings: Findings, conclusion: str) -> str:
+        from ganfreeze.record.report import search_record  # imports Matplotlib, which training does without
+
+        try:
+            client, experiment = mlflow_experiment.open_experiment(self._target)
+            run = search_record.record(client, self._target.uri, experiment, sweep, findings, conclusion)
+        except Exception as error:  # as in `close_sweep`
+            return f"The search cannot be recorded in MLflow: {one_line(error, 300)}"
+        return f"In MLflow: the run {run}, with the history of the search"
 
     def close_sweep(self, sweep: str) -> str:
         from ganfreeze.record.report.summary import summarise  # imports the statistics, which training does without

@@ -18,6 +18,9 @@ class NoTracker(Tracker):
     def amend(self, run: str, evaluated: Any) -> None:
         pass
 
+    def close_search(self, sweep: str, findings: Any, conclusion: str) -> str:
+        return ""
+
     def close_sweep(self, sweep: str) -> str:
         return ""
 
