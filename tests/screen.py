@@ -63,7 +63,8 @@ class OnTerminal:
     def __init__(self, command, width, *, folder, keys="", keys_at="", timeout=300, **environment):
         main, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-        environment = {"TERM": "xterm", **{key: os.environ[key] for key in os.environ if key != "TERM"}, **environment}
+        inherited = {key: value for key, value in os.environ.items() if key not in ("TERM", "COLUMNS", "LINES")}
+        environment = {"TERM": "xterm", **inherited, **environment}
         process = subprocess.Popen(
             command,
             cwd=folder,

@@ -53,7 +53,7 @@ def sweep(tmp_path):
     sweep_ledger.write_jobs(tmp_path, name, [Job(f"seed={seed}", f"key{seed}") for seed in range(3)])
     for key, status in (("key0", "FINISHED"), ("key1", "FAILED")):
         run_folder.create(tmp_path, key).release()
-        progress = run_folder.Progress(status, 50, 50, 100.0)
+        progress = run_folder.Progress(status, 50, 50, 100.0, figures={})
         (tmp_path / f"{key}-1" / "progress.json").write_text(json.dumps(progress._asdict()))
     return name
 
