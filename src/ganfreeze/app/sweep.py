@@ -43,7 +43,7 @@ class Sweep:
     def add(self, first: int, names: Sequence[str], variants: Sequence[Variant]) -> None:
         """Write jobs, numbered from `first`, to the ledger. Raises BadInput where that is impossible."""
         if not self.name:
-            self.name = sweep_ledger.begin(self._state, self._digest, shlex.join(sys.argv), anew=self._anew)
+            self.name = sweep_ledger.begin(self._state, self._digest, shlex.join(sys.orig_argv[1:]), anew=self._anew)
         jobs = [
             Job(name, resume.key(variant, f"{self.name}/{number}"))
             for number, (name, variant) in enumerate(zip(names, variants, strict=True), first)
