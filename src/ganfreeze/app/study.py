@@ -14,10 +14,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, open_dict
 
 from ganfreeze.app.command_line import current_words
-from ganfreeze.app.parse_config import Variant, parse
+from ganfreeze.app.parse_config import Variant, parse, resolved
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, one_line
 
 
 def compose_variant(*overrides: str) -> Variant:
@@ -39,6 +39,15 @@ def compose_config(*overrides: str) -> tuple[DictConfig, Mapping[str, str]]:
         raise BadInput(f"{' '.join(overrides)}: {reason}") from None
     with open_dict(cfg):
         return cfg, cfg.pop("hydra").runtime.choices
+
+
+def compose_program(program: str, *overrides: str) -> dict[str, Any]:
+    """Compose the config of a program with these overrides, and return its values. Raises BadInput."""
+    try:
+        require_known(program, overrides, sweep=False)
+        return resolved(compose(program, list(overrides)))
+    except HydraException as error:
+        raise BadInput(f"{' '.join(overrides)}: {one_line(error, 300)}") from None
 
 
 def command_line_overrides(own: Sequence[str]) -> list[str]:

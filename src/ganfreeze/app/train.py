@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -39,23 +40,47 @@ _log = logging.getLogger(__name__)
 _EXAMPLES_OF_VARIANCE = 1000
 
 
+class Recorded(NamedTuple):
+    """A run that has ended: its folder, the verdict of its audit, and the last value of each metric."""
+
+    folder: Path
+    audit: str
+    metrics: Mapping[str, float]
+
+
 def run(cfg: DictConfig) -> None:
     """Train one variant and record it. A mistake or an interruption ends with a sentence, not with a traceback."""
     name = run_name(HydraConfig.get())
     with friendly_errors(name):
         variant = parse(cfg, HydraConfig.get().runtime.choices)
-        dataset = variant.source.load()
-        variant.architecture.check(dataset.example_shape)
-        variant.evaluator.check(dataset)
         sweep = sweep_of(HydraConfig.get())
         tags = {mlflow_client.SWEEP_TAG: sweep.rpartition("/")[0]} if sweep else {}
         if experiment := HydraConfig.get().runtime.choices.get("experiment"):
             tags[query.EXPERIMENT_TAG] = experiment
-        folder = resume.open_folder(variant, dataset, name, owner=sweep)
-        with folder, variant.tracker.recorder(folder.path) as tracker, Terminal(name) as terminal:
-            for event in run_events(variant, dataset, name, folder=folder, tags=tags):
-                for recorder in (folder, tracker, terminal):
-                    recorder.write(event)
+        record(variant, name, owner=sweep, tags=tags)
+
+
+def record(variant: Variant, name: str, *, owner: str = "", tags: Mapping[str, str] = MappingProxyType({})) -> Recorded:
+    """Train a variant, and write all events to its folder, the tracker and the terminal.
+
+    Raises:
+        BadInput: the data, the networks or the metrics do not go together, or the audit failed.
+        Diverged: a loss or a sample became NaN or infinite.
+    """
+    dataset = variant.source.load()
+    variant.architecture.check(dataset.example_shape)
+    variant.evaluator.check(dataset)
+    folder, metrics, audited = resume.open_folder(variant, dataset, name, owner=owner), dict[str, float](), "off"
+    with folder, variant.tracker.recorder(folder.path) as tracker, Terminal(name) as terminal:
+        for event in run_events(variant, dataset, name, folder=folder, tags=tags):
+            for recorder in (folder, tracker, terminal):
+                recorder.write(event)
+            match event:
+                case events.Measured(_, measured):
+                    metrics |= measured
+                case events.Audited(_, ledger, _):
+                    audited = ledger["verdict"]
+    return Recorded(folder.path, audited, metrics)
 
 
 def run_events(
