@@ -9,30 +9,9 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from conftest import CONF, ROOT, TINY
+from conftest import CONF, GAN, ROOT, TINY
 
 from ganfreeze.app.purposes import PURPOSES, purpose
-
-GAN = """
-import keras
-
-
-def build():
-    generator = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3)])
-    discriminator = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
-    discriminator.compile("sgd", "mse")
-    discriminator.trainable = False
-    combined = keras.Sequential([generator, discriminator])
-    combined.compile("sgd", "mse")
-
-    def train_discriminator(real, latent):
-        discriminator.train_on_batch(real, real[:, :1])
-
-    def train_generator(latent):
-        combined.train_on_batch(latent, latent[:, :1])
-
-    return generator, discriminator, combined, train_discriminator, train_generator
-"""
 
 
 @pytest.fixture(scope="module")

@@ -52,8 +52,13 @@ def checked(arguments: Sequence[str]) -> list[str]:
                 require_known(program, flags.overrides, sweep=flags.multirun)
     except BadInput as error:
         raise SystemExit(f"ganfreeze: {as_typed(str(error))}") from None
-    free = tuple(f"{key}=" for key in PROGRAMS[program].takes if "." in key)  # of a word that only the recorded run has
-    return [f"++{argument}" if argument.startswith(free) else argument for argument in current]
+    return with_free_keys(program, current)
+
+
+def with_free_keys(program: str, arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which Hydra accepts the options of a word that only the recorded run has."""
+    free = tuple(f"{key}=" for key in PROGRAMS[program].takes if "." in key)
+    return [f"++{argument}" if argument.startswith(free) else argument for argument in arguments]
 
 
 def _complete(program: str, overrides: Sequence[str]) -> None:

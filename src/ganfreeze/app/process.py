@@ -1,5 +1,7 @@
 """The state that TensorFlow and Keras keep for a whole process."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ganfreeze.app.settings import Settings
@@ -22,6 +24,19 @@ def prepare_process(settings: Settings, keras: Any) -> None:
     tf.random.set_seed(settings.seed)
     keras.backend.set_floatx(weights_dtype(settings.precision))
     keras.mixed_precision.set_global_policy(settings.precision)
+
+
+@contextmanager
+def process_restored(keras: Any) -> Iterator[None]:
+    """Restore eager or traced functions and the precision of Keras in the end, for the code of somebody else."""
+    eager, dtype = tf.config.functions_run_eagerly(), keras.backend.floatx()
+    policy = keras.mixed_precision.global_policy()
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(eager)
+        keras.backend.set_floatx(dtype)
+        keras.mixed_precision.set_global_policy(policy)
 
 
 def weights_dtype(precision: Precision) -> str:
