@@ -25,6 +25,8 @@ class Terminal(Recorder):
         self._metrics: dict[str, float] = {}  # the last value of each
         self._violations: list[str] = []
         self._console = Console(highlight=False)
+        if self._console.is_jupyter:  # a notebook keeps what is printed: lines, as in a file
+            self._console = Console(highlight=False, force_jupyter=False, force_terminal=False)
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
