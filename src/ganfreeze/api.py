@@ -208,7 +208,7 @@ def _own_networks(variant: Variant, generator: Model | None, discriminator: Mode
 
 def _not_of_networks(overrides: Sequence[str], own: Sequence[str]) -> list[str]:
     """Return the overrides that the networks leave open. Raises BadInput for another architecture or Keras."""
-    given = dict(override.partition("=")[::2] for override in own)
+    given = {key: value for key, _, value in (override.partition("=") for override in own)}
     for override in overrides:
         key, _, value = override.partition("=")
         if key in given and value != given[key]:

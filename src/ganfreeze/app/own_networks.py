@@ -1,5 +1,6 @@
 """Networks that somebody built in Python, saved as files: a run of them is recorded and repeated as any other."""
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def quoted(key: str, value: str) -> str:
     return f"{key}='{escaped}'"
 
 
-def _digest(models: dict[str, Any]) -> str:
+def _digest(models: Mapping[Any, Any]) -> str:
     digest = sha256()
     for model in models.values():
         try:

@@ -77,7 +77,7 @@ class Saved(Architecture):
             raise BadInput(f"architecture.{network}_file={path} was saved by another Keras; it needs keras={word}")
         try:
             model = keras.models.load_model(path, compile=False)
-            model.input_shape, model.output_shape  # noqa: B018  # a subclass of keras.Model has none
+            _ = model.input_shape, model.output_shape  # a subclass of keras.Model has none
             return model
         except Exception as error:  # of Keras, h5py, or a layer of the user's
             if interruption(error):
