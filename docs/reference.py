@@ -6,6 +6,7 @@ from pathlib import Path
 from ganfreeze.app import reference
 from ganfreeze.app.help import help_text
 from ganfreeze.app.program_settings import PROGRAMS, taken_keys
+from ganfreeze.app.purposes import purpose
 from ganfreeze.app.reference import Group, Option
 
 _PAGE = Path(__file__).with_suffix(".md")
@@ -43,7 +44,7 @@ def _of_group(group: Group) -> Iterator[str]:
 
 
 def _of_program(program: str) -> Iterator[str]:
-    what, _, command = reference.purpose(program).partition(": ")
+    what, _, command = purpose(program).partition(": ")
     takes, own = PROGRAMS[program].takes, PROGRAMS[program].model_fields
     some = "what `src/train.py` takes" if "strategy" in takes else ", ".join(f"`{key}`" for key in takes)
     yield f"### `src/{program}.py`\n\n{what}: `{command}`.{f' Beside its settings it takes {some}.' if some else ''}\n"

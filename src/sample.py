@@ -1,19 +1,6 @@
 """Draw samples from a finished run: python src/sample.py run=RUN_ID output=samples.png"""
 
-import sys
-
-import hydra
-from omegaconf import DictConfig
-
-from ganfreeze.app import sample
-from ganfreeze.app.command_line import checked
-
-
-@hydra.main(version_base="1.3", config_path="../conf", config_name="sample")
-def main(cfg: DictConfig) -> None:
-    sample.run(cfg)
-
+from ganfreeze.app.programs import start
 
 if __name__ == "__main__":
-    sys.argv = checked(sys.argv)
-    main()
+    start("sample")  # by @hydra.main: Hydra's completion of bash looks for this word here

@@ -19,6 +19,28 @@ SHARED_DATA = ROOT.parent / "shared" / "data"
 TINY = ("architecture.generator_units=[16]", "architecture.discriminator_units=[16]", "batch_size=16")  # of the MLP
 LOADS = {"keras2": keras2.load, "keras3": keras3.load}
 
+# In the idiom: Keras 3 never trains its discriminator.
+GAN = """
+import keras
+
+
+def build():
+    generator = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(3)])
+    discriminator = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(1)])
+    discriminator.compile("sgd", "mse")
+    discriminator.trainable = False
+    combined = keras.Sequential([generator, discriminator])
+    combined.compile("sgd", "mse")
+
+    def train_discriminator(real, latent):
+        discriminator.train_on_batch(real, real[:, :1])
+
+    def train_generator(latent):
+        combined.train_on_batch(latent, latent[:, :1])
+
+    return generator, discriminator, combined, train_discriminator, train_generator
+"""
+
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has its own core
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}

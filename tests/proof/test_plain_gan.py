@@ -11,7 +11,7 @@ import programs
 import pytest
 from conftest import ROOT
 
-from ganfreeze.app import freeze_matrix, plain_models
+from ganfreeze.app import plain_models
 from ganfreeze.app.study import without_warnings
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput, Refused
@@ -331,4 +331,4 @@ def test_the_table_of_versions_says_since_when():
 def test_the_keras_of_a_model_is_recognized(keras):
     small = trap_functions() and __import__("small")
     word = {"tf_keras": "keras2", "keras": "keras3"}[keras.__name__]
-    assert freeze_matrix._keras_of(small.generator(keras)) == word
+    assert plain_models.keras_of(small.generator(keras)) == word

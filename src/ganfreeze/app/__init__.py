@@ -1,7 +1,7 @@
 """The composition root: of all rooms, only this one sees Hydra or a config.
 
 One file for each program in `src/`: train, evaluate, sample, freeze_matrix, equivalence, dynamics. The other files are
-shared. A command line passes through command_line (with unknown_keys, help and completion, which say what there is), a
-config through parse_config (with settings and validation), process, training_setup and
-execution; study and recorded_runs compose configs inside a program.
+shared; programs starts each of them. A command line passes through command_line (with unknown_keys, help and
+completion, which say what there is), a config through parse_config (with settings and validation), process,
+training_setup and execution; study and recorded_runs compose configs inside a program.
 """

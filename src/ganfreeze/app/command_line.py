@@ -15,6 +15,7 @@ from hydra.errors import HydraException
 from ganfreeze.app.completion import completions
 from ganfreeze.app.help import help_text
 from ganfreeze.app.program_settings import PROGRAMS
+from ganfreeze.app.purposes import as_typed
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput
 from ganfreeze.record import mlflow_client
@@ -50,14 +51,19 @@ def checked(arguments: Sequence[str]) -> list[str]:
             with suppress(HydraException):  # a config that cannot be composed: Hydra says why
                 require_known(program, flags.overrides, sweep=flags.multirun)
     except BadInput as error:
-        raise SystemExit(f"ganfreeze: {error}") from None
-    free = tuple(f"{key}=" for key in PROGRAMS[program].takes if "." in key)  # of a word that only the recorded run has
-    return [f"++{argument}" if argument.startswith(free) else argument for argument in current]
+        raise SystemExit(f"ganfreeze: {as_typed(str(error))}") from None
+    return with_free_keys(program, current)
+
+
+def with_free_keys(program: str, arguments: Sequence[str]) -> list[str]:
+    """Return arguments in which Hydra accepts the options of a word that only the recorded run has."""
+    free = tuple(f"{key}=" for key in PROGRAMS[program].takes if "." in key)
+    return [f"++{argument}" if argument.startswith(free) else argument for argument in arguments]
 
 
 def _complete(program: str, overrides: Sequence[str]) -> None:
     """Print what the word before the cursor of bash may become, and end. Hydra answers for its own keys."""
-    _, _, typed = os.environ.get("COMP_LINE", "").partition(f"{program}.py ")
+    _, _, typed = os.environ.get("COMP_LINE", "").replace(".py ", " ", 1).partition(f"{program} ")
     if "query=bash" in overrides and not typed.rpartition(" ")[2].startswith("hydra"):
         print(*completions(program, typed))
         raise SystemExit

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ from ganfreeze.proof.snapshot import values
 from ganfreeze.record import run_folder
 from ganfreeze.record.report import certificate_tables
 
-_OWN = tuple(EquivalenceSettings.model_fields)
+OWN = tuple(EquivalenceSettings.model_fields)
 _SAME_ON_BOTH_SIDES = ("dataset", "architecture", "packing", "steps", "precision", "deterministic")
 
 
@@ -55,44 +55,52 @@ class Pair(NamedTuple):
 def run(cfg: DictConfig) -> None:
     """Certify a against each b: print a table, write it with all differences and a plot, and record each pair."""
     with friendly_errors():
-        values = resolved(cfg)
-        settings = parse_program(EquivalenceSettings, {key: values[key] for key in _OWN})
-        folder = output_folder(settings.output)
-        precisions = listed_words("precisions", settings.precisions, list(certificate.TOLERANCES))
-        pairs = list(_pairs(settings, precisions))
-        certified = []
-        for pair in pairs:
-            certified.append(_certify(settings, pair, folder))
-            print(f"{pair}: {certificate.verdict(certified[-1])}", file=sys.stderr, flush=True)
-        table = certificate_tables.markdown(certified)
-        print(f"{table}\n{folder}: certificates.md, divergence.png and .csv, and a folder for each pair")
-        (folder / "certificates.md").write_text(table)
-        (folder / "divergence.csv").write_text(certificate_tables.by_step(certified))
-        overrides = command_line_overrides(_OWN)
-        common = [override for override in overrides if not override.startswith(("tracker", "paths"))]
-        certificate_tables.plot(certified, folder / "divergence.png", " ".join(common) or "mlp on digits")
+        certify(resolved(cfg), command_line_overrides(OWN))
 
 
-def _pairs(settings: EquivalenceSettings, precisions: Sequence[str]) -> Iterator[Pair]:
+def certify(values: Mapping[str, Any], overrides: Sequence[str]) -> Sequence[Sequence[Certificate]]:
+    """Certify what the values of a config name: a against each b. Return each pair's certificates, by precision.
+
+    The `overrides` are those of both sides. A table is printed, written with all differences and a plot, and each pair
+    is recorded. Raises BadInput.
+    """
+    settings = parse_program(EquivalenceSettings, {key: values[key] for key in OWN})
+    folder = output_folder(settings.output)
+    precisions = listed_words("precisions", settings.precisions, list(certificate.TOLERANCES))
+    pairs = list(_pairs(settings, ["evaluator=none", f"steps={settings.steps}", *overrides], precisions))
+    certified = []
+    for pair in pairs:
+        certified.append(_certify(settings, pair, folder))
+        print(f"{pair}: {certificate.verdict(certified[-1])}", file=sys.stderr, flush=True)
+    table = certificate_tables.markdown(certified)
+    print(f"{table}\n{folder}: certificates.md, divergence.png and .csv, and a folder for each pair")
+    (folder / "certificates.md").write_text(table)
+    (folder / "divergence.csv").write_text(certificate_tables.by_step(certified))
+    common = [override for override in overrides if not override.startswith(("tracker", "paths"))]
+    certificate_tables.plot(certified, folder / "divergence.png", " ".join(common) or "mlp on digits")
+    return certified
+
+
+def _pairs(settings: EquivalenceSettings, common: Sequence[str], precisions: Sequence[str]) -> Iterator[Pair]:
     """Yield every pair, checked before the first is trained; `b=all` leaves out sides that are refused."""
-    a = _side(settings, str(settings.a), precisions)
+    a = _side(common, str(settings.a), precisions)
     if settings.b == "all":
-        yield from _pairs_with_all(settings, a, precisions)
+        yield from _pairs_with_all(common, a, precisions)
         return
     names = [settings.b] if isinstance(settings.b, str) else settings.b if isinstance(settings.b, list) else []
     if not names or not all(isinstance(name, str) for name in names):
         raise BadInput(f"b={settings.b}: must be as a is, or a list of such, or all")
     for name in names:
-        pair = Pair(a, _side(settings, name, precisions))
+        pair = Pair(a, _side(common, name, precisions))
         _require_comparable(pair)
         yield pair
 
 
-def _pairs_with_all(settings: EquivalenceSettings, a: Side, precisions: Sequence[str]) -> Iterator[Pair]:
+def _pairs_with_all(common: Sequence[str], a: Side, precisions: Sequence[str]) -> Iterator[Pair]:
     for keras in group_words("keras"):
         for strategy in group_words("strategy"):
             try:
-                b = _side(settings, f"keras={keras} strategy={strategy}", precisions)
+                b = _side(common, f"keras={keras} strategy={strategy}", precisions)
             except Refused as error:
                 print(f"left out: {error}", file=sys.stderr)
                 continue
@@ -109,13 +117,12 @@ def _require_comparable(pair: Pair) -> None:
                 raise BadInput(f"{pair}: {key} must be the same on both sides; set it beside a and b")
 
 
-def _side(settings: EquivalenceSettings, text: str, precisions: Sequence[str]) -> Side:
+def _side(common: Sequence[str], text: str, precisions: Sequence[str]) -> Side:
     """Parse a side: words of a strategy or a Keras, and any overrides, with spaces between them."""
     versions = group_words("keras")
     overrides = [
         part if "=" in part else f"{'keras' if part in versions else 'strategy'}={part}" for part in text.split()
     ]
-    common = ["evaluator=none", f"steps={settings.steps}", *command_line_overrides(_OWN)]
     variants = [compose_variant(*common, f"precision={precision}", *overrides) for precision in precisions]
     return Side(" ".join(part.removeprefix("keras=").removeprefix("strategy=") for part in overrides), variants)
 

@@ -1,8 +1,9 @@
 """Evaluate the generator of a finished run again: the program `src/evaluate.py`."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -11,6 +12,7 @@ from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.program_settings import EvaluateSettings, parse_program
 from ganfreeze.app.recorded_runs import restored_networks
+from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.training_setup import build_generator
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Diverged
@@ -22,7 +24,7 @@ from ganfreeze.record import final_weights, mlflow_client
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import run_tables
 
-_OWN = tuple(EvaluateSettings.model_fields)
+OWN = tuple(EvaluateSettings.model_fields)
 
 
 def run(cfg: DictConfig) -> None:
@@ -31,19 +33,27 @@ def run(cfg: DictConfig) -> None:
     Nothing that the run holds already is changed.
     """
     with friendly_errors():
-        values = resolved(cfg)
-        settings = parse_program(EvaluateSettings, {key: values[key] for key in _OWN})
-        finished, variant, dataset = recorded_runs.load(values, settings.run, _OWN)
-        if variant.words["evaluator"] == "none":
-            raise BadInput("evaluator=none measures nothing: choose another, such as evaluator=classifier")
-        variant.evaluator.check(dataset)
-        mlflow_client.require_over(recorded_runs.tracking_uri_of(values), settings.run)
-        try:
-            for evaluated in _evaluate(variant, dataset, finished, settings.samples_seeds):
-                variant.tracker.amend(settings.run, evaluated)
-                print(run_tables.evaluation_table(finished.run, evaluated), flush=True)
-        except Diverged as error:
-            raise BadInput(f"run={settings.run}: {error}") from error
+        for finished, evaluated in evaluations(resolved(cfg), command_line_overrides(OWN)):
+            print(run_tables.evaluation_table(finished.run, evaluated), flush=True)
+
+
+def evaluations(values: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[FinishedRun, Evaluated]]:
+    """Evaluate the run that the values of a config name; add each evaluation to the run, and yield it.
+
+    The `overrides` choose the evaluator, the tracker and where the data lie. Raises BadInput.
+    """
+    settings = parse_program(EvaluateSettings, {key: values[key] for key in OWN})
+    finished, variant, dataset = recorded_runs.load(values, settings.run, overrides)
+    if variant.words["evaluator"] == "none":
+        raise BadInput("evaluator=none measures nothing: choose another, such as evaluator=classifier")
+    variant.evaluator.check(dataset)
+    mlflow_client.require_over(recorded_runs.tracking_uri_of(values), settings.run)
+    try:
+        for evaluated in _evaluate(variant, dataset, finished, settings.samples_seeds):
+            variant.tracker.amend(settings.run, evaluated)
+            yield finished, evaluated
+    except Diverged as error:
+        raise BadInput(f"run={settings.run}: {error}") from error
 
 
 def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: int) -> Iterator[Evaluated]:
@@ -63,7 +73,7 @@ def _evaluate(variant: Variant, dataset: Dataset, finished: FinishedRun, count: 
 
 
 def _samplers(variant: Variant, dataset: Dataset, finished: FinishedRun) -> Mapping[str, Sampler]:
-    keras, networks = restored_networks(variant, finished)
+    keras, networks = restored_networks(variant, finished.weights)
     samplers = {"": Sampler(networks.generator, variant.settings.latent)}
     if final_weights.has_average(finished.weights):
         average = build_generator(variant, dataset.example_shape, keras)

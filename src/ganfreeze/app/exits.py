@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ganfreeze import signals
+from ganfreeze.app.purposes import as_typed
 from ganfreeze.errors import BadInput, Diverged, interruption
 
 
@@ -19,7 +20,7 @@ def friendly_errors(name: str = "") -> Iterator[None]:
     try:
         yield
     except (BadInput, Diverged, OSError) as error:
-        raise SystemExit(f"ganfreeze: {error}") from None
+        raise SystemExit(f"ganfreeze: {as_typed(str(error))}") from None
     except (KeyboardInterrupt, SystemError) as error:
         if not (cause := interruption(error)):
             raise

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from hydra import compose
 
+from ganfreeze.app.purposes import EXPERIMENTS
 from ganfreeze.app.study import compose_variant
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput
@@ -15,12 +15,12 @@ from ganfreeze.record.report.expected import Expected
 from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.record.report.summary import Summary
 
-_FOLDER = Path(__file__).parents[3] / "experiments"
-
 
 def expectations(experiment: str) -> list[Expected]:
-    """Return what an experiment is expected to give. Raises BadInput if nobody wrote it down."""
-    return expected.read(_FOLDER / experiment / "expected.csv")
+    """Return what an experiment is expected to give. Raises BadInput if nobody wrote it down, or without a checkout."""
+    if not EXPERIMENTS.is_dir():
+        raise BadInput(f"check=true: {EXPERIMENTS} is not there; what is expected is in a checkout, not in the package")
+    return expected.read(EXPERIMENTS / experiment / "expected.csv")
 
 
 def require_expected(experiment: str, result: Summary) -> str:

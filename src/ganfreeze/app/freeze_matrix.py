@@ -26,7 +26,6 @@ from ganfreeze.app.training_setup import build
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput, Refused
-from ganfreeze.proof import plain_audit, plain_gan
 from ganfreeze.proof.audit import audit
 from ganfreeze.proof.ledger import Ledger
 from ganfreeze.record import provenance
@@ -115,24 +114,16 @@ def _cell_of_model(name: str, function: Callable[..., Any], version: str, mode: 
     tf.config.run_functions_eagerly(mode == "eager")
     try:
         with without_warnings():
-            gan = plain_gan.plain_gan(plain_models.call(function, **arguments))
-            ledger = plain_models.call(plain_audit.audit, gan)
+            audited = plain_models.audit(plain_models.call(function, **arguments))
     except Refused as error:
         return Cell(name, version, mode, None, None, None, None, "refused", str(error))
     except BadInput as error:
         print(f"{name} {version} {mode}: cannot be audited: {error}", file=sys.stderr, flush=True)
         return Cell(name, version, mode, None, None, None, None, "error", str(error))
-    keras = version if arguments else _keras_of(gan.discriminator)
-    cause = plain_audit.likely_cause(gan, ledger)
-    print(f"{name} {keras} {mode}: {ledger.summary()}{cause}", file=sys.stderr, flush=True)
-    (folder / f"{name}_{keras}_{mode}.txt").write_text(ledger.table())
-    return _cell_of(name, keras, mode, ledger)
-
-
-def _keras_of(model: Any) -> str:
-    """Return the word of the Keras that a model is of."""
-    modules = {base.__module__.partition(".")[0] for base in type(model).__mro__}
-    return "keras2" if "tf_keras" in modules else "keras3"
+    keras = version if arguments else audited.keras
+    print(f"{name} {keras} {mode}: {audited}", file=sys.stderr, flush=True)
+    (folder / f"{name}_{keras}_{mode}.txt").write_text(audited.ledger.table())
+    return _cell_of(name, keras, mode, audited.ledger)
 
 
 def _cell_of(row: str, keras: str, mode: str, ledger: Ledger) -> Cell:

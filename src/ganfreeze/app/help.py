@@ -5,6 +5,7 @@ from textwrap import fill
 
 from ganfreeze.app import reference
 from ganfreeze.app.program_settings import PROGRAMS, taken_keys
+from ganfreeze.app.purposes import as_typed, purpose
 from ganfreeze.app.reference import Group, Option
 from ganfreeze.app.unknown_keys import require_names
 
@@ -31,7 +32,7 @@ def help_text(program: str, topics: Sequence[str] = (), *, width: int) -> str:
 
 def _wrapped(text: str, indent: int, width: int) -> str:
     following = " " * (6 if indent else 4)
-    return fill(text, width, initial_indent=" " * indent, subsequent_indent=following, break_on_hyphens=False)
+    return fill(as_typed(text), width, initial_indent=" " * indent, subsequent_indent=following, break_on_hyphens=False)
 
 
 def _of_topics(program: str, topics: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -47,7 +48,7 @@ def _of_topics(program: str, topics: Sequence[str]) -> Iterator[tuple[int, str]]
 
 
 def _of_all(program: str) -> Iterator[tuple[int, str]]:
-    yield 0, reference.purpose(program)
+    yield 0, purpose(program)
     if groups := taken_keys(program).groups:
         yield from ((0, ""), (0, "GROUPS: group=word chooses a word, group.option=value sets an option of it."))
     for name in groups:

@@ -1,4 +1,7 @@
-"""Load GANs of plain Keras that the command line names, as "module:function", "file.py:function" or "file.py"."""
+"""GANs of plain Keras: audit them, and load those that the command line names.
+
+Names are "module:function", "file.py:function" or "file.py".
+"""
 
 import importlib
 import inspect
@@ -6,10 +9,46 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput, Refused, interruption
+from ganfreeze.proof import plain_audit, plain_gan
+from ganfreeze.proof.ledger import Ledger
+
+
+class PlainAudit(NamedTuple):
+    """The audit of a GAN of plain Keras: what moved, the likely cause of a violation or "", and its Keras."""
+
+    ledger: Ledger
+    likely_cause: str
+    keras: str
+
+    @property
+    def verdict(self) -> str:
+        """The verdict: "clean", "state leaks", "constraint moved" or "violation"."""
+        return self.ledger.verdict
+
+    def __str__(self) -> str:
+        return f"{self.ledger.summary()}{self.likely_cause}"
+
+
+def audit(gan: Any) -> PlainAudit:
+    """Audit a GAN as somebody's function returned it.
+
+    Raises:
+        Refused: its code cannot be run with this Keras.
+        BadInput: it is none of the kinds that can be audited, or its own code raised an error.
+    """
+    plain = plain_gan.plain_gan(gan)
+    ledger = call(plain_audit.audit, plain)
+    return PlainAudit(ledger, plain_audit.likely_cause(plain, ledger), keras_of(plain.discriminator))
+
+
+def keras_of(model: Any) -> str:
+    """Return the word of the Keras that a model is of."""
+    modules = {base.__module__.partition(".")[0] for base in type(model).__mro__}
+    return "keras2" if "tf_keras" in modules else "keras3"
 
 
 def load_functions(word: str) -> Mapping[str, Callable[..., Any]]:

@@ -1,5 +1,8 @@
 """The state that TensorFlow and Keras keep for a whole process."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ganfreeze.app.settings import Settings
@@ -22,6 +25,24 @@ def prepare_process(settings: Settings, keras: Any) -> None:
     tf.random.set_seed(settings.seed)
     keras.backend.set_floatx(weights_dtype(settings.precision))
     keras.mixed_precision.set_global_policy(settings.precision)
+
+
+@contextmanager
+def process_restored(keras: Any) -> Iterator[None]:
+    """Restore eager or traced functions and the precision of Keras in the end, for the code of somebody else.
+
+    Meanwhile TensorFlow logs no more than warnings: in a notebook it would print each file that it writes.
+    """
+    eager, dtype = tf.config.functions_run_eagerly(), keras.backend.floatx()
+    policy, level = keras.mixed_precision.global_policy(), tf.get_logger().level
+    tf.get_logger().setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        tf.get_logger().setLevel(level)
+        tf.config.run_functions_eagerly(eager)
+        keras.backend.set_floatx(dtype)
+        keras.mixed_precision.set_global_policy(policy)
 
 
 def weights_dtype(precision: Precision) -> str:

@@ -1,6 +1,7 @@
 """Rebuild the variant of a finished run, and its networks, from what the run recorded of itself."""
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -9,7 +10,7 @@ from ganfreeze.app.command_line import RENAMED
 from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.program_settings import FREE
-from ganfreeze.app.study import command_line_overrides, compose_config
+from ganfreeze.app.study import compose_config
 from ganfreeze.app.training_setup import build_networks
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
@@ -49,13 +50,13 @@ def variant_of(run: FinishedRun, overrides: Sequence[str]) -> Variant:
     return parse(cfg, choices)
 
 
-def load(values: Mapping[str, Any], run: str, own: Sequence[str]) -> tuple[FinishedRun, Variant, Dataset]:
+def load(values: Mapping[str, Any], run: str, overrides: Sequence[str]) -> tuple[FinishedRun, Variant, Dataset]:
     """Return a finished run of the store that a program's config names, its variant, and the data that it trained on.
 
-    `own` are the program's own keys; its other overrides are those of `variant_of`. Raises BadInput as that does.
+    The `overrides` are those of `variant_of`. Raises BadInput as that does.
     """
     finished = mlflow_client.finished_run(tracking_uri_of(values), run)
-    variant = variant_of(finished, command_line_overrides(own))
+    variant = variant_of(finished, overrides)
     dataset = variant.source.load()
     require_data(dataset, finished)
     return finished, variant, dataset
@@ -78,16 +79,16 @@ def tracking_uri_of(values: Mapping[str, Any]) -> str:
     return mlflow_client.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
 
 
-def restored_networks(variant: Variant, run: FinishedRun) -> tuple[Any, Networks]:
-    """Prepare the process, and build the networks of a run with their final weights. Return their Keras with them.
+def restored_networks(variant: Variant, weights: Path) -> tuple[Any, Networks]:
+    """Prepare the process, and build the networks of a run with the weights in a folder. Return their Keras with them.
 
     Raises:
         BadInput: a file of the weights is missing, or belongs to other networks.
     """
     keras = variant.load_keras()
     prepare_process(variant.settings, keras)
-    networks = build_networks(variant, final_weights.example_shape(run.weights), keras)
-    final_weights.restore(networks, run.weights)
+    networks = build_networks(variant, final_weights.example_shape(weights), keras)
+    final_weights.restore(networks, weights)
     return keras, networks
 
 

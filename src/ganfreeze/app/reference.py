@@ -18,8 +18,9 @@ from pydantic import PydanticUserError, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from ganfreeze.app.program_settings import PROGRAMS, taken_keys
+from ganfreeze.app.purposes import CONF
 from ganfreeze.app.settings import Settings
-from ganfreeze.app.unknown_keys import CONF, options_of, words_of
+from ganfreeze.app.unknown_keys import options_of, words_of
 
 _OPTION = re.compile(r"^- (`\w+`(?:, `\w+`)*): (.+(?:\n  .+)*)", re.MULTILINE)  # "- `a`, `b`: what they are"
 _VARIABLE = re.compile(r"\$\{oc\.env:(\w+),([^}]*)\}")
@@ -49,11 +50,6 @@ class Group(NamedTuple):
     default: str
     words: Mapping[str, str]
     options: Sequence[Option]
-
-
-def purpose(program: str) -> str:
-    """Return what a program does, with a command that starts it: the docstring of its file."""
-    return (CONF.parent / "src" / f"{program}.py").read_text().split('"""')[1]
 
 
 def group(name: str) -> Group:

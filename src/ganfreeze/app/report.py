@@ -5,6 +5,7 @@ import re
 import shlex
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from omegaconf import DictConfig
 
@@ -12,6 +13,7 @@ from ganfreeze.app import experiments
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
 from ganfreeze.app.program_settings import ReportSettings, parse_program
+from ganfreeze.app.purposes import as_typed
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import mlflow_client
@@ -23,25 +25,37 @@ from ganfreeze.record.report.summary import Summary
 _log = logging.getLogger(__name__)
 
 
+class Written(NamedTuple):
+    """A report that was written: its folder, and the table that it begins with."""
+
+    folder: Path
+    table: str
+
+
 def run(cfg: DictConfig) -> None:
     """Write the report, print its table, and compare it with what is expected if `check` is set."""
     with friendly_errors():
-        settings = parse_program(ReportSettings, resolved(cfg))
-        uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
-        mlflow_client.require_store(uri)
-        name, runs = _runs(settings, uri)
-        _require_expectable(settings)
-        result = summary.summarise(runs, figure=settings.figure, baseline=settings.baseline, margin=settings.margin)
-        folder, table = Path(settings.output) / re.sub(r"[^\w.-]", "_", name), sweep_table.sweep_table(result)
-        command = shlex.join(["python", "src/report.py", *_named(settings, name)])
-        _write(uri, folder, name, result, command)
-        if settings.tex:
-            _write_table(folder, result, command)
-        print(f"{table}\n{folder / 'report.html'}: the report")
-        if settings.publish:
-            _publish(uri, runs[0].run.experiment_id, name, folder, table)
-        if settings.check:
-            print(experiments.require_expected(settings.published or "", result))
+        write(parse_program(ReportSettings, resolved(cfg)))
+
+
+def write(settings: ReportSettings) -> Written:
+    """Write the report, print its table, and compare it with what is expected if `check` is set. Raises BadInput."""
+    uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
+    mlflow_client.require_store(uri)
+    name, runs = _runs(settings, uri)
+    _require_expectable(settings)
+    result = summary.summarise(runs, figure=settings.figure, baseline=settings.baseline, margin=settings.margin)
+    folder, table = Path(settings.output) / re.sub(r"[^\w.-]", "_", name), sweep_table.sweep_table(result)
+    command = as_typed(shlex.join(["python", "src/report.py", *_named(settings, name)]))
+    _write(uri, folder, name, result, command)
+    if settings.tex:
+        _write_table(folder, result, command)
+    print(f"{table}\n{folder / 'report.html'}: the report")
+    if settings.publish:
+        _publish(uri, runs[0].run.experiment_id, name, folder, table)
+    if settings.check:
+        print(experiments.require_expected(settings.published or "", result))
+    return Written(folder, table)
 
 
 def _runs(settings: ReportSettings, uri: str) -> tuple[str, list[RecordedRun]]:

@@ -12,6 +12,7 @@ from ganfreeze.app import recorded_runs
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.program_settings import ReproduceSettings, parse_program
+from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.record import final_weights, mlflow_client, run_folder
@@ -29,7 +30,7 @@ def run(cfg: DictConfig) -> None:
     with friendly_errors():
         values = resolved(cfg)
         settings = parse_program(ReproduceSettings, {key: values[key] for key in _OWN})
-        finished, variant, dataset = recorded_runs.load(values, settings.run, _OWN)
+        finished, variant, dataset = recorded_runs.load(values, settings.run, command_line_overrides(_OWN))
         recorded = mlflow_client.histories(recorded_runs.tracking_uri_of(values), settings.run)
         with tempfile.TemporaryDirectory() as folder:
             differences = _compare(variant, dataset, finished, recorded, Path(folder))

@@ -52,7 +52,7 @@ class Sweep:
     def begin(self) -> None:
         """Find or make the ledger, unless that is done, and so the name. Raises BadInput where that is impossible."""
         if not self.name:
-            self.name = sweep_ledger.begin(self._state, self._digest, shlex.join(sys.argv), anew=self._anew)
+            self.name = sweep_ledger.begin(self._state, self._digest, shlex.join(sys.orig_argv[1:]), anew=self._anew)
 
     def add(self, first: int, names: Sequence[str], variants: Sequence[Variant]) -> None:
         """Write jobs, numbered from `first`, to the ledger. Raises BadInput where that is impossible."""

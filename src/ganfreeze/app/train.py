@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -39,6 +40,14 @@ _log = logging.getLogger(__name__)
 _EXAMPLES_OF_VARIANCE = 1000
 
 
+class Recorded(NamedTuple):
+    """A run that has ended: its folder, the verdict of its audit, and the last value of each metric."""
+
+    folder: Path
+    audit: str
+    metrics: Mapping[str, float]
+
+
 def run(cfg: DictConfig) -> None:
     """Train one variant and record it. A mistake or an interruption ends with a sentence, not with a traceback."""
     name = run_name(HydraConfig.get())
@@ -52,17 +61,36 @@ def run(cfg: DictConfig) -> None:
             tags |= {mlflow_client.STUDY_TAG: sweep, mlflow_client.TRIAL_TAG: str(trial)}
         if experiment := HydraConfig.get().runtime.choices.get("experiment"):
             tags[query.EXPERIMENT_TAG] = experiment
-        with Terminal(name, sweep_progress.line_of(Path(variant.settings.paths.state), sweep)) as terminal:
-            terminal.write(events.Entered("loading the data"))
-            dataset = variant.source.load()
-            variant.architecture.check(dataset.example_shape)
-            variant.evaluator.check(dataset)
-            terminal.write(events.Entered("opening the record"))
-            folder = resume.open_folder(variant, dataset, name, owner=job)
-            with folder, variant.tracker.recorder(folder.path) as tracker:
-                for event in run_events(variant, dataset, name, folder=folder, tags=tags):
-                    for recorder in (folder, tracker, terminal):
-                        recorder.write(event)
+        record(variant, name, owner=job, tags=tags)
+
+
+def record(variant: Variant, name: str, *, owner: str = "", tags: Mapping[str, str] = MappingProxyType({})) -> Recorded:
+    """Train a variant, and write all events to its folder, the tracker and the terminal.
+
+    `owner` is the job of a sweep that the run is.
+
+    Raises:
+        BadInput: the data, the networks or the metrics do not go together, or the audit failed.
+        Diverged: a loss or a sample became NaN or infinite.
+    """
+    metrics, audited, sweep = dict[str, float](), "off", owner.rpartition("/")[0]
+    with Terminal(name, sweep_progress.line_of(Path(variant.settings.paths.state), sweep)) as terminal:
+        terminal.write(events.Entered("loading the data"))
+        dataset = variant.source.load()
+        variant.architecture.check(dataset.example_shape)
+        variant.evaluator.check(dataset)
+        terminal.write(events.Entered("opening the record"))
+        folder = resume.open_folder(variant, dataset, name, owner=owner)
+        with folder, variant.tracker.recorder(folder.path) as tracker:
+            for event in run_events(variant, dataset, name, folder=folder, tags=tags):
+                for recorder in (folder, tracker, terminal):
+                    recorder.write(event)
+                match event:
+                    case events.Measured(_, measured):
+                        metrics |= measured
+                    case events.Audited(_, ledger, _):
+                        audited = ledger["verdict"]
+    return Recorded(folder.path, audited, metrics)
 
 
 def run_events(

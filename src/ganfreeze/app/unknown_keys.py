@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -14,10 +13,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from ganfreeze.app.program_settings import PROGRAMS, composed_keys, taken_keys
+from ganfreeze.app.purposes import CONF
 from ganfreeze.errors import BadInput
 from ganfreeze.types import GROUPS
-
-CONF = Path(__file__).parents[3] / "conf"
 
 
 def require_known(program: str, overrides: Sequence[str], *, sweep: bool) -> None:

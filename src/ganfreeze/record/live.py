@@ -10,8 +10,12 @@ from rich.live import Live
 
 
 def error_console() -> Console:
-    """Return standard error. It takes control codes only where it is a terminal, whatever FORCE_COLOR says."""
-    return Console(stderr=True, soft_wrap=True, highlight=False, force_terminal=sys.stderr.isatty())
+    """Return standard error. It takes control codes only where it is a terminal, whatever FORCE_COLOR says.
+
+    A notebook keeps what is printed, so it gets plain lines, as a file does.
+    """
+    terminal = sys.stderr.isatty()
+    return Console(stderr=True, soft_wrap=True, highlight=False, force_terminal=terminal, force_jupyter=False)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ganfreeze.backend import machine
 
+_ROOT = Path(__file__).parents[3]
 _MOST_FILES, _MOST_CHARACTERS = 50, 2**20  # of new files, and of a diff
 _PACKAGES = ("tensorflow", "keras", "tf-keras", "tensorflow-gan", "hydra-core", "mlflow", "numpy")
 
@@ -52,9 +53,14 @@ def _user() -> str:
 
 
 def _git(*arguments: str, fails: bool = False) -> str:
-    """Return what git prints in the root of this source, "" if it fails; if it `fails` by rule, what it prints then."""
+    """Return what git prints in the root of this source, "" if it fails; if it `fails` by rule, what it prints then.
+
+    An installed package has no such root. It may lie inside somebody else's checkout, whose commit says nothing.
+    """
+    if not (_ROOT / "pyproject.toml").is_file():
+        return ""
     try:
-        command = ["git", "-C", str(Path(__file__).parents[3]), *arguments]
+        command = ["git", "-C", str(_ROOT), *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace")
     except OSError:
         return ""
