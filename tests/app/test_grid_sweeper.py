@@ -5,13 +5,15 @@ import pytest
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hydra_plugins.grid_sweeper import GridSweeper
-
 RATES = ("optimizer.generator_rate=1e-4,2e-4", "optimizer.discriminator_rate=4e-4,8e-4")
 
 
 def jobs(*overrides, batch=None, **options):
     """Return the overrides of the jobs, in batches."""
+    from hydra_plugins.grid_sweeper import (
+        GridSweeper,  # late: when Hydra looks for plugins, it imports all of them anew
+    )
+
     return GridSweeper(batch, **options).split_arguments(OverridesParser.create().parse_overrides(overrides), batch)
 
 
