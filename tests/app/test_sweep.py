@@ -255,7 +255,7 @@ def test_samples_come_from_the_recorded_weights(sweep):
     assert "64 samples" in output
     path = client.download_artifacts(run.info.run_id, *pictures(client, run, 50))
     with Image.open(folder / "grid.png") as drawn, Image.open(path) as recorded:
-        np.testing.assert_array_equal(np.asarray(drawn), np.asarray(recorded.convert("RGB")))
+        np.testing.assert_array_equal(np.asarray(drawn), np.asarray(recorded))
 
 
 @pytest.mark.parametrize(
