@@ -21,9 +21,9 @@ from ganfreeze.types import GROUPS
 def require_known(program: str, overrides: Sequence[str], *, sweep: bool) -> None:
     """Raise BadInput for the first override whose key or word a program does not have.
 
-    Keys that begin with `hydra` are left to Hydra, and so is everything where `hydra.searchpath` may add words. `sweep`
-    says whether a key may have several values. No value of an unknown key is shown: it may be an address with a
-    password.
+    Keys that begin with `hydra` are left to Hydra, and so is everything where `hydra.searchpath` may add words, and the
+    options of a group whose `_target_` is set. `sweep` says whether a key may have several values. No value of an
+    unknown key is shown: it may be an address with a password.
 
     Raises:
         HydraException: the config cannot be composed.
@@ -37,7 +37,10 @@ def require_known(program: str, overrides: Sequence[str], *, sweep: bool) -> Non
         if override.is_sweep_override() and not sweep:
             raise BadInput(f"{override.input_line}: several values make a sweep, which needs -m; a list needs brackets")
     words = _words_of_groups(program, own, sweep=sweep)
+    classes = [each.key_or_group.removesuffix("_target_") for each in own if each.key_or_group.endswith("._target_")]
     for override in own:
+        if override.key_or_group.startswith(tuple(classes)):  # the options of a class of the user's own
+            continue
         for key in _keys(override):
             _require_key(program, words, key)
         if override.is_add():
