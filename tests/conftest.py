@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
+from ganfreeze.backend import traced_gradients
 from ganfreeze.backend.keras import keras2, keras3
 
 ROOT = Path(__file__).parent.parent
@@ -78,18 +79,11 @@ def process_settings_restored():
         gc.freeze()
         gc.set_threshold(50_000)
     sys.modules["tensorflow"].config.run_functions_eagerly(False)
-    _forget_gradients()
+    traced_gradients.forget()  # and so of the graphs of this test
     for name in ("tf_keras", "keras"):
         if (keras := sys.modules.get(name)) and keras.mixed_precision.global_policy().name != "float32":
             keras.backend.set_floatx("float32")
             keras.mixed_precision.set_global_policy("float32")
-
-
-def _forget_gradients():
-    """Let go of the graphs of this test. TensorFlow keeps each custom gradient, and with it its graph, for ever."""
-    registry = import_module("tensorflow.python.framework.ops").gradient_registry._registry
-    for name in [name for name in registry if name.startswith("CustomGradient-")]:
-        del registry[name]
 
 
 @pytest.fixture(params=LOADS)

@@ -9,8 +9,9 @@ import pytest
 from conftest import GAN, ROOT, TINY, values
 
 import ganfreeze
-from ganfreeze import BadInput, api
+from ganfreeze import BadInput
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend import traced_gradients
 from ganfreeze.evaluation.metrics.neighbours import Manifold, precision_recall
 
 QUICK = ("steps=20", "evaluator=none", "batch_size=16")
@@ -39,7 +40,7 @@ def test_importing_it_imports_nothing_heavy():
 
 
 def test_every_name_is_there_explained_and_on_the_page():
-    assert ganfreeze.__all__ == api.__all__ == sorted(api.__all__)
+    assert ganfreeze.__all__ == sorted(ganfreeze.__all__)
     assert all(getattr(ganfreeze, name).__doc__ for name in ganfreeze.__all__)
     assert set(ganfreeze.__all__) <= set(dir(ganfreeze))
     page = (ROOT / "docs" / "from_python.md").read_text()
@@ -62,8 +63,9 @@ def test_a_variant_is_trained_as_the_program_trains_it(folder):
 
 
 def test_ones_own_networks_are_trained_recorded_and_left_as_they_are(folder, networks):
-    before = {name: values(model) for name, model in networks.items()}
+    before, graphs = {name: values(model) for name, model in networks.items()}, traced_gradients.traced()
     run = ganfreeze.train("strategy=tape", *QUICK, **networks)
+    assert traced_gradients.traced() == graphs, "the process keeps the graphs of this training"
     assert run.audit == "clean"
     for name, model in networks.items():
         assert all(np.array_equal(a, b) for a, b in zip(before[name], values(model), strict=True))

@@ -22,38 +22,19 @@ from ganfreeze.app.program_settings import ReportSettings, SampleSettings, parse
 from ganfreeze.app.report import Written
 from ganfreeze.app.study import compose_program, compose_run, configs, without_keys, without_warnings
 from ganfreeze.data.dataset.base import Examples
-from ganfreeze.errors import BadInput, Diverged
-from ganfreeze.evaluation.metrics.features import (
-    density_coverage,
-    frechet_distance,
-    inception_score,
-    kernel_distance,
-    precision_recall,
-)
+from ganfreeze.errors import BadInput
+from ganfreeze.errors import Diverged as Diverged
+from ganfreeze.evaluation.metrics.features import density_coverage as density_coverage
+from ganfreeze.evaluation.metrics.features import frechet_distance as frechet_distance
+from ganfreeze.evaluation.metrics.features import inception_score as inception_score
+from ganfreeze.evaluation.metrics.features import kernel_distance as kernel_distance
+from ganfreeze.evaluation.metrics.features import precision_recall as precision_recall
 from ganfreeze.events import Evaluated
 from ganfreeze.proof import certificate
 from ganfreeze.proof.certificate import Certificate
 from ganfreeze.record import delivered, mlflow_client
-from ganfreeze.record.pictures import picture
+from ganfreeze.record.pictures import picture as picture
 from ganfreeze.types import Model
-
-__all__ = [
-    "BadInput",
-    "Diverged",
-    "Run",
-    "audit",
-    "certify",
-    "density_coverage",
-    "evaluate",
-    "frechet_distance",
-    "inception_score",
-    "kernel_distance",
-    "picture",
-    "precision_recall",
-    "report",
-    "sample",
-    "train",
-]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ beside it in `paths.state`, so that the same command goes on with both.
 """
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,22 +18,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from ganfreeze.app import exits
 from ganfreeze.app.parse_config import Variant
-from ganfreeze.app.search import (
-    Ended,
-    Pruner,
-    Space,
-    Statistic,
-    Trial,
-    conclusion,
-    larger_is_better,
-    open_study,
-    overrides_of,
-    search,
-    space_of,
-)
+from ganfreeze.app.search import Space, conclusion, larger_is_better, overrides_of, search, space_of
 from ganfreeze.app.sweep import Sweep
 from ganfreeze.app.validation import parse_options
 from ganfreeze.errors import BadInput, one_line
+from ganfreeze.record.study import Ended, Pruner, Statistic, Study, Trial
 from ganfreeze.types import Count, Index
 from hydra_plugins.fresh_process_launcher import FreshProcessLauncher, job_name, parsed
 
@@ -85,9 +73,9 @@ class OptunaSweeper(Sweeper):
                 plan = f"{space.text} {self._figure} {self._statistic} {self._pruner} {self._seed} {larger}"
                 sweep = Sweep([variant], plan)
                 sweep.begin()
-                study = open_study(
-                    sweep,
-                    space,
+                study = Study(
+                    sweep.state / "studies" / f"{sweep.name}.db",
+                    space.open,
                     self._figure,
                     larger_is_better=larger,
                     statistic=self._statistic,
@@ -106,7 +94,7 @@ class OptunaSweeper(Sweeper):
             search(study, max(1, len(space.seeds)), train, size=self._launcher.n_jobs, total=self._total)
             print(f"\n{sweep.close()}", flush=True)
             found = study.findings()
-            text = conclusion(found, space, sys.argv[0])
+            text = conclusion(found, space)
             print("\n".join(filter(None, [f"\n{text}", sweep.close_search(found, text)])), flush=True)
             if found.best is None:
                 raise SystemExit("ganfreeze: no trial has a figure of each seed")

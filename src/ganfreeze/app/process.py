@@ -7,6 +7,7 @@ from typing import Any
 
 from ganfreeze.app.settings import Settings
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend import traced_gradients
 from ganfreeze.backend.machine import limit_gpu_memory
 from ganfreeze.types import Precision
 
@@ -31,14 +32,16 @@ def prepare_process(settings: Settings, keras: Any) -> None:
 def process_restored(keras: Any) -> Iterator[None]:
     """Restore eager or traced functions and the precision of Keras in the end, for the code of somebody else.
 
-    Meanwhile TensorFlow logs no more than warnings: in a notebook it would print each file that it writes.
+    Meanwhile TensorFlow logs no more than warnings: in a notebook it would print each file that it writes. In the end
+    it lets go of the graphs that it traced meanwhile.
     """
     eager, dtype = tf.config.functions_run_eagerly(), keras.backend.floatx()
-    policy, level = keras.mixed_precision.global_policy(), tf.get_logger().level
+    policy, level, gradients = keras.mixed_precision.global_policy(), tf.get_logger().level, traced_gradients.traced()
     tf.get_logger().setLevel(max(level, logging.WARNING))
     try:
         yield
     finally:
+        traced_gradients.forget(kept=gradients)
         tf.get_logger().setLevel(level)
         tf.config.run_functions_eagerly(eager)
         keras.backend.set_floatx(dtype)

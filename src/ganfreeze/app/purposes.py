@@ -1,6 +1,8 @@
 """What each program does, with an example, and where its configs are: in a checkout, or in an installed package."""
 
 import re
+import shlex
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -48,3 +50,9 @@ def as_typed(text: str) -> str:
     An installed package has no `src/`: `python src/train.py` becomes `ganfreeze train` there.
     """
     return re.sub(r"(?:python )?\bsrc/(\w+)\.py", r"ganfreeze \1", text) if IS_INSTALLED else text
+
+
+def typed_command() -> str:
+    """Return the command that started this process, without its interpreter; `ganfreeze` without its folder."""
+    program, *arguments = sys.orig_argv[1:]
+    return shlex.join([Path(program).name if IS_INSTALLED else program, *arguments])

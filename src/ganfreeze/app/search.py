@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from ganfreeze.app.parse_config import Variant
-from ganfreeze.app.sweep import Sweep
+from ganfreeze.app.purposes import as_typed
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.record.report import formats
-from ganfreeze.record.study import Ended, Findings, Pruner, Statistic, Study, Suggest, Trial
+from ganfreeze.record.study import Ended, Findings, Study, Suggest, Trial
 
 
 class Space(NamedTuple):
@@ -148,29 +148,7 @@ def _is_reported(study: Study, trial: Trial, step: int, ended: Ended) -> bool:
     return ended.figure is not None
 
 
-def open_study(
-    sweep: Sweep,
-    space: Space,
-    figure: str,
-    *,
-    larger_is_better: bool,
-    statistic: Statistic,
-    pruner: Pruner,
-    seed: int,
-) -> Study:
-    """Open the study of a sweep. Raises BadInput where that is impossible."""
-    return Study(
-        sweep.state / "studies" / f"{sweep.name}.db",
-        space.open,
-        figure,
-        larger_is_better=larger_is_better,
-        statistic=statistic,
-        pruner=pruner,
-        seed=seed,
-    )
-
-
-def conclusion(found: Findings, space: Space, program: str) -> str:
+def conclusion(found: Findings, space: Space) -> str:
     """Return in a few lines how the trials ended, why some have no value, and which was the best; how to train it."""
     counts = Counter("failed" if trial.why else trial.state.lower() for trial in found.trials)
     lines = [f"{len(found.trials)} trials: {', '.join(f'{count} {state}' for state, count in counts.items())}"]
@@ -188,5 +166,5 @@ def conclusion(found: Findings, space: Space, program: str) -> str:
         lines.append(f"importance: {', '.join(shares)}")
     seeds = [f"seed={','.join(seed.removeprefix('seed=') for seed in space.seeds)}"] if space.seeds else []
     multirun = ["-m"] if len(space.seeds) > 1 else []
-    again = shlex.join(["python", program, *multirun, *overrides_of(space, best.values), *seeds])
-    return "\n".join([*lines, f"To train it again: {again}"])
+    again = shlex.join(["python", "src/train.py", *multirun, *overrides_of(space, best.values), *seeds])
+    return "\n".join([*lines, f"To train it again: {as_typed(again)}"])

@@ -1,8 +1,6 @@
 """A sweep as its launcher sees it: what its jobs are called, which are finished, and how it ended."""
 
 import math
-import shlex
-import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -10,6 +8,7 @@ from pathlib import Path
 
 from ganfreeze.app import resume
 from ganfreeze.app.parse_config import Variant
+from ganfreeze.app.purposes import typed_command
 from ganfreeze.errors import BadInput
 from ganfreeze.record import sweep_ledger, sweep_progress
 from ganfreeze.record.run_folder import Progress
@@ -52,7 +51,7 @@ class Sweep:
     def begin(self) -> None:
         """Find or make the ledger, unless that is done, and so the name. Raises BadInput where that is impossible."""
         if not self.name:
-            self.name = sweep_ledger.begin(self._state, self._digest, shlex.join(sys.orig_argv[1:]), anew=self._anew)
+            self.name = sweep_ledger.begin(self._state, self._digest, typed_command(), anew=self._anew)
 
     def add(self, first: int, names: Sequence[str], variants: Sequence[Variant]) -> None:
         """Write jobs, numbered from `first`, to the ledger. Raises BadInput where that is impossible."""
