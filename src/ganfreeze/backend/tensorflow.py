@@ -33,6 +33,19 @@ def _stderr_held_back():
             os.close(stderr)
 
 
+@contextmanager
+def _left_out(*packages: str):
+    """Let packages seem absent, so that Keras does without its wrappers of them: each import of one takes long."""
+    absent = [package for package in packages if package not in sys.modules]
+    for package in absent:
+        sys.modules[package] = None  # pyright: ignore[reportArgumentType]: Python's own way to forbid an import
+    try:
+        yield
+    finally:
+        for package in absent:
+            del sys.modules[package]
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):  # the import system and inspect ask for these, and mean this module's own
         raise AttributeError(name)
@@ -40,7 +53,7 @@ def __getattr__(name: str) -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         for logger in ("absl", "tensorflow"):  # TensorFlow logs each checkpoint and each model that it writes
             logging.getLogger(logger).setLevel(logging.WARNING)
-        with _stderr_held_back():
+        with _stderr_held_back(), _left_out("sklearn", "matplotlib"):
             import tensorflow
             import tf_keras  # noqa: F401  # TensorFlow Probability imports it, and it prints while it loads
     import tensorflow
