@@ -9,7 +9,7 @@ def test_a_package_is_left_out_unless_it_is_loaded_and_comes_back(monkeypatch):
     monkeypatch.delitem(sys.modules, "wave", raising=False)
     with _left_out("wave", "pytest"):
         with pytest.raises(ImportError):
-            import wave  # noqa: F401
+            import wave
         assert sys.modules["pytest"] is pytest
     import wave
 
