@@ -75,14 +75,18 @@ def test_the_sequence_of_events():
         events.Started(0, 25),
         (0, "samples"),
         (0, "samples_ema"),
+        events.Due(0, 10),
         (10, ["loss"]),
+        events.Due(10, 5),
         (15, ["loss"]),
         (15, ["a"]),
         (15, ["b"]),
         (15, "samples"),
         (15, "samples_ema"),
         events.Saved(15, Path("best"), "best"),
+        events.Due(15, 5),
         (20, ["loss"]),
+        events.Due(20, 5),
         (25, ["loss"]),
         (25, ["a"]),
         (25, ["b"]),
@@ -112,7 +116,8 @@ def test_a_run_goes_on_from_its_checkpoint_and_makes_the_evaluation_that_was_due
 
 def test_where_no_evaluation_was_due_none_is_made_again():
     events_after_resume = list(train_counting(CountingStrategy(), Cadence(25, 10, 15, 10), CountingCheckpoints(20)))
-    assert [brief(event) for event in events_after_resume][:2] == [events.Started(20, 25), (25, ["loss"])]
+    first = [brief(event) for event in events_after_resume][:3]
+    assert first == [events.Started(20, 25), events.Due(20, 5), (25, ["loss"])]
 
 
 def test_a_glance_is_made_between_evaluations_and_with_each_and_saves_nothing():
@@ -153,9 +158,11 @@ def test_a_glance_leaves_out_what_cannot_be_measured_and_ends_no_run():
             recorded.append(brief(event))
     assert recorded == [
         events.Started(5, 20),
+        events.Due(5, 5),
         (10, ["loss"]),
         (10, "samples"),
         (10, "samples_ema"),
+        events.Due(10, 10),
         (20, ["loss"]),
     ]
 
@@ -201,6 +208,17 @@ def test_a_signal_waits_for_the_end_of_a_span_and_a_checkpoint(signals_caught, n
     assert checkpoints.saved == [0, 20]
 
 
+def test_a_run_that_is_interrupted_before_a_span_saves_its_state():
+    """So ends a run beside another one in the same process."""
+    strategy, checkpoints = CountingStrategy(), CountingCheckpoints()
+    run = train_counting(strategy, Cadence(100, 10, 100, 100), checkpoints)
+    while next(run) != events.Due(20, 10):
+        pass
+    with pytest.raises(KeyboardInterrupt):
+        run.throw(KeyboardInterrupt(signal.SIGTERM))
+    assert (strategy.calls, checkpoints.saved) == ([(0, 10), (10, 10)], [0, 20])
+
+
 def test_a_second_signal_does_not_wait(signals_caught, monkeypatch):
     monkeypatch.setattr(signals, "_ONE", 0.0)
 
@@ -243,6 +261,7 @@ def test_a_tolerant_run_goes_on_and_leaves_out_what_cannot_be_measured():
     )
     expected = [
         events.Started(20, 30),
+        events.Due(20, 10),
         (30, ["loss"]),
         (30, ["b"]),
         (30, "samples"),

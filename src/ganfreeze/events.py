@@ -119,6 +119,14 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Due:
+    """The next `steps` steps come now, after `step` steps."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Measured:
     """Metrics were measured after `step` steps; `metrics` holds them by name."""
 
@@ -201,6 +209,7 @@ Event = (
     | Audited
     | Certified
     | Started
+    | Due
     | Measured
     | Sampled
     | Saved

@@ -1,7 +1,7 @@
 """The training loop: it yields events and records nothing."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
@@ -39,7 +39,7 @@ def train(
     save_if_best: Callable[[int, Metrics], Path | None],  # does so if the metrics of a step are the best so far
     cadence: "Cadence",  # how many steps, and when to log, to save, to evaluate and to glance
     tolerant: bool = False,  # goes on where a metric is NaN or infinite, and leaves out what cannot be measured then
-) -> Iterator[events.Event]:
+) -> Generator[events.Event, None, None]:
     """Yield everything worth recording; record nothing.
 
     It goes on from the latest checkpoint. The first is saved before the first step, each other one when the events
@@ -49,7 +49,7 @@ def train(
     Ctrl-C and SIGTERM wait for the end of a span and a checkpoint there; a second one does not.
 
     `steps_per_second` is the mean over the training time of this process. It leaves out the first span, which traces
-    the graphs, as soon as there is another.
+    the graphs, as soon as there is another. A strategy that trains other runs too gives its own.
 
     Raises:
         Diverged: a metric became NaN or infinite, or a variable was so when a checkpoint or a glance was due.
@@ -87,6 +87,11 @@ def train(
     if cadence.evaluates(step) or cadence.glances(step):
         yield from evaluate(step)
     for span in cadence.spans(step):
+        try:
+            yield events.Due(step, span.steps)
+        except KeyboardInterrupt:  # another run of this process was interrupted
+            checkpoints.save(step)
+            raise
         with signals.held() as interruption:
             began = perf_counter()
             metrics = dict(strategy.advance(streams, step, span.steps))
@@ -94,7 +99,7 @@ def train(
             step += span.steps
             timed_steps, seconds = (0, 0.0) if is_first else (timed_steps + span.steps, seconds + elapsed)
             is_first, rate = False, timed_steps / seconds if seconds else span.steps / elapsed
-            yield events.Measured(step, {**metrics, "steps_per_second": rate})
+            yield events.Measured(step, {"steps_per_second": rate, **metrics})
             diverged = [name for name, value in metrics.items() if not math.isfinite(value)]
             if diverged and not tolerant:
                 first = step - span.steps

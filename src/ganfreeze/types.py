@@ -30,7 +30,7 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16", "float64"]
 
 # Values by the key of a config ("keras", "update.batches"). A part lists in Choices what it supports, if it does not
 # support everything. Choices are checked before TensorFlow is imported.
-Choices = Mapping[str, Sequence[str | bool | int]]
+Choices = Mapping[str, Sequence[str | bool | int | None]]
 
 # The config groups: the folders of conf/, in the order in which their parts are checked.
 GROUPS = (

@@ -23,10 +23,23 @@ from ganfreeze.gan.schedule.base import Schedule
 from ganfreeze.gan.update.base import Update
 from ganfreeze.record.tracker.base import Tracker
 from ganfreeze.strategy.base import Game, Strategy
-from ganfreeze.types import GROUPS
+from ganfreeze.types import GROUPS, Choices
 
 # For a config in which one number depends on another: ${times:64,${packing}}.
 OmegaConf.register_new_resolver("times", operator.mul, replace=True)
+
+
+# What several seeds in one program go with. A penalty on gradients would mix the seeds.
+_SEEDS_AT_ONCE: Choices = {
+    "strategy": ["tape"],
+    "keras": ["keras3"],
+    "regularizer": ["none", "weight_clip"],
+    "precision": ["float32", "float64"],
+    "eager": [False],
+    "on_nan": ["stop", "continue"],
+    "cadence.audit": [None],
+    "resume": ["auto", "never"],
+}
 
 
 class StrategyFactory(NamedTuple):
@@ -94,6 +107,9 @@ def parse(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
         if reason := refusal(f"{group}={chosen[group]}", supports, conflicts, values):
             raise Refused(reason)
     require_consistent(settings)
+    several = settings.seeds_at_once > 1
+    if reason := several and refusal(f"seeds_at_once={settings.seeds_at_once}", _SEEDS_AT_ONCE, (), values):
+        raise Refused(reason)
     variant = Variant(
         words=chosen,
         values=values,

@@ -15,10 +15,12 @@ from ganfreeze.app.program_settings import ReproduceSettings, parse_program
 from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.train import run_events
 from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.errors import BadInput
 from ganfreeze.record import final_weights, mlflow_client, run_folder
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import comparison
 from ganfreeze.strategy.base import Execution
+from ganfreeze.strategy.engine.tuning import Choice
 
 _OWN = tuple(ReproduceSettings.model_fields)
 _FACTS = ("version.", "machine.", "mlflow.source.git.commit", "ganfreeze.git.dirty")
@@ -32,6 +34,8 @@ def run(cfg: DictConfig) -> None:
         settings = parse_program(ReproduceSettings, {key: values[key] for key in _OWN})
         finished, variant, dataset = recorded_runs.load(values, settings.run, command_line_overrides(_OWN))
         recorded = mlflow_client.histories(recorded_runs.tracking_uri_of(values), settings.run)
+        if (count := variant.settings.seeds_at_once) > 1:
+            raise BadInput(f"run={settings.run}: one of {count} seeds in one program; alone it would round differently")
         with tempfile.TemporaryDirectory() as folder:
             differences = _compare(variant, dataset, finished, recorded, Path(folder))
         if differences:
@@ -50,9 +54,9 @@ def _compare(
     """Run the variant as the record says, in the folder `state`, and return what differs from the record."""
     history: dict[str, list[tuple[int, float]]] = {}
     folder = run_folder.create(state, "reproduced", name=finished.run.name, owner="", identity={})
-    execution = _execution(finished.parameters)
+    choice = _choice(finished.parameters)
     with folder:
-        for event in run_events(variant, dataset, finished.run.name, folder=folder, tags={}, execution=execution):
+        for event in run_events(variant, dataset, finished.run.name, folder=folder, tags={}, choice=choice):
             match event:
                 case events.Described():
                     _warn(finished.tags, event)
@@ -68,11 +72,12 @@ def _compared(history: Mapping[str, comparison.History]) -> Mapping[str, compari
     return {name: values for name, values in history.items() if not name.startswith(_NOT_COMPARED)}
 
 
-def _execution(parameters: Mapping[str, str]) -> Execution | None:
+def _choice(parameters: Mapping[str, str]) -> Choice | None:
     """Return how the steps of the run were run; None if an early version did not record it."""
     if "execution.fused_steps" not in parameters:
         return None
-    return Execution(parameters["execution.jit"] == "True", int(parameters["execution.fused_steps"]))
+    execution = Execution(parameters["execution.jit"] == "True", int(parameters["execution.fused_steps"]))
+    return Choice(execution, "as before")
 
 
 def _warn(recorded: Mapping[str, str], now: events.Described) -> None:

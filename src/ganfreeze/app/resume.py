@@ -45,6 +45,12 @@ def open_folder(variant: Variant, dataset: Dataset, name: str, *, owner: str = "
         )
 
 
+def is_finished(variant: Variant, owner: str) -> bool:
+    """Return whether the run of a variant that is a job of a sweep has finished."""
+    folder = next(run_folder.folders(Path(variant.settings.paths.state), key(variant, owner)), None)
+    return folder is not None and run_folder.progress(folder).status == "FINISHED"
+
+
 def key(variant: Variant, owner: str = "") -> str:
     """Return the first part of the name of a variant's run folders: the same for the same config and owner."""
     return sha256(json.dumps([_values(variant), owner], sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -118,6 +118,8 @@ class Settings(Strict):
     """The settings of `src/train.py`.
 
     - `seed`: the number that weights, batches and noise are drawn from.
+    - `seeds_at_once`: how many seeds are trained in one program, from `seed` on; each is a run. For strategy=tape under
+      Keras 3.
     - `steps`: how many training steps a run has.
     - `batch_size`: how many examples a batch has; a multiple of `packing`.
     - `latent`: what latent vectors are drawn from: N(0, I), or U(-1, 1) in each dimension.
@@ -139,6 +141,7 @@ class Settings(Strict):
     """
 
     seed: Index
+    seeds_at_once: Count
     steps: Count
     batch_size: Count
     latent: Latent

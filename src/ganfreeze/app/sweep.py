@@ -1,14 +1,16 @@
 """A sweep as its launcher sees it: what its jobs are called, which are finished, and how it ended."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 from ganfreeze.app import resume
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.purposes import typed_command
+from ganfreeze.app.seeds import single_seeds
 from ganfreeze.errors import BadInput
 from ganfreeze.record import sweep_ledger, sweep_progress
 from ganfreeze.record.run_folder import Progress
@@ -36,7 +38,8 @@ class Sweep:
         self._tracker = variants[0].tracker
         self._state, self._retries = Path(settings.paths.state), settings.sweep.retries
         self._digest = sha256("".join([*map(resume.key, variants), plan]).encode()).hexdigest()[:8]
-        self._anew, self._jobs = settings.resume == "never", {}
+        self._anew = settings.resume == "never"
+        self._jobs: dict[int, list[Job]] = {}
 
     @property
     def attempts(self) -> int:
@@ -56,48 +59,48 @@ class Sweep:
     def add(self, first: int, names: Sequence[str], variants: Sequence[Variant]) -> None:
         """Write jobs, numbered from `first`, to the ledger. Raises BadInput where that is impossible."""
         self.begin()
-        jobs = [
-            Job(name, resume.key(variant, f"{self.name}/{number}"))
-            for number, (name, variant) in enumerate(zip(names, variants, strict=True), first)
-        ]
-        self._jobs |= dict(enumerate(jobs, first))
-        sweep_ledger.write_jobs(self._state, self.name, jobs)
+        for number, (name, variant) in enumerate(zip(names, variants, strict=True), first):
+            self._jobs[number] = list(_runs_of(name, variant, f"{self.name}/{number}"))
+        added = range(first, first + len(names))
+        sweep_ledger.write_jobs(self._state, self.name, list(chain(*map(self._jobs.__getitem__, added))))
 
     def shown(self, n_jobs: int) -> AbstractContextManager[None]:
         """Show on standard error how the sweep stands, until the block ends. One job at a time shows it itself."""
-        jobs = list(self._jobs.values())
+        jobs = list(chain(*self._jobs.values()))
         return sweep_progress.shown(sweep_progress.reader(self._state, jobs, n_jobs), runs_show_it=n_jobs == 1)
 
     def is_finished(self, number: int) -> bool:
         """Return whether a job has ended well."""
-        return self._status(number) == "FINISHED"
+        return set(self._statuses(number)) == {"FINISHED"}
 
     def is_running(self, number: int) -> bool:
         """Return whether a process trains a job now."""
-        return self._status(number) == "RUNNING"
+        return "RUNNING" in self._statuses(number)
 
     def is_hopeless(self, number: int) -> bool:
         """Return whether a job failed in a way in which it would fail again."""
-        progress = self._progress(number)
-        return progress is not None and progress.hopeless
+        return any(progress is not None and progress.hopeless for _, progress in self._progress(number))
 
     def ending(self, number: int) -> str:
-        """Return a line on a job that has not ended well: its name, its status, and why."""
-        name, progress = self._jobs[number].name, self._progress(number)
-        if progress is None:
-            return f"{name}: failed before it began"
-        return f"{name}: {progress.status}" + (f": {progress.why}" if progress.why else "")
+        """Return a line on each run of a job that has not ended well: its name, its status, and why."""
+        lines = []
+        for name, progress in self._progress(number):
+            if progress is None:
+                lines.append(f"{name}: failed before it began")
+            elif progress.status != "FINISHED":
+                lines.append(f"{name}: {progress.status}" + (f": {progress.why}" if progress.why else ""))
+        return "\n".join(lines)
 
     def ended(self, number: int, figure: str) -> Ended:
-        """Return how a job ended: with a figure of its last evaluation, or why it has none."""
-        progress = self._progress(number)
+        """Return how a job of one run ended: with a figure of its last evaluation, or why it has none."""
+        [(name, progress)] = self._progress(number)
         if progress is None or progress.status != "FINISHED":
             return Ended(None, self.ending(number), hopeless=self.is_hopeless(number))
         value = progress.figures.get(figure, math.nan)
         if math.isfinite(value):
             return Ended(value)
         why = f"{figure} is {value}" if figure in progress.figures else f"{figure} was not measured"
-        return Ended(None, f"{self._jobs[number].name}: {why}", hopeless=True)
+        return Ended(None, f"{name}: {why}", hopeless=True)
 
     def close(self) -> str:
         """Link the recorded runs to each other, and return a table of them."""
@@ -107,9 +110,16 @@ class Sweep:
         """Record what a search has found. Return a line that says where, or ""."""
         return self._tracker.close_search(self.name, findings, conclusion)
 
-    def _status(self, number: int) -> str:
-        progress = self._progress(number)
-        return progress.status if progress else "not started"
+    def _statuses(self, number: int) -> list[str]:
+        return [progress.status if progress else "not started" for _, progress in self._progress(number)]
 
-    def _progress(self, number: int) -> Progress | None:
-        return sweep_ledger.progress(self._state, self._jobs[number].key)
+    def _progress(self, number: int) -> list[tuple[str, Progress | None]]:
+        """Return the name of each run of a job, and how far it is; None if it has not begun."""
+        return [(job.name, sweep_ledger.progress(self._state, job.key)) for job in self._jobs[number]]
+
+
+def _runs_of(name: str, variant: Variant, owner: str) -> Iterator[Job]:
+    """Yield the runs of a job: one, or with `seeds_at_once` one for each seed."""
+    variants = single_seeds(variant)
+    for each in variants:
+        yield Job(name if len(variants) == 1 else f"{name} seed={each.settings.seed}", resume.key(each, owner))

@@ -1,7 +1,8 @@
 """Train a variant and record it: the program `src/train.py`, and the sweep that a run may belong to."""
 
 import logging
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -11,13 +12,14 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from ganfreeze import events
-from ganfreeze.app import divergence, measures, resume
+from ganfreeze.app import at_once, divergence, measures, resume
 from ganfreeze.app.description import describe
 from ganfreeze.app.execution import build_fastest, stage_of_building
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.measures import Measures
 from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.run_name import run_name
+from ganfreeze.app.seeds import single_seeds
 from ganfreeze.app.settings import cadence_of
 from ganfreeze.app.training_setup import TrainingSetup, guarded, require_seeded
 from ganfreeze.data.dataset.base import Dataset
@@ -33,7 +35,8 @@ from ganfreeze.record.collapse import CollapseDetector
 from ganfreeze.record.report import query
 from ganfreeze.record.run_folder import RunFolder
 from ganfreeze.record.terminal import Terminal
-from ganfreeze.strategy.base import Execution
+from ganfreeze.strategy.base import Execution, Strategy
+from ganfreeze.strategy.engine.tuning import Choice
 from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
@@ -61,7 +64,24 @@ def run(cfg: DictConfig) -> None:
             tags |= {mlflow_client.STUDY_TAG: sweep, mlflow_client.TRIAL_TAG: str(trial)}
         if experiment := HydraConfig.get().runtime.choices.get("experiment"):
             tags[query.EXPERIMENT_TAG] = experiment
-        record(variant, name, owner=job, tags=tags)
+        if variant.settings.seeds_at_once == 1:
+            record(variant, name, owner=job, tags=tags)
+        else:
+            _record_at_once(variant, name, owner=job, tags=tags)
+
+
+def _record_at_once(variant: Variant, name: str, *, owner: str, tags: Mapping[str, str]) -> None:
+    """Train all seeds of `seeds_at_once` that have not finished, each as a run of its own."""
+    load = cache(variant.source.load)
+    variants = [each for each in single_seeds(variant) if not (owner and resume.is_finished(each, owner))]
+
+    def begin(variant: Variant, **joined: Any) -> Generator[events.Due, None, Recorded]:
+        own = f"{name} seed={variant.settings.seed}"
+        return recording(
+            variant, own, owner=owner, tags=tags, load=load, has_live_lines=variant is variants[0], **joined
+        )
+
+    at_once.train(variants, begin)
 
 
 def record(variant: Variant, name: str, *, owner: str = "", tags: Mapping[str, str] = MappingProxyType({})) -> Recorded:
@@ -73,19 +93,47 @@ def record(variant: Variant, name: str, *, owner: str = "", tags: Mapping[str, s
         BadInput: the data, the networks or the metrics do not go together, or the audit failed.
         Diverged: a loss or a sample became NaN or infinite.
     """
+    run = recording(variant, name, owner=owner, tags=tags)
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            return end.value
+
+
+def recording(
+    variant: Variant,
+    name: str,
+    *,
+    owner: str,
+    tags: Mapping[str, str],
+    choice: Choice | None = None,
+    strategy_of: Callable[[Variant, TrainingSetup], Strategy] = guarded,
+    load: Callable[[], Dataset] | None = None,
+    has_live_lines: bool = True,
+) -> Generator[events.Due, None, Recorded]:
+    """Do what `record` does, and pause before each span of steps.
+
+    Steps are run as `choice` says, by the strategy that `strategy_of` makes, on the data set that `load` returns.
+    """
     metrics, audited, sweep = dict[str, float](), "off", owner.rpartition("/")[0]
-    with Terminal(name, sweep_progress.line_of(Path(variant.settings.paths.state), sweep)) as terminal:
+    line = sweep_progress.line_of(Path(variant.settings.paths.state), sweep)
+    with Terminal(name, line, has_live_lines=has_live_lines) as terminal:
         terminal.write(events.Entered("loading the data"))
-        dataset = variant.source.load()
+        dataset = (load or variant.source.load)()
         variant.architecture.check(dataset.example_shape)
         variant.evaluator.check(dataset)
         terminal.write(events.Entered("opening the record"))
         folder = resume.open_folder(variant, dataset, name, owner=owner)
         with folder, variant.tracker.recorder(folder.path) as tracker:
-            for event in run_events(variant, dataset, name, folder=folder, tags=tags):
+            for event in run_events(
+                variant, dataset, name, folder=folder, tags=tags, choice=choice, strategy_of=strategy_of
+            ):
                 for recorder in (folder, tracker, terminal):
                     recorder.write(event)
                 match event:
+                    case events.Due():
+                        yield event
                     case events.Measured(_, measured):
                         metrics |= measured
                     case events.Audited(_, ledger, _):
@@ -100,19 +148,20 @@ def run_events(
     *,
     folder: RunFolder,
     tags: Mapping[str, str],
-    execution: Execution | None = None,
+    choice: Choice | None = None,
+    strategy_of: Callable[[Variant, TrainingSetup], Strategy] = guarded,
 ) -> Iterator[events.Event]:
     """Yield all events of a run called `name`, from its description to its end.
 
-    If `folder` holds a checkpoint of the run, the run goes on from there. Steps are run as the checkpoint says, as
-    `execution` says, or in the fastest way.
+    If `folder` holds a checkpoint of the run, the run goes on from there. Steps are run as the checkpoint says, because
+    another way would round differently; else as `choice` says, or in the fastest way.
     """
     yield describe(variant, dataset, name, tags=tags)
 
     latest = checkpoints.latest_facts(folder.checkpoints)
-    before = Execution(*latest["execution"]) if latest else execution
-    yield events.Entered("building the networks" if before else stage_of_building(variant))
-    setup, choice = build_fastest(variant, dataset, before)
+    choice = Choice(Execution(*latest["execution"]), "as before") if latest else choice
+    yield events.Entered("building the networks" if choice else stage_of_building(variant))
+    setup, choice = build_fastest(variant, dataset, choice)
     require_seeded(variant, dataset, setup.game.networks)
     _warn_of_batch_norm(setup)
     jit, fused_steps = choice.execution
@@ -130,7 +179,7 @@ def run_events(
     yield measured.prepared
     collapse = CollapseDetector(dataset.train.examples[:_EXAMPLES_OF_VARIANCE])
     facts = {"execution": choice.execution, "audit": verdict}
-    for event in _training(variant, setup, folder, facts, measured):
+    for event in _training(variant, setup, strategy_of(variant, setup), folder, facts, measured):
         yield event
         yield from collapse.notice(event)
         if isinstance(event, events.Saved) and event.folder == folder.weights:
@@ -140,13 +189,14 @@ def run_events(
 def _training(
     variant: Variant,
     setup: TrainingSetup,
+    strategy: Strategy,
     folder: RunFolder,
     facts: Mapping[str, Any],
     measured: Measures,
 ) -> Iterator[events.Event]:
     """Yield the events of the training loop. If it diverges, yield the step that did, and end with a sentence on it."""
     networks, average = setup.game.networks, setup.game.average.generator
-    settings, cadence, strategy = variant.settings, cadence_of(variant.settings), guarded(variant, setup)
+    settings, cadence = variant.settings, cadence_of(variant.settings)
     keep = settings.keep
     kept = Checkpoints(folder.checkpoints, setup.variables, last=keep.last, best=keep.best, facts=facts)
 

@@ -74,7 +74,7 @@ def validated(model: type[Schema], values: Mapping[str, Any], *, prefix: str = "
 
 
 def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _sentence(model: type[BaseModel], prefix: str, problem: Any) -> str:

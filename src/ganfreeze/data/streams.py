@@ -9,7 +9,7 @@ import mmap
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,12 @@ class Draws(NamedTuple):
     noise: NDArray[np.floating]
 
 
+class Drawn(Protocol):
+    """Streams that several steps are drawn from at once."""
+
+    def draw(self, step: int, steps: int, noises: Sequence[tuple[PhaseName, int]], /) -> Draws: ...
+
+
 class Streams(NamedTuple):
     """The real examples and latent vectors of every step.
 
@@ -157,6 +163,24 @@ class Streams(NamedTuple):
         return sample_noise(self.seed, count, self.latent_dim, self.latent)
 
 
+class StackedStreams(NamedTuple):
+    """The streams of several seeds as one: what is drawn has a seed axis before that of the batch."""
+
+    streams: Sequence[Streams]
+
+    def draw(self, step: int, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> Draws:
+        """Return the batches and noise of all k seeds.
+
+        `indices` is (steps, draws, k, batch), and `noise` is (steps, noises, k, batch, latent_dim).
+        """
+        each = [streams.draw(step, steps, noises) for streams in self.streams]
+        examples, indices = each[0].examples, [draws.indices for draws in each]
+        if not self.streams[0].is_resident:
+            examples = np.concatenate([draws.examples for draws in each])
+            indices = [own + np.int32(number * own.size) for number, own in enumerate(indices)]
+        return Draws(examples, np.stack(indices, 2), np.stack([draws.noise for draws in each], 2))
+
+
 class Prefetcher:
     """A thread that prepares the next draws during training on the present ones.
 
@@ -166,9 +190,9 @@ class Prefetcher:
     def __init__(self, steps: int, noises: Sequence[tuple[PhaseName, int]]) -> None:
         self._steps, self._noises = steps, noises
         self._thread = ThreadPoolExecutor(1)
-        self._expected: tuple[Streams, int] | None = None
+        self._expected: tuple[Drawn, int] | None = None
 
-    def draw(self, streams: Streams, step: int, then: int) -> Draws:
+    def draw(self, streams: Drawn, step: int, then: int) -> Draws:
         """Return the draws of the steps from `step` on, and start to prepare those from step `then` on."""
         is_prepared = self._expected is not None and self._expected[0] is streams and self._expected[1] == step
         draws = self._next.result() if is_prepared else streams.draw(step, self._steps, self._noises)

@@ -31,12 +31,15 @@ _MINUTE = 60.0
 class Terminal(Recorder):
     """Live lines on standard error, and lines on standard output that stay.
 
-    The live lines are the run's name, what it does, and `below`. If standard error is no terminal, it gets a line on a
-    stage that takes long, and at most ten on the steps, a minute or more apart.
+    The live lines are the run's name, what it does, and `below`. Of several runs in one process only one has them. If
+    standard error is no terminal, it gets a line on a stage that takes long, and at most ten on the steps, a minute or
+    more apart.
     """
 
-    def __init__(self, name: str, below: Callable[[], RenderableType] | None = None) -> None:
-        self._name, self._below, self._steps = name, below, 0
+    def __init__(
+        self, name: str, below: Callable[[], RenderableType] | None = None, *, has_live_lines: bool = True
+    ) -> None:
+        self._name, self._below, self._steps, self._has_live_lines = name, below, 0, has_live_lines
         self._metrics: dict[str, float] = {}  # the last value of each
         self._violations: list[str] = []
         self._console = live.error_console()
@@ -54,7 +57,8 @@ class Terminal(Recorder):
         self._shown = ExitStack()
 
     def __enter__(self) -> Self:
-        self._shown.enter_context(live.shown(self._console, self._lines))
+        if self._has_live_lines:
+            self._shown.enter_context(live.shown(self._console, self._lines))
         return self
 
     def write(self, event: Any) -> None:

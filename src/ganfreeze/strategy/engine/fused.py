@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.data.streams import Draws, Prefetcher, Streams, scale
+from ganfreeze.data.streams import Drawn, Draws, Prefetcher, Streams, scale
 from ganfreeze.strategy.base import Game, Strategy
 from ganfreeze.strategy.engine import phases
 from ganfreeze.types import Metrics, Tensor, TensorMetrics
@@ -58,6 +59,10 @@ class Fused(Strategy, ABC):
         self._examples: tuple[Any, Tensor] = None, None
 
     def advance(self, streams: Streams, step: int, steps: int) -> Metrics:
+        return {name: float(mean) for name, mean in self.means(streams, step, steps).items()}
+
+    def means(self, streams: Drawn, step: int, steps: int) -> Mapping[str, NDArray[np.float64]]:
+        """Train as `advance` does, and return the means as arrays: (k,) where the game has k seeds, else scalars."""
         totals = []
         for first in range(step, step + steps, self._capacity):
             count = min(self._capacity, step + steps - first)
@@ -67,7 +72,7 @@ class Fused(Strategy, ABC):
                 totals.append(self._many(*draws, tf.constant(0), tf.constant(even), self._unrolled))
             if even < count:
                 totals.append(self._many(*draws, tf.constant(even), tf.constant(count), 1))
-        return {name: float(sum(total[name] for total in totals)) / steps for name in phases.METRICS}
+        return {name: np.asarray(sum(total[name] for total in totals)) / steps for name in phases.METRICS}
 
     def _loop(
         self, examples: Tensor, indices: Tensor, noise: Tensor, first: Tensor, end: Tensor, unrolled: int
@@ -91,7 +96,7 @@ class Fused(Strategy, ABC):
                 state = run(*state)
             return state
 
-        totals = {name: tf.zeros((), tf.float64) for name in phases.METRICS}
+        totals = {name: tf.zeros(noise.shape[2:-2], tf.float64) for name in phases.METRICS}
         return tf.while_loop(lambda number, _: number < end, run_several, (first, totals))[1]
 
     def _on_device(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
@@ -114,4 +119,4 @@ def scale_on_device(examples: Tensor, dtype: Any) -> Tensor:
 def _mean(metrics_of_calls: list[Mapping[str, Any]], name: str) -> Tensor:
     """Return the mean of a metric over the calls that gave it."""
     values = [metrics[name] for metrics in metrics_of_calls if name in metrics]
-    return tf.reduce_mean(tf.stack([tf.cast(value, tf.float64) for value in values]))
+    return tf.reduce_mean(tf.stack([tf.cast(value, tf.float64) for value in values]), 0)

@@ -21,17 +21,17 @@ METRICS = ("discriminator_loss", "accuracy_real", "accuracy_fake", "generator_lo
 
 
 def accuracy_real(loss: Loss, logits: Tensor) -> Tensor:
-    """Return the share of real images that the discriminator calls real; logits (batch, 1), a scalar in [0, 1].
+    """Return the share of real images that the discriminator calls real; logits (..., batch, 1), shares in [0, 1].
 
     It calls real what is above the loss's boundary. Under a relativistic loss only differences of logits matter, so
     logits have no zero, and neither accuracy says more than on which side of 0 they happen to lie.
     """
-    return tf.reduce_mean(tf.cast(logits > loss.boundary, tf.float32))
+    return tf.reduce_mean(tf.cast(logits > loss.boundary, tf.float32), (-2, -1))
 
 
 def accuracy_fake(loss: Loss, logits: Tensor) -> Tensor:
-    """Return the share of fakes that the discriminator calls fake; logits (batch, 1), a scalar in [0, 1]."""
-    return tf.reduce_mean(tf.cast(logits <= loss.boundary, tf.float32))
+    """Return the share of fakes that the discriminator calls fake; logits (..., batch, 1), shares in [0, 1]."""
+    return tf.reduce_mean(tf.cast(logits <= loss.boundary, tf.float32), (-2, -1))
 
 
 def judge(game: Game, *, flag: bool) -> Judge:

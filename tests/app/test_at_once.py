@@ -1,0 +1,162 @@
+"""Several seeds in one program: each is trained as it would be alone, to rounding, and each is a run of its own."""
+
+import signal
+
+import numpy as np
+import pytest
+from conftest import TINY, values
+from test_sweep_ledger import folders, run, start, statuses
+
+from ganfreeze.app import at_once, training_setup
+from ganfreeze.app.seeds import single_seeds
+from ganfreeze.errors import Diverged, Refused
+from ganfreeze.events import Due
+from ganfreeze.record import run_folder
+from ganfreeze.strategy.base import Execution
+
+SEEDS = 3  # 0, 1 and 2
+MLP = (*TINY, "keras=keras3")
+
+
+class Runs:
+    """Runs that only train: from `first` steps on, by seed, to step 24 in spans of 8. They note what they measured."""
+
+    def __init__(self, first=(0, 0, 0), ends=None):
+        """`ends` has the step after which a seed raises an error, and the error."""
+        self.first, self.ends, self.setups, self.measured, self.interrupted = first, ends or {}, {}, {}, {}
+
+    def begin(self, variant, *, choice, strategy_of):
+        seed = variant.settings.seed
+        setup = self.setups[seed] = training_setup.build(variant, variant.source.load(), choice.execution)
+        strategy = strategy_of(variant, setup)
+        step, measured = 0, self.measured.setdefault(seed, [])
+        if self.first[seed]:
+            setup.strategy.advance(setup.streams, 0, self.first[seed])
+            step = self.first[seed]
+        while step < 24:
+            try:
+                yield Due(step, 8)
+            except KeyboardInterrupt:
+                self.interrupted[seed] = step
+                raise
+            measured.append(strategy.advance(setup.streams, step, 8))
+            step += 8
+            if seed in self.ends and self.ends[seed][0] == step:
+                raise self.ends[seed][1]
+
+    def weights(self, seed):
+        return weights(self.setups[seed])
+
+
+def weights(setup):
+    networks, average = setup.game.networks, setup.game.average.generator
+    return [*values(networks.generator), *values(networks.discriminator), *(values(average) if average else [])]
+
+
+def alone(variant, steps=24):
+    """Train a seed by itself, and return its weights and the means of its metrics over the last eight steps."""
+    execution = Execution(False, 4)
+    setup = training_setup.build(variant, variant.source.load(), execution)
+    metrics = [setup.strategy.advance(setup.streams, step, 8) for step in range(0, steps, 8)]
+    return weights(setup), metrics[-1]
+
+
+def difference(first, second):
+    return max(float(np.abs(a - b).max()) for a, b in zip(first, second, strict=True))
+
+
+def variants_of(parse, *choice):
+    return single_seeds(parse(f"seeds_at_once={SEEDS}", *choice))
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        (*MLP, "ema=0.9"),
+        (*MLP, "loss=relativistic", "update=simultaneous", "packing=2"),
+        (*MLP, "loss=wasserstein", "regularizer=weight_clip", "optimizer=rmsprop", "update=extragradient"),
+        (*MLP, "update.noise=reused", "update.batches=split", "fused_steps=3"),
+        ("keras=keras3", "architecture=dcgan", "architecture.filters=4", "batch_size=8"),
+        ("keras=keras3", "dataset=ring", "evaluator=none", "architecture=maxout", "batch_size=8"),
+    ],
+    ids=["ema", "packs", "clipped", "split", "batch_norm", "points"],
+)
+def test_seeds_in_one_program_are_trained_as_they_are_alone(parse, choice):
+    """In double precision a difference below 1e-9 is only rounding. Another seed is another result."""
+    variants, runs = variants_of(parse, "precision=float64", *choice)[1:], Runs()
+    at_once.train(variants, runs.begin)
+    expected, metrics = alone(variants[1])
+    assert difference(runs.weights(2), expected) < 1e-9
+    assert difference(runs.weights(2), runs.weights(1)) > 1e-3
+    last = runs.measured[2][-1]
+    assert {name: last[name] for name in metrics} == pytest.approx(metrics, rel=1e-6)
+    assert last["steps_per_second"] > 0
+
+
+def test_a_seed_that_is_behind_catches_up_alone(parse):
+    variants, runs = variants_of(parse, "precision=float64", *MLP), Runs(first=(16, 0, 8))
+    at_once.train(variants, runs.begin)
+    assert difference(runs.weights(0), alone(variants[0])[0]) < 1e-9
+    together = [["steps_per_second" in metrics for metrics in runs.measured[seed]] for seed in range(SEEDS)]
+    assert together == [[True], [False, False, True], [False, True]], "together only where all have the same step"
+
+
+def test_a_seed_that_ends_does_not_end_the_others(parse):
+    variants, runs = variants_of(parse, "precision=float64", *MLP), Runs(ends={1: (8, Diverged("seed 1 ends", (8, 8)))})
+    with pytest.raises(Diverged, match="seed 1 ends"):
+        at_once.train(variants, runs.begin)
+    assert [len(runs.measured[seed]) for seed in range(SEEDS)] == [3, 1, 3]
+    assert difference(runs.weights(2), alone(variants[2])[0]) < 1e-9
+
+
+def test_an_interruption_reaches_every_seed_where_its_state_is_whole(parse):
+    """The first seed trains a span for all, and is then interrupted. The others take the span before they end."""
+
+    runs = Runs(ends={0: (8, KeyboardInterrupt(signal.SIGTERM))})
+    variants = variants_of(parse, "precision=float64", *MLP)
+    with pytest.raises(KeyboardInterrupt):
+        at_once.train(variants, runs.begin)
+    assert runs.interrupted == {1: 8, 2: 8}
+    assert difference(runs.weights(1), alone(variants[1], steps=8)[0]) < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("choice", "sentence"),
+    [
+        ("strategy=compile", "seeds_at_once=3 does not go with strategy=compile; it goes with strategy=tape"),
+        ("keras=keras2", "does not go with keras=keras2"),
+        ("regularizer=r1", "does not go with regularizer=r1"),
+        ("on_nan=skip", "does not go with on_nan=skip"),
+        ("cadence.audit=10", "does not go with cadence.audit=10; .* cadence.audit=null"),
+    ],
+)
+def test_what_cannot_be_stacked_is_refused_by_name(parse, choice, sentence):
+    with pytest.raises(Refused, match=sentence):
+        parse("seeds_at_once=3", *MLP, choice)
+
+
+def test_random_layers_are_refused_by_name(parse):
+    [first, *_] = variants_of(parse, *MLP, "architecture.dropout=0.5")
+    with pytest.raises(Refused, match="random layers"):
+        at_once.train([first], Runs().begin)
+
+
+def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
+    """The sweep is interrupted, and goes on. The ledger knows each seed."""
+    command = ("-m", "strategy=tape", "keras=keras3", "seeds_at_once=3", *TINY, "evaluator=none", "cadence.glance=null")
+    command = (*command, "cadence.log=10", "steps=20000")
+    first = start(tmp_path, *command)
+    while not any(run_folder.progress(each).step for each in folders(tmp_path)):
+        assert first.poll() is None, first.communicate()
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=120)
+    assert first.returncode == 143
+    interrupted = [run_folder.progress(each) for each in folders(tmp_path)]
+    assert [each.status for each in interrupted] == ["KILLED"] * SEEDS
+    assert len({each.step for each in interrupted}) == 1, "every seed saved the same step"
+    code, output, errors = run(tmp_path, "-m", *command[1:-1], "steps=20000")
+    assert code == 0, errors
+    assert output.count("goes on at step") == SEEDS
+    assert statuses(tmp_path) == {"0": "FINISHED", "1": "FINISHED", "2": "FINISHED"}
+    _, listed, _ = run(tmp_path, program="sweeps")
+    assert " 3 " in listed
