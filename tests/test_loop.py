@@ -208,15 +208,15 @@ def test_a_signal_waits_for_the_end_of_a_span_and_a_checkpoint(signals_caught, n
     assert checkpoints.saved == [0, 20]
 
 
-def test_a_run_that_is_interrupted_before_a_span_saves_its_state():
-    """So ends a run beside another one in the same process."""
+def test_a_signal_is_repeated_for_another_run_of_the_process(signals_caught):
     strategy, checkpoints = CountingStrategy(), CountingCheckpoints()
     run = train_counting(strategy, Cadence(100, 10, 100, 100), checkpoints)
     while next(run) != events.Due(20, 10):
         pass
-    with pytest.raises(KeyboardInterrupt):
-        run.throw(KeyboardInterrupt(signal.SIGTERM))
-    assert (strategy.calls, checkpoints.saved) == ([(0, 10), (10, 10)], [0, 20])
+    with signals.repeated(signal.SIGTERM), pytest.raises(KeyboardInterrupt) as raised:
+        list(run)
+    assert raised.value.args == (signal.SIGTERM,)
+    assert (strategy.calls[-1], checkpoints.saved) == ((20, 10), [0, 30])
 
 
 def test_a_second_signal_does_not_wait(signals_caught, monkeypatch):

@@ -1,7 +1,7 @@
 """The training loop: it yields events and records nothing."""
 
 import math
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
@@ -39,7 +39,7 @@ def train(
     save_if_best: Callable[[int, Metrics], Path | None],  # does so if the metrics of a step are the best so far
     cadence: "Cadence",  # how many steps, and when to log, to save, to evaluate and to glance
     tolerant: bool = False,  # goes on where a metric is NaN or infinite, and leaves out what cannot be measured then
-) -> Generator[events.Event, None, None]:
+) -> Iterator[events.Event]:
     """Yield everything worth recording; record nothing.
 
     It goes on from the latest checkpoint. The first is saved before the first step, each other one when the events
@@ -87,11 +87,7 @@ def train(
     if cadence.evaluates(step) or cadence.glances(step):
         yield from evaluate(step)
     for span in cadence.spans(step):
-        try:
-            yield events.Due(step, span.steps)
-        except KeyboardInterrupt:  # another run of this process was interrupted
-            checkpoints.save(step)
-            raise
+        yield events.Due(step, span.steps)
         with signals.held() as interruption:
             began = perf_counter()
             metrics = dict(strategy.advance(streams, step, span.steps))

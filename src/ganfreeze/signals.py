@@ -21,6 +21,7 @@ class Held:
         return bool(self.number)
 
 
+_repeated = 0  # the number of a signal that each `held` block is told of
 _holders: list[Held] = []  # one for each `held` block that runs now
 
 
@@ -51,12 +52,24 @@ def ignored_by_children() -> Iterator[None]:
 
 
 @contextmanager
+def repeated(number: int) -> Iterator[None]:
+    """Let each `held` block in this block find that a signal came: for the other runs of a process, after the first."""
+    global _repeated
+    _repeated = number
+    try:
+        yield
+    finally:
+        _repeated = 0
+
+
+@contextmanager
 def held() -> Iterator[Held]:
     """Hold the first signal back during this block. The block, or what follows it, looks at the result and ends.
 
     A second signal is not held back, if it comes a second later or more. Without `catch`, no signal is.
     """
     holder = Held()
+    holder.number = _repeated
     _holders.append(holder)
     try:
         yield holder

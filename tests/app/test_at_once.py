@@ -7,6 +7,7 @@ import pytest
 from conftest import TINY, values
 from test_sweep_ledger import folders, run, start, statuses
 
+from ganfreeze import signals
 from ganfreeze.app import at_once, training_setup
 from ganfreeze.app.seeds import single_seeds
 from ganfreeze.errors import Diverged, Refused
@@ -34,13 +35,13 @@ class Runs:
             setup.strategy.advance(setup.streams, 0, self.first[seed])
             step = self.first[seed]
         while step < 24:
-            try:
-                yield Due(step, 8)
-            except KeyboardInterrupt:
-                self.interrupted[seed] = step
-                raise
-            measured.append(strategy.advance(setup.streams, step, 8))
+            yield Due(step, 8)
+            with signals.held() as interruption:
+                measured.append(strategy.advance(setup.streams, step, 8))
             step += 8
+            if interruption:
+                self.interrupted[seed] = step
+                raise KeyboardInterrupt(interruption.number)
             if seed in self.ends and self.ends[seed][0] == step:
                 raise self.ends[seed][1]
 
@@ -110,7 +111,7 @@ def test_a_seed_that_ends_does_not_end_the_others(parse):
 
 
 def test_an_interruption_reaches_every_seed_where_its_state_is_whole(parse):
-    """The first seed trains a span for all, and is then interrupted. The others take the span before they end."""
+    """The first seed trains a span for all, and is then interrupted. The others take that span before they end."""
 
     runs = Runs(ends={0: (8, KeyboardInterrupt(signal.SIGTERM))})
     variants = variants_of(parse, "precision=float64", *MLP)
@@ -144,7 +145,7 @@ def test_random_layers_are_refused_by_name(parse):
 def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
     """The sweep is interrupted, and goes on. The ledger knows each seed."""
     command = ("-m", "strategy=tape", "keras=keras3", "seeds_at_once=3", *TINY, "evaluator=none", "cadence.glance=null")
-    command = (*command, "cadence.log=10", "steps=20000")
+    command = (*command, "cadence.log=10", "steps=3000")
     first = start(tmp_path, *command)
     while not any(run_folder.progress(each).step for each in folders(tmp_path)):
         assert first.poll() is None, first.communicate()
@@ -154,7 +155,7 @@ def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
     interrupted = [run_folder.progress(each) for each in folders(tmp_path)]
     assert [each.status for each in interrupted] == ["KILLED"] * SEEDS
     assert len({each.step for each in interrupted}) == 1, "every seed saved the same step"
-    code, output, errors = run(tmp_path, "-m", *command[1:-1], "steps=20000")
+    code, output, errors = run(tmp_path, *command)
     assert code == 0, errors
     assert output.count("goes on at step") == SEEDS
     assert statuses(tmp_path) == {"0": "FINISHED", "1": "FINISHED", "2": "FINISHED"}

@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from ganfreeze import signals
 from ganfreeze.app.execution import unmeasured
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.training_setup import TrainingSetup
@@ -60,7 +61,8 @@ def train(variants: Sequence[Variant], begin: Begin) -> None:
                 failures += [ended] if isinstance(ended, BadInput | Diverged) else []
                 due.pop(number, None)
             except KeyboardInterrupt as interruption:
-                _interrupt({other: runs[other] for other in due if other != number}, seats, interruption)
+                due.pop(number, None)
+                _interrupt([runs[other] for other in due], interruption)
                 raise
         seats.wait_for(due)
         turn = [number for number, (step, _) in due.items() if step == min(each for each, _ in due.values())]
@@ -68,13 +70,12 @@ def train(variants: Sequence[Variant], begin: Begin) -> None:
         raise failures[0]
 
 
-def _interrupt(others: dict[int, Run[Any]], seats: "_Seats", interruption: KeyboardInterrupt) -> None:
-    """End the other runs too. One whose span was trained already takes it first."""
-    for number, run in others.items():
-        with contextlib.suppress(KeyboardInterrupt, StopIteration, BadInput, Diverged):
-            if seats.has_trained(number):
+def _interrupt(others: Sequence[Run[Any]], interruption: KeyboardInterrupt) -> None:
+    """End other runs too, each after its next span, as if the signal had come to them."""
+    with signals.repeated(*interruption.args):
+        for run in others:
+            with contextlib.suppress(KeyboardInterrupt, StopIteration, BadInput, Diverged):
                 next(run)
-            run.throw(KeyboardInterrupt(*interruption.args))
 
 
 class _Seats:
@@ -101,10 +102,6 @@ class _Seats:
     def wait_for(self, due: dict[int, tuple[int, int]]) -> None:
         """Note the next span of every seed that trains."""
         self._due = dict(due)
-
-    def has_trained(self, number: int) -> bool:
-        """Return whether the next span of a seed was trained together with another's."""
-        return self._together is not None and self._together.has_trained(number)
 
     def _advance(self, number: int, step: int, steps: int) -> Metrics | None:
         self._together = self._together or _join(self._setups)

@@ -45,10 +45,6 @@ class Together:
                 self._metrics[each] = {name: float(mean[self._rows[each]]) for name, mean in means.items()} | rate
         return self._metrics.pop(number)
 
-    def has_trained(self, number: int) -> bool:
-        """Return whether a seat was trained, by another's turn, and has not asked for its metrics yet."""
-        return number in self._metrics
-
     def _stack(self) -> None:
         for stacked, own in self._pairs:
             values = [tf.convert_to_tensor(variable) for variable in own]
