@@ -22,6 +22,7 @@ from ganfreeze.app.study import (
     without_warnings,
 )
 from ganfreeze.app.training_setup import TrainingSetup, build, require_seeded
+from ganfreeze.backend import machine
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Refused
@@ -158,6 +159,7 @@ def _certify(settings: EquivalenceSettings, pair: Pair, folder: Path) -> list[Ce
 
 def _lockstep(pair: tuple[Variant, Variant], dataset: Dataset) -> Iterator[tuple[int, list[Difference]]]:
     """Train both variants step by step, and compare all variables of both networks after each step."""
+    machine.prepare_devices(max(variant.settings.devices for variant in pair))
     setups = [build(variant, dataset) for variant in pair]
     for variant, setup in zip(pair, setups, strict=True):
         require_seeded(variant, dataset, setup.game.networks)

@@ -120,6 +120,7 @@ class Settings(Strict):
     - `seed`: the number that weights, batches and noise are drawn from.
     - `steps`: how many training steps a run has.
     - `batch_size`: how many examples a batch has; a multiple of `packing`.
+    - `devices`: how many devices share each batch: GPUs, or logical devices of the processor where there is no GPU.
     - `latent`: what latent vectors are drawn from: N(0, I), or U(-1, 1) in each dimension.
     - `deterministic`: whether a repeated run gives the same bits; with false, some kernels are faster.
     - `eager`: whether every function runs eagerly, which is slow; Keras 3 then reads `trainable` at every batch.
@@ -141,6 +142,7 @@ class Settings(Strict):
     seed: Index
     steps: Count
     batch_size: Count
+    devices: Count
     latent: Latent
     deterministic: bool
     eager: bool
@@ -194,3 +196,11 @@ def require_consistent(settings: Settings) -> None:
             f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, because the "
             f"discriminator judges {settings.packing} examples at once"
         )
+    if settings.batch_size % (settings.devices * settings.packing):
+        factors = "devices times packing" if settings.packing > 1 else "devices"
+        raise BadInput(
+            f"devices={settings.devices}: batch_size={settings.batch_size} must be a multiple of "
+            f"{settings.devices * settings.packing}, {factors}, because each device takes an equal share of the batch"
+        )
+    if settings.devices > 1 and settings.jit == "on":
+        raise BadInput(f"jit=on: XLA compiles for one device; devices={settings.devices} needs jit=auto or jit=off")

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.process import prepare_process, weights_dtype
 from ganfreeze.app.settings import Settings
+from ganfreeze.backend.devices import Devices, OneDevice, devices_of
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.data.streams import Streams, weight_generator
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, Refused
 from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
-from ganfreeze.gan.inspection import unlike
+from ganfreeze.gan.inspection import unlike, unshareable
 from ganfreeze.gan.networks import Networks
 from ganfreeze.proof import audit
 from ganfreeze.proof.watch import WatchedStrategy
@@ -45,11 +46,22 @@ def build(variant: Variant, dataset: Dataset, execution: Execution | None = None
     Without an `execution` the steps run as the settings say, and one by one where these leave it open.
 
     Raises:
-        BadInput: the architecture cannot be built for this data set, or no layer is left to train.
+        BadInput: the architecture cannot be built for this data set, or no layer is left to train; or the process
+            cannot have so many devices.
+        Refused: the networks have layers that need the whole batch, and devices share it.
     """
     keras = variant.load_keras()
     prepare_process(variant.settings, keras)
-    return join(variant, dataset, keras, build_networks(variant, dataset.example_shape, keras), execution)
+    devices = devices_of(variant.settings.devices, deterministic=variant.settings.deterministic)
+    with devices.scope():
+        networks = build_networks(variant, dataset.example_shape, keras)
+    if devices.count > 1 and (names := ", ".join(unshareable(keras, networks))):
+        raise Refused(
+            f"devices={devices.count} does not go with architecture={variant.words['architecture']}: these layers would "
+            f"compute something else on a part of the batch: {names}. Random layers need devices=1; make "
+            "BatchNormalization by ganfreeze.gan.layers.batch_norm"
+        )
+    return join(variant, dataset, keras, networks, execution, devices)
 
 
 def require_seeded(variant: Variant, dataset: Dataset, networks: Networks) -> None:
@@ -69,26 +81,33 @@ def require_seeded(variant: Variant, dataset: Dataset, networks: Networks) -> No
 
 
 def join(
-    variant: Variant, dataset: Dataset, keras: Any, networks: Networks, execution: Execution | None = None
+    variant: Variant,
+    dataset: Dataset,
+    keras: Any,
+    networks: Networks,
+    execution: Execution | None = None,
+    devices: Devices = OneDevice(),
 ) -> TrainingSetup:
     """Join networks to the optimizers, the strategy and the streams that train them."""
     settings, update = variant.settings, variant.update
-    game = Game(
-        keras=keras,
-        networks=variant.freeze.apply(networks),
-        loss=variant.loss,
-        regularizer=variant.regularizer,
-        optimizers=variant.optimizer.build(
+    with devices.scope():
+        game = Game(
             keras=keras,
-            schedule=variant.schedule,
+            networks=variant.freeze.apply(networks),
+            loss=variant.loss,
+            regularizer=variant.regularizer,
+            optimizers=variant.optimizer.build(
+                keras=keras,
+                schedule=variant.schedule,
+                update=update,
+                steps=settings.steps,
+                precision=settings.precision,
+            ),
             update=update,
-            steps=settings.steps,
-            precision=settings.precision,
-        ),
-        update=update,
-        average=_average(variant, dataset.example_shape, keras, networks),
-        execution=execution or _execution_of(settings),
-    )
+            average=_average(variant, dataset.example_shape, keras, networks),
+            execution=execution or _execution_of(settings),
+            devices=devices,
+        )
     streams = Streams(
         examples=dataset.train.examples,
         seed=settings.seed,
