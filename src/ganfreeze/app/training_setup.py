@@ -11,7 +11,7 @@ from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.data.streams import Streams, weight_generator
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
-from ganfreeze.gan.inspection import unlike, unshareable
+from ganfreeze.gan.inspection import has_batch_norm, unlike, unshareable
 from ganfreeze.gan.networks import Networks
 from ganfreeze.proof import audit
 from ganfreeze.proof.watch import WatchedStrategy
@@ -55,13 +55,26 @@ def build(variant: Variant, dataset: Dataset, execution: Execution | None = None
     devices = devices_of(variant.settings.devices, deterministic=variant.settings.deterministic)
     with devices.scope():
         networks = build_networks(variant, dataset.example_shape, keras)
-    if devices.count > 1 and (names := ", ".join(unshareable(keras, networks))):
-        raise Refused(
-            f"devices={devices.count} does not go with architecture={variant.words['architecture']}: these layers would "
-            f"compute something else on a part of the batch: {names}. Random layers need devices=1; make "
-            "BatchNormalization by ganfreeze.gan.layers.batch_norm"
-        )
+    if devices.count > 1:
+        _require_shareable(variant, keras, networks)
     return join(variant, dataset, keras, networks, execution, devices)
+
+
+def _require_shareable(variant: Variant, keras: Any, networks: Networks) -> None:
+    """Raise Refused where devices that share a batch would not compute what one device does."""
+    words, devices = variant.words, f"devices={variant.settings.devices}"
+    if names := ", ".join(unshareable(keras, networks)):
+        raise Refused(
+            f"architecture={words['architecture']} does not go with {devices}: of these layers, random ones would draw "
+            f"other numbers, and BatchNormalization would normalize by a part of the batch: {names}. Layers of "
+            "ganfreeze.gan.layers.batch_norm normalize by the whole batch"
+        )
+    if variant.regularizer.penalizes_gradients and has_batch_norm(keras, networks.discriminator):
+        # One device takes the mean of a batch as constant in the second derivative (`tf.nn.moments`), several do not.
+        raise Refused(
+            f"regularizer={words['regularizer']} does not go with {devices} if the discriminator has "
+            "BatchNormalization: Keras has another second derivative for it then; change one of them"
+        )
 
 
 def require_seeded(variant: Variant, dataset: Dataset, networks: Networks) -> None:
@@ -86,10 +99,11 @@ def join(
     keras: Any,
     networks: Networks,
     execution: Execution | None = None,
-    devices: Devices = OneDevice(),
+    devices: Devices | None = None,
 ) -> TrainingSetup:
     """Join networks to the optimizers, the strategy and the streams that train them."""
     settings, update = variant.settings, variant.update
+    devices = devices or OneDevice()
     with devices.scope():
         game = Game(
             keras=keras,

@@ -71,7 +71,9 @@ def prepare_devices(count: int) -> None:
         return
     if found := len(gpus()):
         if found < count:
-            raise BadInput(f"devices={count}: TensorFlow sees {found} GPU{'s' * (found > 1)} here; devices={found} is the most")
+            raise BadInput(
+                f"devices={count}: TensorFlow sees {found} GPU{'s' * (found > 1)} here; devices={found} is the most"
+            )
         return
     processor = tf.config.list_physical_devices("CPU")[0]
     if len(tf.config.get_logical_device_configuration(processor) or [None]) >= count:
@@ -80,8 +82,8 @@ def prepare_devices(count: int) -> None:
         tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * count)
     except RuntimeError:
         raise BadInput(
-            f"devices={count}: TensorFlow has already computed in this process, with fewer devices; start a new process, "
-            "or begin with the largest number of devices"
+            f"devices={count}: TensorFlow has already computed in this process, with fewer devices; start another, or "
+            "begin with the most devices"
         ) from None
 
 

@@ -45,7 +45,7 @@ def unshareable(keras: Any, networks: Networks) -> Iterator[str]:
     synchronized, as those of `gan.layers.batch_norm` are.
     """
     for layer in (*layers(networks.generator), *layers(networks.discriminator)):
-        if is_random(layer) or isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized:
+        if is_random(layer) or (isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized):
             yield layer.name
 
 

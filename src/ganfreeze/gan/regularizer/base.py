@@ -36,6 +36,7 @@ class Regularizer(ABC):
     """
 
     supports: ClassVar[Choices] = {}
+    penalizes_gradients: ClassVar[bool] = False  # so training takes second derivatives
     batch_norm_warning: ClassVar[str] = ""  # why it should not meet BatchNormalization in the discriminator
 
     @abstractmethod

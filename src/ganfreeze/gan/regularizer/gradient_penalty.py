@@ -25,6 +25,7 @@ class GradientPenalty(Regularizer):
     """
 
     supports: ClassVar[Choices] = {"update.batches": ["joint"]}
+    penalizes_gradients: ClassVar[bool] = True
     batch_norm_warning: ClassVar[str] = (
         "WGAN-GP advises against BatchNormalization in the discriminator (Gulrajani et al. 2017, section 4). The "
         "penalty is on the gradient of each example alone; BatchNormalization makes a logit depend on the whole batch"

@@ -50,8 +50,8 @@ class TapedPhases:
         """Whether one `generate` can replace the generator's passes in both phases.
 
         It can if the update reuses the fakes, and if the generator has no state but the averages of BatchNormalization.
-        A second pass would change other state. It would also draw other numbers, if the generator has random layers. And
-        several devices leave nothing between two phases that they could share.
+        A second pass would change other state. It would also draw other numbers, if the generator has random layers.
+        Several devices leave nothing behind between two phases.
         """
         if self._game.devices.count > 1:
             return False
