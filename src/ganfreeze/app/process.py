@@ -7,7 +7,7 @@ from typing import Any
 
 from ganfreeze.app.settings import Settings
 from ganfreeze.backend import tensorflow as tf
-from ganfreeze.backend.machine import limit_gpu_memory, prepare_devices
+from ganfreeze.backend.machine import limit_gpu_memory
 from ganfreeze.types import Precision
 
 
@@ -16,11 +16,7 @@ def prepare_process(settings: Settings, keras: Any) -> None:
 
     Eager or traced functions, TensorFlow's seed and the precision of Keras are the process's until the next call.
     Deterministic kernels stay on once they are, and GPU memory can be limited only before the GPU is used.
-
-    Raises:
-        BadInput: the process cannot have so many devices.
     """
-    prepare_devices(settings.devices)
     limit_gpu_memory(settings.gpu_memory)
     tf.config.run_functions_eagerly(settings.eager)
     if settings.deterministic:

@@ -85,8 +85,11 @@ class MirroredDevices(Devices):
 
 
 def devices_of(count: int, *, deterministic: bool) -> Devices:
-    """Return this many devices."""
-    return OneDevice() if count == 1 else MirroredDevices(count, deterministic=deterministic)
+    """Return this many devices. Raises BadInput if this process cannot have them: see `machine.prepare_devices`."""
+    if count == 1:
+        return OneDevice()
+    machine.prepare_devices(count)
+    return MirroredDevices(count, deterministic=deterministic)
 
 
 def sum_over_devices(value: Tensor) -> Tensor:
