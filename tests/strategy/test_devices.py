@@ -283,4 +283,15 @@ def test_layers_that_need_the_whole_batch_are_refused(run):
     for regularizer in ("r1", "gradient_penalty"):
         message = run(refusal, *BATCH_NORM, f"regularizer={regularizer}", "devices=2")
         assert f"regularizer={regularizer} does not go with devices=2 if the discriminator has" in message
+
+
+@pytest.mark.parametrize("regularizer", ["none", "r1"])
+def test_keras_takes_the_mean_as_constant_in_a_second_derivative(run, regularizer):
+    """BatchNormalization takes away a bias before it, so its gradient is 0. With R1 on one device it is not."""
+    names, reached = run(trained, *BATCH_NORM, "precision=float64", f"regularizer={regularizer}")
+    bias = reached[-1][names.index("discriminator/Conv2D_2/bias")]
+    assert (abs(bias).max() > 1e-9) == (regularizer == "r1")
+
+
+def test_a_process_cannot_have_more_devices_later(run):
     assert run(refusal, *NO_BATCH_NORM, "devices=4").startswith("devices=4: TensorFlow has already computed")

@@ -199,8 +199,8 @@ def require_consistent(settings: Settings) -> None:
     if settings.batch_size % (settings.devices * settings.packing):
         factor = "it" if settings.packing == 1 else f"devices times packing={settings.packing}"
         raise BadInput(
-            f"devices={settings.devices}: batch_size={settings.batch_size} must be a multiple of {factor}, because each "
-            "device takes an equal share of the batch"
+            f"devices={settings.devices}: batch_size={settings.batch_size} must be a multiple of {factor}, because "
+            "each device takes an equal share of the batch"
         )
     if settings.devices > 1 and settings.jit == "on":
         raise BadInput(f"jit=on: XLA compiles for one device; devices={settings.devices} needs jit=auto or jit=off")
