@@ -90,11 +90,9 @@ def _jits(variant: Variant) -> list[bool]:
     settings, mechanism = variant.settings, variant.strategy.mechanism
     if settings.jit != "auto":
         return [settings.jit == "on"]
-    if (
-        settings.eager
-        or settings.devices > 1
-        or refusal("", mechanism.supports, mechanism.conflicts, {**variant.values, "jit": "on"})
-    ):
+    if settings.eager or settings.devices > 1:
+        return [False]
+    if refusal("", mechanism.supports, mechanism.conflicts, {**variant.values, "jit": "on"}):
         return [False]
     if machine.gpus():
         return [True]
