@@ -110,7 +110,8 @@ class FreshProcessLauncher(Launcher):
         """Train jobs of a sweep, by their numbers, and return what each returned. If it is interrupted, end here."""
         numbered = [_numbered(job, sweep, number) for number, job in jobs.items()]
         if self._shares.empty():  # a sweep may have several batches, and each batch returns its shares
-            for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus()):
+            devices = max(job.devices for job in jobs.values())
+            for share in job_shares.gpu_shares(self._n_jobs, job_shares.gpus(), devices):
                 self._shares.put(share)
         pool = ThreadPoolExecutor(self._n_jobs)
         try:

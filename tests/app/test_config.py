@@ -172,7 +172,7 @@ BAD = [
     (
         ["update=keras_gan", "loss=relativistic"],
         "^loss=relativistic does not go with update.batches=split [(]of update=keras_gan[)]; it goes with "
-        "update.batches=joint$",
+        "update.batches=joint; devices=1$",
     ),
     (["loss=relativistic", "update.batches=split"], "update.batches=split [(]of update=alternating[)]; it goes with"),
     (

@@ -388,6 +388,16 @@ def test_jobs_share_the_gpus(monkeypatch, tmp_path, visible, n_jobs, expected):
     assert [(share.get("CUDA_VISIBLE_DEVICES"), share.get("GANFREEZE_GPU_MEMORY")) for share in shares] == expected
 
 
+def test_a_job_on_several_devices_gets_as_many_gpus():
+    from ganfreeze.backend.job_shares import Gpu, gpu_shares
+
+    gpus = [Gpu(str(number), 10000) for number in range(4)]
+    shares = [[share["CUDA_VISIBLE_DEVICES"] for share in gpu_shares(n_jobs, gpus, 2)] for n_jobs in (1, 2, 3)]
+    assert shares == [["0,1"], ["0,1", "2,3"], ["0,1", "2,3", "0,1"]]
+    assert [share.get("GANFREEZE_GPU_MEMORY") for share in gpu_shares(3, gpus, 2)] == ["4500", None, "4500"]
+    assert [share["CUDA_VISIBLE_DEVICES"] for share in gpu_shares(1, gpus, 8)] == ["0,1,2,3"]
+
+
 def test_without_gpus_there_is_nothing_to_share(monkeypatch):
     from ganfreeze.backend.job_shares import gpu_shares, gpus
 

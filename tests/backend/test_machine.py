@@ -1,5 +1,9 @@
 """The machine and its GPUs."""
 
+import pytest
+
+from ganfreeze.errors import BadInput
+
 
 class TwoGpus:
     """Two GPUs as TensorFlow lists them. They record what memory growth and limits are set."""
@@ -38,6 +42,16 @@ def test_gpu_memory_grows_as_needed_or_is_limited(monkeypatch):
     gpus = TwoGpus(monkeypatch, RuntimeError("Physical devices cannot be modified after being initialized"))
     machine.limit_gpu_memory(None)
     assert gpus.growing == []
+
+
+def test_as_many_gpus_as_there_are(monkeypatch):
+    from ganfreeze.backend import machine
+
+    gpus = TwoGpus(monkeypatch)
+    machine.prepare_devices(2)
+    assert gpus.limits == {}, "the processor is not divided"
+    with pytest.raises(BadInput, match=r"devices=3: TensorFlow sees 2 GPUs here; devices=2 is the most"):
+        machine.prepare_devices(3)
 
 
 def test_the_machine_is_described():

@@ -61,8 +61,16 @@ def test_the_terms_of_split_batches_add_up_to_the_joint_loss(loss):
 
 
 @pytest.mark.parametrize("loss", EQUATIONS, ids=lambda loss: type(loss).__name__)
+def test_devices_can_share_a_batch_if_the_loss_is_a_mean_over_examples(loss):
+    halves = [loss.discriminator(REAL[rows], FAKE[rows]) for rows in (slice(None, 2), slice(2, None))]
+    whole = float(loss.discriminator(REAL, FAKE))
+    assert len(REAL) == len(FAKE) == 4
+    assert (float(np.mean(halves)) == pytest.approx(whole, rel=1e-6)) is ("devices" not in loss.supports)
+
+
+@pytest.mark.parametrize("loss", EQUATIONS, ids=lambda loss: type(loss).__name__)
 def test_only_a_coupled_loss_is_not_a_sum_of_two_terms(loss):
-    assert loss.supports == ({"update.batches": ["joint"]} if loss.couples else {})
+    assert loss.supports == ({"update.batches": ["joint"], "devices": [1]} if loss.couples else {})
     other_real = REAL[::-1] + 1
     effects_of_fakes = [
         float(loss.discriminator(real, FAKE)) - float(loss.discriminator(real, FAKE + 1)) for real in (REAL, other_real)

@@ -23,6 +23,7 @@ from ganfreeze.app.study import (
 )
 from ganfreeze.app.training_setup import TrainingSetup, build, require_seeded
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend.machine import prepare_devices
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import certificate
@@ -68,6 +69,8 @@ def certify(values: Mapping[str, Any], overrides: Sequence[str]) -> Sequence[Seq
     folder = output_folder(settings.output)
     precisions = listed_words("precisions", settings.precisions, list(certificate.TOLERANCES))
     pairs = list(_pairs(settings, ["evaluator=none", f"steps={settings.steps}", *overrides], precisions))
+    # TensorFlow fixes its devices at its first operation, so this comes before the first pair.
+    prepare_devices(max(variant.settings.devices for pair in pairs for side in pair for variant in side.variants))
     certified = []
     for pair in pairs:
         certified.append(_certify(settings, pair, folder))

@@ -22,7 +22,17 @@ _MOST_FUSED = 100
 
 # The speed of a step depends on these groups and settings, and on the shape of the data.
 _DECISIVE_GROUPS = [group for group in GROUPS if group not in ("dataset", "evaluator", "tracker")]
-_DECISIVE_SETTINGS = ["batch_size", "packing", "ema", "precision", "deterministic", "eager", "jit", "fused_steps"]
+_DECISIVE_SETTINGS = [
+    "batch_size",
+    "devices",
+    "packing",
+    "ema",
+    "precision",
+    "deterministic",
+    "eager",
+    "jit",
+    "fused_steps",
+]
 _DECISIVE = {*_DECISIVE_GROUPS, *_DECISIVE_SETTINGS}
 
 
@@ -90,7 +100,9 @@ def _jits(variant: Variant) -> list[bool]:
     settings, mechanism = variant.settings, variant.strategy.mechanism
     if settings.jit != "auto":
         return [settings.jit == "on"]
-    if settings.eager or refusal("", mechanism.supports, mechanism.conflicts, {**variant.values, "jit": "on"}):
+    if settings.eager or settings.devices > 1:
+        return [False]
+    if refusal("", mechanism.supports, mechanism.conflicts, {**variant.values, "jit": "on"}):
         return [False]
     if machine.gpus():
         return [True]

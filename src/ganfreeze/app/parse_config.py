@@ -106,6 +106,10 @@ def parse(cfg: DictConfig, words: Mapping[str, str]) -> Variant:
         supports, conflicts = getattr(part.target, "supports", {}), getattr(part.target, "conflicts", ())
         if reason := refusal(f"{group}={chosen[group]}", supports, conflicts, values):
             raise Refused(reason)
+    if settings.devices > 1 and not parts["strategy"].target.shares_batches:
+        raise Refused(
+            f"strategy={chosen['strategy']} does not go with devices={settings.devices}; it goes with devices=1"
+        )
     require_consistent(settings)
     several = settings.seeds_at_once > 1
     if reason := several and refusal(f"seeds_at_once={settings.seeds_at_once}", _SEEDS_AT_ONCE, (), values):

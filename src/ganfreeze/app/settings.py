@@ -122,6 +122,7 @@ class Settings(Strict):
       Keras 3.
     - `steps`: how many training steps a run has.
     - `batch_size`: how many examples a batch has; a multiple of `packing`.
+    - `devices`: how many devices share each batch: GPUs, or logical devices of the processor where there is no GPU.
     - `latent`: what latent vectors are drawn from: N(0, I), or U(-1, 1) in each dimension.
     - `deterministic`: whether a repeated run gives the same bits; with false, some kernels are faster.
     - `eager`: whether every function runs eagerly, which is slow; Keras 3 then reads `trainable` at every batch.
@@ -144,6 +145,7 @@ class Settings(Strict):
     seeds_at_once: Count
     steps: Count
     batch_size: Count
+    devices: Count
     latent: Latent
     deterministic: bool
     eager: bool
@@ -197,3 +199,11 @@ def require_consistent(settings: Settings) -> None:
             f"packing={settings.packing}: batch_size={settings.batch_size} must be a multiple of it, because the "
             f"discriminator judges {settings.packing} examples at once"
         )
+    if settings.batch_size % (settings.devices * settings.packing):
+        factor = "it" if settings.packing == 1 else f"devices times packing={settings.packing}"
+        raise BadInput(
+            f"devices={settings.devices}: batch_size={settings.batch_size} must be a multiple of {factor}, because "
+            "each device takes an equal share of the batch"
+        )
+    if settings.devices > 1 and settings.jit == "on":
+        raise BadInput(f"jit=on: XLA compiles for one device; devices={settings.devices} needs jit=auto or jit=off")

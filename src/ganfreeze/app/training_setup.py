@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.process import prepare_process, weights_dtype
 from ganfreeze.app.settings import Settings
+from ganfreeze.backend.devices import Devices, OneDevice, devices_of
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.data.streams import Streams, weight_generator
-from ganfreeze.errors import BadInput
+from ganfreeze.errors import BadInput, Refused
 from ganfreeze.gan.averaging import Average, ExponentialAverage, NoAverage
-from ganfreeze.gan.inspection import unlike
+from ganfreeze.gan.inspection import has_batch_norm, unlike, unshareable
 from ganfreeze.gan.networks import Networks
 from ganfreeze.proof import audit
 from ganfreeze.proof.watch import WatchedStrategy
@@ -45,11 +46,35 @@ def build(variant: Variant, dataset: Dataset, execution: Execution | None = None
     Without an `execution` the steps run as the settings say, and one by one where these leave it open.
 
     Raises:
-        BadInput: the architecture cannot be built for this data set, or no layer is left to train.
+        BadInput: the architecture cannot be built for this data set, or no layer is left to train; or the process
+            cannot have so many devices.
+        Refused: the networks have layers that need the whole batch, and devices share it.
     """
     keras = variant.load_keras()
     prepare_process(variant.settings, keras)
-    return join(variant, dataset, keras, build_networks(variant, dataset.example_shape, keras), execution)
+    devices = devices_of(variant.settings.devices, deterministic=variant.settings.deterministic)
+    with devices.scope():
+        networks = build_networks(variant, dataset.example_shape, keras)
+    if devices.count > 1:
+        _require_shareable(variant, keras, networks)
+    return join(variant, dataset, keras, networks, execution, devices)
+
+
+def _require_shareable(variant: Variant, keras: Any, networks: Networks) -> None:
+    """Raise Refused where devices that share a batch would not compute what one device does."""
+    words, devices = variant.words, f"devices={variant.settings.devices}"
+    if names := ", ".join(unshareable(keras, networks)):
+        raise Refused(
+            f"architecture={words['architecture']} does not go with {devices}: of these layers, random ones would draw "
+            f"other numbers, and BatchNormalization would normalize by a part of the batch: {names}. Layers of "
+            "ganfreeze.gan.layers.batch_norm normalize by the whole batch"
+        )
+    if variant.regularizer.penalizes_gradients and has_batch_norm(keras, networks.discriminator):
+        # One device takes the mean of a batch as constant in the second derivative (`tf.nn.moments`), several do not.
+        raise Refused(
+            f"regularizer={words['regularizer']} does not go with {devices} if the discriminator has "
+            "BatchNormalization: Keras has another second derivative for it then; change one of them"
+        )
 
 
 def require_seeded(variant: Variant, dataset: Dataset, networks: Networks) -> None:
@@ -69,26 +94,34 @@ def require_seeded(variant: Variant, dataset: Dataset, networks: Networks) -> No
 
 
 def join(
-    variant: Variant, dataset: Dataset, keras: Any, networks: Networks, execution: Execution | None = None
+    variant: Variant,
+    dataset: Dataset,
+    keras: Any,
+    networks: Networks,
+    execution: Execution | None = None,
+    devices: Devices | None = None,
 ) -> TrainingSetup:
     """Join networks to the optimizers, the strategy and the streams that train them."""
     settings, update = variant.settings, variant.update
-    game = Game(
-        keras=keras,
-        networks=variant.freeze.apply(networks),
-        loss=variant.loss,
-        regularizer=variant.regularizer,
-        optimizers=variant.optimizer.build(
+    devices = devices or OneDevice()
+    with devices.scope():
+        game = Game(
             keras=keras,
-            schedule=variant.schedule,
+            networks=variant.freeze.apply(networks),
+            loss=variant.loss,
+            regularizer=variant.regularizer,
+            optimizers=variant.optimizer.build(
+                keras=keras,
+                schedule=variant.schedule,
+                update=update,
+                steps=settings.steps,
+                precision=settings.precision,
+            ),
             update=update,
-            steps=settings.steps,
-            precision=settings.precision,
-        ),
-        update=update,
-        average=_average(variant, dataset.example_shape, keras, networks),
-        execution=execution or _execution_of(settings),
-    )
+            average=_average(variant, dataset.example_shape, keras, networks),
+            execution=execution or _execution_of(settings),
+            devices=devices,
+        )
     streams = Streams(
         examples=dataset.train.examples,
         seed=settings.seed,

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -37,20 +38,23 @@ def gpus() -> Sequence[Gpu]:
     return [Gpu(name, memory.get(name)) for name in names]
 
 
-def gpu_shares(n_jobs: int, gpus: Sequence[Gpu]) -> Sequence[Mapping[str, str]]:
+def gpu_shares(n_jobs: int, gpus: Sequence[Gpu], devices: int = 1) -> Sequence[Mapping[str, str]]:
     """Return, for each of `n_jobs` parallel jobs, the environment variables that give it a GPU or a share of one.
 
-    A tenth of the memory of a shared GPU is left free. It is for what TensorFlow does not count as its own, such as the
-    CUDA context of each job.
+    A job that trains on several `devices` gets as many GPUs, or all of them if there are fewer. A tenth of the memory
+    of a shared GPU is left free. It is for what TensorFlow does not count as its own, such as the CUDA context of each
+    job.
     """
     if not gpus:
         return [{}] * n_jobs
+    each = min(devices, len(gpus))
+    places = [[place % len(gpus) for place in range(number * each, (number + 1) * each)] for number in range(n_jobs)]
+    jobs_of = Counter(place for own in places for place in own)
     shares = []
-    for number in range(n_jobs):
-        gpu = gpus[number % len(gpus)]
-        sharing = len(range(number % len(gpus), n_jobs, len(gpus)))
-        share = {"CUDA_VISIBLE_DEVICES": gpu.name}
-        if sharing > 1 and gpu.memory:
-            share["GANFREEZE_GPU_MEMORY"] = str(gpu.memory * 9 // 10 // sharing)
+    for own in places:
+        share = {"CUDA_VISIBLE_DEVICES": ",".join(gpus[place].name for place in own)}
+        sharing, memory = max(jobs_of[place] for place in own), min(gpus[place].memory or 0 for place in own)
+        if sharing > 1 and memory:
+            share["GANFREEZE_GPU_MEMORY"] = str(memory * 9 // 10 // sharing)
         shares.append(share)
     return shares

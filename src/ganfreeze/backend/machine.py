@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.errors import BadInput
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -56,6 +57,34 @@ def limit_gpu_memory(megabytes: int | None) -> None:
                 tf.config.set_logical_device_configuration(gpu, [limit])
         except RuntimeError:  # the GPU is already in use
             return
+
+
+def prepare_devices(count: int) -> None:
+    """Make sure that this process has `count` devices: as many GPUs, or logical devices of the processor without any.
+
+    Call this before TensorFlow computes anything: it then fixes its devices. With 1 nothing changes.
+
+    Raises:
+        BadInput: there are fewer GPUs, or TensorFlow has fixed fewer logical devices already.
+    """
+    if count == 1:
+        return
+    if found := len(gpus()):
+        if found < count:
+            raise BadInput(
+                f"devices={count}: TensorFlow sees {found} GPU{'s' * (found > 1)} here; devices={found} is the most"
+            )
+        return
+    processor = tf.config.list_physical_devices("CPU")[0]
+    if len(tf.config.get_logical_device_configuration(processor) or [None]) >= count:
+        return
+    try:
+        tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * count)
+    except RuntimeError:
+        raise BadInput(
+            f"devices={count}: TensorFlow has already computed in this process, with fewer devices; start another, or "
+            "begin with the most devices"
+        ) from None
 
 
 def _processor() -> str:

@@ -38,6 +38,17 @@ def overwritten(model: Model) -> Iterator[Variable]:
             yield layer.kernel
 
 
+def unshareable(keras: Any, networks: Networks) -> Iterator[str]:
+    """Yield the name of each layer that would compute something else if devices shared the batch.
+
+    A random layer would draw other numbers. A BatchNormalization would normalize by a part of the batch, unless it is
+    synchronized, as those of `gan.layers.batch_norm` are.
+    """
+    for layer in (*layers(networks.generator), *layers(networks.discriminator)):
+        if is_random(layer) or (isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized):
+            yield layer.name
+
+
 def has_batch_norm(keras: Any, model: Model) -> bool:
     """Return whether a layer of the model is a BatchNormalization."""
     return any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers(model))

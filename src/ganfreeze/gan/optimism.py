@@ -17,26 +17,21 @@ def make_optimistic(optimizer: Any) -> None:
 
     Source: Daskalakis et al. 2018, algorithm 1.
     """
-    previous: dict[int, Variable] = {}
+    previous: dict[str, Variable] = {}  # by Keras' own key: one for all copies of a variable on several devices
 
     class Optimistic(type(optimizer)):
         def build(self, variables: Sequence[Variable]) -> None:
             super().build(variables)
             for variable in variables:
-                if _key(variable) not in previous:
-                    previous[_key(variable)] = self.add_variable_from_reference(variable, PREVIOUS_STEP)
+                if self._var_key(variable) not in previous:
+                    previous[self._var_key(variable)] = self.add_variable_from_reference(variable, PREVIOUS_STEP)
 
         def update_step(self, gradient: Tensor, variable: Variable, *rate: Tensor) -> None:
             before = tf.identity(tf.convert_to_tensor(variable))
             super().update_step(gradient, variable, *rate)
-            step, last = tf.convert_to_tensor(variable) - before, previous[_key(variable)]
+            step, last = tf.convert_to_tensor(variable) - before, previous[self._var_key(variable)]
             variable.assign_add(step - tf.convert_to_tensor(last))
             last.assign(step)
 
     # Keras has no hook between a gradient and its step, and a copy made from the config would lose a negative momentum.
     optimizer.__class__ = Optimistic
-
-
-def _key(variable: Variable) -> int:
-    """Return an identity that a variable of Keras 3 shares with the variable of TensorFlow that it holds."""
-    return id(variable if isinstance(variable, tf.Variable) else variable.value)

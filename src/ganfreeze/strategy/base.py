@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from ganfreeze.backend.devices import Devices
 from ganfreeze.gan.averaging import Average
 from ganfreeze.gan.loss.base import Loss
 from ganfreeze.gan.networks import Networks
@@ -31,7 +32,7 @@ class Game:
     """Everything that a strategy is given: a Keras, the networks, and the algorithm that trains them.
 
     `average` is the average of the generator's weights, to be updated after each generator phase. `execution` says how
-    the steps are run.
+    the steps are run, and `devices` share each batch.
     """
 
     keras: Any
@@ -42,6 +43,7 @@ class Game:
     update: Update
     average: Average
     execution: Execution
+    devices: Devices
 
 
 class Phase(NamedTuple):
@@ -80,11 +82,12 @@ class KnownFailure(NamedTuple):
 class Strategy(ABC):
     """A mechanism that keeps the frozen network still: the base class of every file in `strategy/`.
 
-    Three facts about a mechanism are known before it is built. They are checked before TensorFlow is imported:
+    Four facts about a mechanism are known before it is built. They are checked before TensorFlow is imported:
 
     - `supports`: the allowed values of a choice, if not all are allowed;
     - `conflicts`: choices that are refused if all of them come together, in each of several mappings;
-    - `known_failure`: when the audit will fail it.
+    - `known_failure`: when the audit will fail it;
+    - `shares_batches`: whether it runs its phases by `game.devices`, so that several devices can share each batch.
 
     Two more are known once it is built: its `phases`, and `judge`, the mode in which the frozen discriminator judges in
     the generator phase. "mixed" means that its BatchNormalization runs in inference mode, as a flag has it, and its
@@ -94,6 +97,7 @@ class Strategy(ABC):
     supports: ClassVar[Choices] = {}
     conflicts: ClassVar[Sequence[Choices]] = ()
     known_failure: ClassVar[KnownFailure | None] = None
+    shares_batches: ClassVar[bool] = False
     phases: Mapping[PhaseName, Phase]
     judge: Judge
 

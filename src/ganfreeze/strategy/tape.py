@@ -12,6 +12,8 @@ class Tape(Fused):
     `update.judge=inference`.
     """
 
+    shares_batches = True
+
     def __init__(self, game: Game) -> None:
         taped = TapedPhases(game)
         self.judge = taped.judge

@@ -19,6 +19,8 @@ class TrainStep(Strategy):
     steps in one call.
     """
 
+    shares_batches = True
+
     def __init__(self, game: Game) -> None:
         self._update, taped, jit = game.update, TapedPhases(game), game.execution.jit
         self.judge = taped.judge

@@ -9,6 +9,7 @@ import numpy as np
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.initializers import normal
+from ganfreeze.gan.layers.batch_norm import batch_norm
 from ganfreeze.gan.layers.convolutions import double, halve
 from ganfreeze.gan.layers.leaky_relu import leaky_relu
 from ganfreeze.gan.layers.spectral_norm import spectral_norm
@@ -65,9 +66,9 @@ class Dcgan(Architecture):
         x = layers.Dense(base * base * widths[-1], use_bias=False, **kernel)(latent)
         x = layers.Reshape((base, base, widths[-1]))(x)
         for width in reversed(widths[:-1]):
-            x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+            x = layers.ReLU()(batch_norm(keras, momentum=0.9)(x))
             x = double(keras, width, use_bias=False, **kernel)(x)
-        x = layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
+        x = layers.ReLU()(batch_norm(keras, momentum=0.9)(x))
         return double(keras, example_shape[2], activation="tanh", **kernel)(x)
 
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:
@@ -77,7 +78,7 @@ class Dcgan(Architecture):
         for level, width in enumerate(self._widths(examples.shape[1:])):
             x = self._normalized(halve(keras, width, **kernel), keras, random)(x)
             if self.batch_norm and level > 0:
-                x = layers.BatchNormalization(momentum=self.batch_norm_momentum, epsilon=self.batch_norm_epsilon)(x)
+                x = batch_norm(keras, momentum=self.batch_norm_momentum, epsilon=self.batch_norm_epsilon)(x)
             x = leaky_relu(keras, 0.2)(x)
             x = layers.Dropout(self.dropout)(x) if self.dropout else x
         return self._normalized(layers.Dense(1, **kernel), keras, random)(layers.Flatten()(x))

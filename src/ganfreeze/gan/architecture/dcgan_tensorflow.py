@@ -8,6 +8,7 @@ import numpy as np
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.initializers import normal, truncated_normal
+from ganfreeze.gan.layers.batch_norm import batch_norm
 from ganfreeze.gan.layers.leaky_relu import leaky_relu
 from ganfreeze.types import Count, Tensor
 
@@ -83,4 +84,4 @@ def _sides(side: int) -> list[int]:
 
 
 def _batch_norm(keras: Any) -> Any:
-    return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+    return batch_norm(keras, momentum=0.9, epsilon=1e-5)

@@ -9,6 +9,7 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.initializers import normal
+from ganfreeze.gan.layers.batch_norm import batch_norm
 from ganfreeze.types import Count, Tensor
 
 _PIECES = 5
@@ -46,7 +47,7 @@ class Maxout(Architecture):
         x = latent
         for _ in range(4):
             x = keras.layers.Dense(400, use_bias=False, **kernel)(x)
-            x = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.95)(x))
+            x = keras.layers.ReLU()(batch_norm(keras, momentum=0.95)(x))
         return keras.layers.Dense(example_shape[0], **kernel)(x)
 
     def judge(self, keras: Any, examples: Tensor, random: np.random.Generator) -> Tensor:

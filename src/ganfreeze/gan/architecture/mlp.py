@@ -8,6 +8,7 @@ import numpy as np
 
 from ganfreeze.gan.architecture.base import Architecture
 from ganfreeze.gan.initializers import glorot_uniform
+from ganfreeze.gan.layers.batch_norm import batch_norm
 from ganfreeze.gan.layers.dense import dense
 from ganfreeze.gan.layers.leaky_relu import leaky_relu
 from ganfreeze.gan.layers.spectral_norm import spectral_norm
@@ -50,7 +51,7 @@ class Mlp(Architecture):
         x = latent
         for units in self.generator_units:
             x = _dense(keras, random, units)(x)
-            x = keras.layers.BatchNormalization(momentum=0.8)(leaky_relu(keras, 0.2)(x))
+            x = batch_norm(keras, momentum=0.8)(leaky_relu(keras, 0.2)(x))
         x = _dense(keras, random, int(np.prod(example_shape)), "tanh")(x)
         return keras.layers.Reshape(example_shape)(x)
 

@@ -11,7 +11,8 @@ class Loss(ABC):
 
     `couples` is True if the discriminator's loss is not the sum of a real term and a fake term. The generator's loss
     then needs the real logits too. `boundary` is the logit above which the discriminator calls an example real; its
-    accuracy is computed with it.
+    accuracy is computed with it. Devices that share a batch average their losses: a loss that is not a mean over the
+    examples has `"devices": [1]` in `supports`.
     """
 
     supports: ClassVar[Choices] = {}

@@ -16,13 +16,13 @@ class Relativistic(Loss):
     Generator: -E log(1 - s(R)) - E log s(F).
 
     The loss is not the sum of a real term and a fake term. So `update` must have joint batches, and the generator
-    phase needs the real batch too. It depends on differences of logits only: logits have no zero, so the accuracies of
-    a run mean little.
+    phase needs the real batch too. Its two means are over the whole batch, so devices cannot share it. It depends on
+    differences of logits only: logits have no zero, so the accuracies of a run mean little.
 
     Source: Jolicoeur-Martineau 2018, equations 14 to 16; TF-GAN's `relativistic_*_loss`.
     """
 
-    supports: ClassVar[Choices] = {"update.batches": ["joint"]}
+    supports: ClassVar[Choices] = {"update.batches": ["joint"], "devices": [1]}
     couples = True
 
     def discriminator(

@@ -29,10 +29,14 @@ class Regularizer(ABC):
     It adds a penalty to the loss of a phase, or it bounds the discriminator's weights after the discriminator phase. A
     penalty is differentiated together with the loss, so it needs a strategy that uses its own gradient tape.
 
+    Devices that share a batch average their penalties, so a penalty has to be a mean over the examples. One that is not
+    has `"devices": [1]` in `supports`.
+
     - `weight`: the weight of the penalty.
     """
 
     supports: ClassVar[Choices] = {}
+    penalizes_gradients: ClassVar[bool] = False  # so training takes second derivatives
     batch_norm_warning: ClassVar[str] = ""  # why it should not meet BatchNormalization in the discriminator
 
     @abstractmethod

@@ -17,12 +17,16 @@ class Consensus(Regularizer):
     generator's weights, and that of the discriminator's loss by the discriminator's weights.
 
     The penalty runs both networks in training mode in both phases. So the moving averages of BatchNormalization are
-    updated one more time.
+    updated one more time. The field is the gradient over the whole batch, so devices cannot share it.
 
     Source: Mescheder, Nowozin, Geiger 2017, algorithm 2; `weight` is its gamma.
     """
 
-    supports: ClassVar[Choices] = {"update.batches": ["joint"], "update.judge": ["auto", "training"]}
+    supports: ClassVar[Choices] = {
+        "update.batches": ["joint"],
+        "update.judge": ["auto", "training"],
+        "devices": [1],
+    }
     weight: Rate = 10.0
 
     def penalty(self, phase: PhaseName, context: PhaseContext) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend.devices import own_rows, sum_over_devices
 from ganfreeze.gan.layers.random import bits, uniform
 from ganfreeze.gan.regularizer.base import PhaseContext, Regularizer
 from ganfreeze.types import Choices, PhaseName, Rate, Tensor, Variable
@@ -24,6 +25,7 @@ class GradientPenalty(Regularizer):
     """
 
     supports: ClassVar[Choices] = {"update.batches": ["joint"]}
+    penalizes_gradients: ClassVar[bool] = True
     batch_norm_warning: ClassVar[str] = (
         "WGAN-GP advises against BatchNormalization in the discriminator (Gulrajani et al. 2017, section 4). The "
         "penalty is on the gradient of each example alone; BatchNormalization makes a logit depend on the whole batch"
@@ -51,7 +53,8 @@ class GradientPenalty(Regularizer):
 def _uniform(latent: Tensor, packing: int, rank: int) -> Tensor:
     """Return a number in [0, 1) for each example, (batch, 1, ...); it is the same for all examples of a pack.
 
-    It depends on the latent batch only.
+    It depends on the latent batch only, on the whole of it if devices share it.
     """
-    shape = (tf.shape(latent)[0] // packing, *[1] * (rank - 1))
-    return tf.repeat(uniform(shape, tf.stack([bits(latent), 0])), packing, axis=0)
+    seed = tf.stack([sum_over_devices(bits(latent)), 0])
+    packs = own_rows(lambda count: uniform((count, *[1] * (rank - 1)), seed), tf.shape(latent)[0] // packing)
+    return tf.repeat(packs, packing, axis=0)

@@ -20,6 +20,7 @@ class R1(Regularizer):
     """
 
     supports: ClassVar[Choices] = {"update.batches": ["joint"]}
+    penalizes_gradients: ClassVar[bool] = True
     weight: Rate = 10.0
 
     def penalty(self, phase: PhaseName, context: PhaseContext) -> Tensor | float:

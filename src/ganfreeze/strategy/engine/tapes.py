@@ -41,7 +41,8 @@ class TapedPhases:
             "discriminator": list(self._discriminator.trainable_variables),
             "generator": list(self._generator.trainable_variables),
         }
-        game.optimizers.build(**self._weights)
+        with game.devices.scope():
+            game.optimizers.build(**self._weights)
         self._averages = list(_averages(game.keras, self._generator))
 
     @property
@@ -50,7 +51,10 @@ class TapedPhases:
 
         It can if the update reuses the fakes, and if the generator has no state but the averages of BatchNormalization.
         A second pass would change other state. It would also draw other numbers, if the generator has random layers.
+        Several devices leave nothing behind between two phases.
         """
+        if self._game.devices.count > 1:
+            return False
         only_averages = len(self._averages) == len(self._generator.non_trainable_variables)
         return self._game.update.reuses_fakes and only_averages and not has_random_layers(self._generator)
 
@@ -61,8 +65,15 @@ class TapedPhases:
             fakes = self._generator(latent, training=True)
         return GeneratorPass(fakes, tape, averages)
 
-    def train_discriminator(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> TensorMetrics:
+    def train_discriminator(self, real: Tensor, latent: Tensor, *shared: GeneratorPass) -> TensorMetrics:
         """Update the discriminator on real examples and fakes, in one update or in two. Return its metrics."""
+        return self._game.devices.run(self._train_discriminator, real, latent, *shared)
+
+    def train_generator(self, real: Tensor, latent: Tensor, *shared: GeneratorPass) -> TensorMetrics:
+        """Update the generator. Return its metric."""
+        return self._game.devices.run(self._train_generator, real, latent, *shared)
+
+    def _train_discriminator(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> TensorMetrics:
         training = self._game.update.fakes == "training"
         fakes = shared.fakes if shared else self._generator(latent, training=training)
         train = {"joint": self._train_jointly, "split": self._train_split}[self._game.update.batches]
@@ -73,8 +84,7 @@ class TapedPhases:
             "accuracy_fake": phases.accuracy_fake(self._game.loss, fake_logits),
         }
 
-    def train_generator(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> TensorMetrics:
-        """Update the generator. Return its metric."""
+    def _train_generator(self, real: Tensor, latent: Tensor, shared: GeneratorPass | None = None) -> TensorMetrics:
         game, discriminator, training = self._game, self._discriminator, self.judge == "training"
         fakes, tape, averages = shared or self.generate(latent)
         if shared:
@@ -128,9 +138,9 @@ class TapedPhases:
         return tf.cast(self._game.regularizer.penalty(phase, context), dtype)
 
     def _descend(self, phase: PhaseName, tape: Any, loss: Tensor) -> None:
-        weights, optimizers = self._weights[phase], self._game.optimizers
+        weights, optimizers, devices = self._weights[phase], self._game.optimizers, self._game.devices
         with tape:
-            scaled = optimizers.scaled(phase, loss)
+            scaled = optimizers.scaled(phase, devices.share(loss))
         optimizers.apply(phase, tape.gradient(scaled, weights), weights)
 
     def _average_again(self, before: Sequence[Tensor]) -> None:
