@@ -76,7 +76,7 @@ def variants_of(parse, *choice):
         (*MLP, "ema=0.9"),
         (*MLP, "loss=relativistic", "update=simultaneous", "packing=2"),
         (*MLP, "loss=wasserstein", "regularizer=weight_clip", "optimizer=rmsprop", "update=extragradient"),
-        (*MLP, "update.noise=reused", "update.batches=split", "fused_steps=3"),
+        (*MLP, "update=optimistic", "update.noise=reused", "update.batches=split", "fused_steps=3"),
         ("keras=keras3", "architecture=dcgan", "architecture.filters=4", "batch_size=8"),
         ("keras=keras3", "dataset=ring", "evaluator=none", "architecture=maxout", "batch_size=8"),
     ],

@@ -60,7 +60,7 @@ BAD = [
     (["batch_size=1.5"], "batch_size=1.5: must be integer"),
     (["cadence.log=0"], "cadence.log=0: must be greater"),
     (["deterministic=maybe"], "deterministic=maybe: must be boolean"),
-    (["+epochs=3"], "epochs: no such option; there are these: seed, steps, batch_size, "),
+    (["+epochs=3"], "epochs: no such option; there are these: seed, seeds_at_once, steps, batch_size, "),
     (["update.discriminator_steps=0"], "update.discriminator_steps=0: must be greater than or equal to 1"),
     (["optimizer.beta1=1.0"], "optimizer.beta1=1.0: must be less than 1"),
     (["optimizer.generator_rate=-0.1"], "optimizer.generator_rate=-0.1: must be greater than 0"),

@@ -35,6 +35,7 @@ _SEEDS_AT_ONCE: Choices = {
     "keras": ["keras3"],
     "regularizer": ["none", "weight_clip"],
     "precision": ["float32", "float64"],
+    "devices": [1],
     "eager": [False],
     "on_nan": ["stop", "continue"],
     "cadence.audit": [None],
