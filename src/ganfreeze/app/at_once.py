@@ -5,7 +5,7 @@ that goes on trains the span for all.
 """
 
 import contextlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -104,11 +104,12 @@ class _Seats:
         self._due = dict(due)
 
     def _advance(self, number: int, step: int, steps: int) -> Metrics | None:
-        self._together = self._together or _join(self._setups)
+        self._together = self._together or join(self._setups)
         return self._together.advance(number, step, steps, self._due)
 
 
-def _join(setups: dict[int, tuple[Variant, TrainingSetup]]) -> Together:
+def join(setups: Mapping[int, tuple[Variant, TrainingSetup]]) -> Together:
+    """Join seeds that differ in nothing else, by the numbers of their seats, to one program."""
     variant, _ = next(iter(setups.values()))
     games = {number: setup.game for number, (_, setup) in setups.items()}
     streams = [setup.streams for _, setup in setups.values()]
