@@ -33,10 +33,10 @@ from ganfreeze.app.search import (
     space_of,
 )
 from ganfreeze.app.sweep import Sweep
+from ganfreeze.app.sweep_launcher import SweepLauncher, job_name, parsed
 from ganfreeze.app.validation import parse_options
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.types import Count, Index
-from hydra_plugins.fresh_process_launcher import FreshProcessLauncher, job_name, parsed
 
 
 class OptunaSweeper(Sweeper):
@@ -73,8 +73,9 @@ class OptunaSweeper(Sweeper):
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        if not isinstance(launcher, FreshProcessLauncher):
-            raise SystemExit("ganfreeze: hydra/sweeper=optuna needs hydra/launcher=fresh_process")
+        if not isinstance(launcher, SweepLauncher):
+            words = "fresh_process, submitit_slurm or ray"
+            raise SystemExit(f"ganfreeze: hydra/sweeper=optuna needs hydra/launcher={words}")
         self._launcher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
