@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -16,7 +17,7 @@ from mlflow import MlflowClient
 from ganfreeze.record import run_folder
 
 SEEDS = range(8)
-STEPS = 1500
+STEPS, FIRST = 1000, 100  # of a run, and of its first checkpoint after the start
 SWEEP = (
     "-m",
     f"seed=range({len(SEEDS)})",
@@ -26,10 +27,12 @@ SWEEP = (
     "batch_size=8",
     "evaluator.samples=100",
     "cadence.log=10",
-    "cadence.save=100",
+    f"cadence.save={FIRST}",
+    "keep.last=20",
     "cadence.glance=null",
     "jit=off",
     "fused_steps=10",
+    "audit=off",
 )
 
 
@@ -67,14 +70,20 @@ class Sweep:
         return self.end()
 
     def training(self, *but: Path) -> dict[Path, psutil.Process]:
-        """Return the folders of the runs that train now and have a checkpoint, `but` these, and their processes."""
+        """Return the folders of the runs, `but` these, that train now and have trained a while, and their processes."""
         held = [path for path in run_folder.folders(self.folder / "outputs" / "state") if run_folder.is_held(path)]
-        begun = [path for path in held if path not in but and list((path / "checkpoints").glob("step-*"))]
+        begun = [path for path in held if path not in but and (path / "checkpoints" / f"step-{FIRST:010}").exists()]
         return {path: process for path in begun if (process := _holder(path / "lock"))}
 
     def next_training(self, *but: Path) -> tuple[Path, psutil.Process]:
-        """Wait for the next run that `training` returns."""
-        return next(iter(self.wait(lambda: self.training(*but)).items()))
+        """Wait for the next run that `training` returns, and stop its process for the moment."""
+        while True:
+            path, process = next(iter(self.wait(partial(self.training, *but)).items()))
+            process.suspend()
+            if run_folder.progress(path).step < STEPS - FIRST:
+                return path, process
+            process.resume()  # it has all but ended
+            but = (*but, path)
 
     def wait(self, condition, seconds: float = 180):
         """Wait until a condition holds while the command runs; return its value."""
@@ -129,7 +138,7 @@ def _holder(file: Path) -> psutil.Process | None:
 def table(output: str) -> list[str]:
     """Return the table that closes a sweep, without the speeds."""
     lines = output[output.index("\nall:") :].partition("\nRuns: ")[0].splitlines()
-    return [re.sub(r"(?<=\s)[\d.]+(?=\s+\d\.\d{3}\s+\w+ \w+\s+FINISHED)", "SPEED", line) for line in lines]
+    return [re.sub(r"(?<=\s)[\d.]+(?=\s+\d\.\d{3}\s+off)", "SPEED", line) for line in lines]
 
 
 def plain_table(base: Path) -> list[str]:
@@ -138,7 +147,8 @@ def plain_table(base: Path) -> list[str]:
     with FileLock(base / "plain.lock"):
         if not file.exists():
             folder.mkdir()
-            sweep = Sweep(folder, f"sqlite:///{folder}/mlflow.db", "hydra.launcher.n_jobs=2")
+            one_core_each = f"hydra.launcher.n_jobs={len(os.sched_getaffinity(0))}"  # as on the clusters
+            sweep = Sweep(folder, f"sqlite:///{folder}/mlflow.db", one_core_each)
             try:
                 file.write_text(json.dumps(table(sweep.run()[0])))
             finally:

@@ -33,6 +33,11 @@ class ClusterLauncher(SweepLauncher):
         super().__init__()
         self._engine, self._options = engine, options
 
+    @property
+    @abstractmethod
+    def cores(self) -> float:
+        """How many cores the cluster gives to a job."""
+
     @abstractmethod
     def connect(self) -> None:
         """Find the cluster. Raises BadInput where there is none."""
@@ -66,7 +71,7 @@ class ClusterLauncher(SweepLauncher):
         name, engine, composed = job_name(job), self._class(**copy.deepcopy(self._options)), _Composed(job)
         engine.setup(
             hydra_context=HydraContext(composed, self._context.callbacks),  # pyright: ignore[reportArgumentType]
-            task_function=NodeTask(task=self._task, job=job.hydra.job.id),
+            task_function=NodeTask(task=self._task, job=job.hydra.job.id, cores=self.cores),
             config=composed.load_sweep_config(),
         )
         try:
@@ -91,6 +96,11 @@ class SlurmLauncher(ClusterLauncher):
         """How many jobs Slurm has at a time."""
         return self._n_jobs
 
+    @property
+    def cores(self) -> float:
+        """How many cores a job has."""
+        return self._options.get("cpus_per_task") or 1
+
     def connect(self) -> None:
         """Raise BadInput where there is no Slurm."""
         if shutil.which("srun") is None:
@@ -109,7 +119,12 @@ class RayLauncher(ClusterLauncher):
         """How many jobs have room in the cluster at a time."""
         import ray
 
-        return max(1, int(ray.cluster_resources().get("CPU", 1) / (self._remote.num_cpus or 1)))
+        return max(1, int(ray.cluster_resources().get("CPU", 1) / self.cores))
+
+    @property
+    def cores(self) -> float:
+        """How many cores a job has."""
+        return self._remote.get("num_cpus") or 1
 
     def connect(self) -> None:
         """Connect to the cluster before the engine does: its threads would all do so at once."""

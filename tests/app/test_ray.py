@@ -35,6 +35,7 @@ def test_eight_runs_are_killed_and_preempted_and_end_as_on_one_machine(sweep, se
     process.kill()
     preempted, process = sweep.next_training(killed)
     process.terminate()
+    process.resume()
     output, errors = sweep.end()
     assert "is tried again" not in errors, "Ray starts both again by itself"
     sweep.require_complete()

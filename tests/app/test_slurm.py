@@ -31,7 +31,8 @@ def test_eight_runs_are_killed_preempted_and_out_of_time_and_end_as_on_one_machi
     killed, process = sweep.next_training()
     process.kill()
     warned, process = sweep.next_training(killed)
-    cluster.run("scancel", "--signal=USR2", process.environ()["SLURM_JOB_ID"])
+    cluster.run("scancel", "--signal=USR2", process.environ()["SLURM_JOB_ID"])  # as before the end of its time
+    process.resume()
     sweep.wait(lambda: not run_folder.is_held(warned))
     preempted, _ = sweep.next_training(killed, warned)
     cluster.run("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 1")

@@ -14,6 +14,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
+from ganfreeze.backend import job_shares
+
 _OWN = "GANFREEZE_"  # begins the names of our environment variables
 
 
@@ -22,18 +24,19 @@ class NodeTask:
     """What a node calls with the config of the job "SWEEP/NUMBER". The launcher made it, and sends it there.
 
     The job runs in the launcher's working folder, which the nodes share, with its command line and with its environment
-    variables that are ours.
+    variables that are ours. It has as many threads as `cores`: not every cluster binds a job to its cores.
     """
 
     task: TaskFunction
     job: str
+    cores: float
     folder: Path = field(default_factory=Path.cwd)
     command_line: tuple[Sequence[str], Sequence[str]] = field(default_factory=lambda: (sys.argv, sys.orig_argv))
     environment: Mapping[str, str] = field(default_factory=lambda: _own(os.environ))
 
     def __call__(self, config: DictConfig) -> Any:
         os.chdir(self.folder)
-        os.environ.update(self.environment)
+        os.environ.update({**self.environment, **job_shares.threads(self.cores)})
         sys.argv, sys.orig_argv = map(list, self.command_line)
         hydra: Any = HydraConfig.get()
         with read_write(hydra), open_dict(hydra):
