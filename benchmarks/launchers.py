@@ -2,7 +2,7 @@
 
     python benchmarks/launchers.py [ROUNDS]
 
-Slurm and Ray are started here, with the programs of the tests, so the network costs nothing. Runs have 100 steps, go one
+Slurm and Ray are started here, as tests do, so the network costs nothing. Runs have 100 steps, go one
 by one, and have one thread. A sweep of four runs beside one of a single run gives the time of each further run. Sweeps
 take turns; print the median of each launcher.
 """

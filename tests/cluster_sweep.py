@@ -138,7 +138,7 @@ def _holder(file: Path) -> psutil.Process | None:
 def table(output: str) -> list[str]:
     """Return the table that closes a sweep, without the speeds."""
     lines = output[output.index("\nall:") :].partition("\nRuns: ")[0].splitlines()
-    return [re.sub(r"(?<=\s)[\d.]+(?=\s+\d\.\d{3}\s+off)", "SPEED", line) for line in lines]
+    return [re.sub(r"\s+[\d.]+(?=\s+\d\.\d{3}\s+-\s+FINISHED)", " SPEED", line) for line in lines]
 
 
 def plain_table(base: Path) -> list[str]:

@@ -7,7 +7,9 @@ one machine: what is finished is not run again, what fails is tried again, and a
 
 import copy
 import logging
+import os
 import shutil
+import socket
 import sys
 import threading
 from abc import abstractmethod
@@ -23,7 +25,11 @@ from omegaconf import DictConfig
 
 from ganfreeze.app.node_task import NodeTask
 from ganfreeze.app.sweep_launcher import FAILED, SweepLauncher, job_name
+from ganfreeze.app.validation import parse_options
 from ganfreeze.errors import BadInput, one_line
+from ganfreeze.types import Count
+
+_PATIENCE = 10.0  # seconds
 
 
 class ClusterLauncher(SweepLauncher):
@@ -87,7 +93,12 @@ class ClusterLauncher(SweepLauncher):
 class SlurmLauncher(ClusterLauncher):
     """Each run is a job of Slurm; `array_parallelism` are with it at a time. The other options are submitit's."""
 
-    def __init__(self, array_parallelism: int, **options: Any) -> None:
+    def __init__(self, array_parallelism: Count, **options: Any) -> None:
+        given = {"array_parallelism": array_parallelism}
+        try:
+            parse_options("hydra.launcher", SlurmLauncher, given, given_by_app=("options",))
+        except BadInput as error:
+            raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
         super().__init__("hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher", options)
         self._n_jobs = array_parallelism
 
@@ -130,11 +141,14 @@ class RayLauncher(ClusterLauncher):
         """Connect to the cluster before the engine does: its threads would all do so at once."""
         from hydra_plugins.hydra_ray_launcher._launcher_util import start_ray
 
+        address = self._init.get("address") or os.environ.get("RAY_ADDRESS", "")
         try:
+            if (place := address.partition(":"))[2].isdigit():  # Ray itself would look for it for minutes
+                socket.create_connection((place[0], int(place[2])), _PATIENCE).close()
             start_ray(self._init)
         except Exception as error:
-            address = f"hydra.launcher.ray.init.address={self._init.address}"
-            raise BadInput(f"{address}: there is no Ray cluster ({one_line(error, 200)})") from None
+            why = f"there is no Ray cluster ({one_line(error, 200)})"
+            raise BadInput(f"hydra.launcher.ray.init.address={address or 'null'}: {why}") from None
 
 
 class _Composed(NamedTuple):
