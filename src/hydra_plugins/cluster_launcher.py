@@ -1,4 +1,4 @@
-"""Hydra launchers that hand the jobs of a sweep to the launcher of a cluster: submitit's for Slurm, or Ray's.
+"""A Hydra launcher that hands the jobs of a sweep to the launcher of a cluster: submitit's for Slurm, or Ray's.
 
 That launcher, the engine, starts a job on some node, in a new process, and waits for it. A job that the cluster takes
 back continues there: Slurm puts it into its queue again, and Ray starts it on another node. Everything else is as on
@@ -7,9 +7,6 @@ one machine: what is finished is not run again, what fails is tried again, and a
 
 import copy
 import logging
-import os
-import shutil
-import socket
 import sys
 import threading
 from abc import abstractmethod
@@ -24,12 +21,9 @@ from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from ganfreeze.app.node_task import NodeTask
-from ganfreeze.app.sweep_launcher import FAILED, SweepLauncher, job_name
-from ganfreeze.app.validation import parse_options
+from ganfreeze.app.sweep_job import FAILED, job_name
+from ganfreeze.app.sweep_launcher import SweepLauncher
 from ganfreeze.errors import BadInput, one_line
-from ganfreeze.types import Count
-
-_PATIENCE = 10.0  # seconds
 
 
 class ClusterLauncher(SweepLauncher):
@@ -74,13 +68,14 @@ class ClusterLauncher(SweepLauncher):
         """Leave the jobs to the engine: Slurm goes on with them, Ray ends them with this process."""
 
     def _launched(self, job: DictConfig) -> JobReturn:
-        name, engine, composed = job_name(job), self._class(**copy.deepcopy(self._options)), _Composed(job)
-        engine.setup(
-            hydra_context=HydraContext(composed, self._context.callbacks),  # pyright: ignore[reportArgumentType]
-            task_function=NodeTask(task=self._task, job=job.hydra.job.id, cores=self.cores),
-            config=composed.load_sweep_config(),
-        )
+        name, composed = job_name(job), _Composed(job)
         try:
+            engine = self._class(**copy.deepcopy(self._options))
+            engine.setup(
+                hydra_context=HydraContext(composed, self._context.callbacks),  # pyright: ignore[reportArgumentType]
+                task_function=NodeTask(task=self._task, job=job.hydra.job.id, cores=self.cores),
+                config=composed.load_sweep_config(),
+            )
             (returned,) = engine.launch([list(job.hydra.overrides.task)], job.hydra.job.num)
         except Exception as error:  # of the engine, the cluster, the network: the job did not come back
             print(f"{name}: {one_line(error, 500)}", file=sys.stderr, flush=True)
@@ -88,67 +83,6 @@ class ClusterLauncher(SweepLauncher):
         if returned.status != JobStatus.COMPLETED:
             print(f"{name} failed: {one_line(returned._return_value, 500)}", file=sys.stderr, flush=True)
         return returned
-
-
-class SlurmLauncher(ClusterLauncher):
-    """Each run is a job of Slurm; `array_parallelism` are with it at a time. The other options are submitit's."""
-
-    def __init__(self, array_parallelism: Count, **options: Any) -> None:
-        given = {"array_parallelism": array_parallelism}
-        try:
-            parse_options("hydra.launcher", SlurmLauncher, given, given_by_app=("options",))
-        except BadInput as error:
-            raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
-        super().__init__("hydra_plugins.hydra_submitit_launcher.submitit_launcher.SlurmLauncher", options)
-        self._n_jobs = array_parallelism
-
-    @property
-    def n_jobs(self) -> int:
-        """How many jobs Slurm has at a time."""
-        return self._n_jobs
-
-    @property
-    def cores(self) -> float:
-        """How many cores a job has."""
-        return self._options.get("cpus_per_task") or 1
-
-    def connect(self) -> None:
-        """Raise BadInput where there is no Slurm."""
-        if shutil.which("srun") is None:
-            raise BadInput("hydra/launcher=submitit_slurm: there is no srun here; start where Slurm's commands are")
-
-
-class RayLauncher(ClusterLauncher):
-    """Each run is a task of Ray. `ray` holds the arguments of `ray.init` and `ray.remote`."""
-
-    def __init__(self, ray: DictConfig) -> None:
-        super().__init__("hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher", {"ray": ray})
-        self._init, self._remote = ray.init, ray.remote
-
-    @property
-    def n_jobs(self) -> int:
-        """How many jobs have room in the cluster at a time."""
-        import ray
-
-        return max(1, int(ray.cluster_resources().get("CPU", 1) / self.cores))
-
-    @property
-    def cores(self) -> float:
-        """How many cores a job has."""
-        return self._remote.get("num_cpus") or 1
-
-    def connect(self) -> None:
-        """Connect to the cluster before the engine does: its threads would all do so at once."""
-        from hydra_plugins.hydra_ray_launcher._launcher_util import start_ray
-
-        address = self._init.get("address") or os.environ.get("RAY_ADDRESS", "")
-        try:
-            if (place := address.partition(":"))[2].isdigit():  # Ray itself would look for it for minutes
-                socket.create_connection((place[0], int(place[2])), _PATIENCE).close()
-            start_ray(self._init)
-        except Exception as error:
-            why = f"there is no Ray cluster ({one_line(error, 200)})"
-            raise BadInput(f"hydra.launcher.ray.init.address={address or 'null'}: {why}") from None
 
 
 class _Composed(NamedTuple):

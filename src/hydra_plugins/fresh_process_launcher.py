@@ -31,7 +31,8 @@ from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from omegaconf import DictConfig
 
 from ganfreeze import signals
-from ganfreeze.app.sweep_launcher import FAILED, SweepLauncher, folder_of, job_name
+from ganfreeze.app.sweep_job import FAILED, folder_of, job_name
+from ganfreeze.app.sweep_launcher import SweepLauncher
 from ganfreeze.app.validation import parse_options
 from ganfreeze.backend import job_shares
 from ganfreeze.errors import BadInput

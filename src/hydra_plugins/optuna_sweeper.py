@@ -33,7 +33,8 @@ from ganfreeze.app.search import (
     space_of,
 )
 from ganfreeze.app.sweep import Sweep
-from ganfreeze.app.sweep_launcher import SweepLauncher, job_name, parsed
+from ganfreeze.app.sweep_job import job_name, parsed
+from ganfreeze.app.sweep_launcher import SweepLauncher
 from ganfreeze.app.validation import parse_options
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.types import Count, Index

@@ -11,7 +11,8 @@ from omegaconf import OmegaConf
 
 from ganfreeze.app.node_task import NodeTask
 from ganfreeze.errors import BadInput
-from hydra_plugins.cluster_launcher import RayLauncher, SlurmLauncher
+from hydra_plugins.ray_launcher import RayLauncher
+from hydra_plugins.slurm_launcher import SlurmLauncher
 
 SWEEP = ("-m", "seed=0,1", "steps=20")
 

@@ -6,7 +6,6 @@
 - A table of all runs closes the sweep.
 """
 
-import copy
 import os
 import sys
 import time
@@ -16,18 +15,18 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from ganfreeze.app import exits
-from ganfreeze.app.parse_config import Variant, parse
+from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.sweep import Sweep
+from ganfreeze.app.sweep_job import FAILED, is_done, job_name, numbered, parse_all
 from ganfreeze.errors import BadInput
 
 _SOURCE = Path(__file__).parent.parent.parent
-FAILED = JobReturn(status=JobStatus.FAILED)
 
 
 class SweepLauncher(Launcher):
@@ -64,12 +63,12 @@ class SweepLauncher(Launcher):
         with exits.friendly_errors():  # Ctrl-C works also where a shell lets what a script starts with & ignore it
             self.warm_up()
             composed = [self.compose(overrides) for overrides in job_overrides]
-            variants = _parse(composed)
+            variants = parse_all(composed)
             sweep = self._begin(variants, [job_name(job) for job in composed], initial_job_idx)
         jobs = dict(enumerate(composed, initial_job_idx))
         returns = self.train(sweep, jobs)
         print(f"\n{sweep.close()}", flush=True)
-        if failed := [number for number, ended in zip(jobs, returns, strict=True) if not _is_done(ended)]:
+        if failed := [number for number, ended in zip(jobs, returns, strict=True) if not is_done(ended)]:
             lines = "\n".join(map(sweep.ending, failed))
             raise SystemExit(f"{lines}\nganfreeze: {len(failed)} of {len(returns)} runs failed")
         return returns
@@ -88,12 +87,12 @@ class SweepLauncher(Launcher):
 
     def train(self, sweep: Sweep, jobs: Mapping[int, DictConfig]) -> list[JobReturn]:
         """Train jobs of a sweep, by their numbers, and return what each returned. If it is interrupted, end here."""
-        numbered = [_numbered(job, sweep, number) for number, job in jobs.items()]
+        named = [numbered(job, sweep.name, number) for number, job in jobs.items()]
         pool = ThreadPoolExecutor(self.n_jobs)
         try:
             with sweep.shown(self.n_jobs):
-                first = pool.map(partial(self._run, sweep, wait=False), numbered)
-                return list(pool.map(partial(self._unless_done, sweep), numbered, list(first)))
+                first = pool.map(partial(self._run, sweep, wait=False), named)
+                return list(pool.map(partial(self._unless_done, sweep), named, list(first)))
         except KeyboardInterrupt as error:
             self.stopping = True
             self.stop()
@@ -119,7 +118,7 @@ class SweepLauncher(Launcher):
         If a process of another launcher trains it now, wait for the end of that; or, unless `wait`, return None.
         """
         number, name, attempts, returned = job.hydra.job.num, job_name(job), 0, FAILED
-        while not _is_done(returned):
+        while not is_done(returned):
             while sweep.is_running(number) and not self.stopping:
                 if not wait:
                     return None
@@ -134,42 +133,3 @@ class SweepLauncher(Launcher):
             returned = self.attempt(job)
             attempts += not sweep.is_running(number)
         return returned
-
-
-def job_name(job: DictConfig) -> str:
-    """Return the overrides of a job."""
-    return " ".join(filter_overrides(job.hydra.overrides.task))
-
-
-def folder_of(job: DictConfig) -> Path:
-    """Return the folder of a job, in that of the sweep."""
-    return Path(job.hydra.sweep.dir, job.hydra.sweep.subdir)
-
-
-def parsed(job: DictConfig) -> Variant:
-    """Parse the config of a job. Raises BadInput."""
-    config = copy.deepcopy(job)
-    with open_dict(config):
-        words = config.pop("hydra").runtime.choices
-    return parse(config, words)
-
-
-def _is_done(returned: JobReturn) -> bool:
-    return returned.status == JobStatus.COMPLETED
-
-
-def _numbered(job: DictConfig, sweep: Sweep, number: int) -> DictConfig:
-    with open_dict(job):
-        job.hydra.job.id, job.hydra.job.num = f"{sweep.name}/{number}", number
-    return job
-
-
-def _parse(jobs: Sequence[DictConfig]) -> list[Variant]:
-    """Parse all configs, so that a bad one stops the sweep before any job starts."""
-    variants = []
-    for job in jobs:
-        try:
-            variants.append(parsed(job))
-        except BadInput as error:
-            raise SystemExit(f"ganfreeze: nothing was started; {job_name(job)}:\n{error}") from None
-    return variants
