@@ -34,10 +34,10 @@ from ganfreeze.app.search import (
 )
 from ganfreeze.app.sweep import Sweep
 from ganfreeze.app.sweep_job import job_name, parsed
-from ganfreeze.app.sweep_launcher import SweepLauncher
 from ganfreeze.app.validation import parse_options
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.types import Count, Index
+from hydra_plugins.fresh_process_launcher import FreshProcessLauncher
 
 
 class OptunaSweeper(Sweeper):
@@ -74,9 +74,8 @@ class OptunaSweeper(Sweeper):
         launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
-        if not isinstance(launcher, SweepLauncher):
-            words = "fresh_process, submitit_slurm or ray"
-            raise SystemExit(f"ganfreeze: hydra/sweeper=optuna needs hydra/launcher={words}")
+        if not isinstance(launcher, FreshProcessLauncher):
+            raise SystemExit("ganfreeze: hydra/sweeper=optuna needs hydra/launcher=fresh_process")
         self._launcher = launcher
 
     def sweep(self, arguments: list[str]) -> None:
