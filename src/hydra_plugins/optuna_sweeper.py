@@ -20,11 +20,12 @@ from ganfreeze.app import exits
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.search import Space, conclusion, larger_is_better, overrides_of, search, space_of
 from ganfreeze.app.sweep import Sweep
+from ganfreeze.app.sweep_job import job_name, parsed
 from ganfreeze.app.validation import parse_options
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record.study import Ended, Pruner, Statistic, Study, Trial
 from ganfreeze.types import Count, Index
-from hydra_plugins.fresh_process_launcher import FreshProcessLauncher, job_name, parsed
+from hydra_plugins.fresh_process_launcher import FreshProcessLauncher
 
 
 class OptunaSweeper(Sweeper):

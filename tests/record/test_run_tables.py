@@ -1,7 +1,9 @@
-"""The links between the runs of a sweep."""
+"""The links between the runs of a sweep, and their order."""
+
+from mlflow import MlflowClient
 
 from ganfreeze.record import mlflow_client
-from ganfreeze.record.report import run_tables
+from ganfreeze.record.report import query, run_tables
 
 
 def recorded_run(number, name, status="FINISHED", **metrics):
@@ -25,3 +27,14 @@ def test_links_lead_to_the_other_runs():
     assert "[compile steps=9](#/experiments/1/runs/id2)" in note
     assert "runs/id1" not in note
     assert run_tables.compare_page(RUNS) in note
+
+
+def test_the_runs_of_a_sweep_are_in_its_order_whichever_began_first(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    client = MlflowClient(uri)
+    experiment = client.create_experiment("sweep")
+    for number in ("2", "10", "0", "1"):
+        tags = {mlflow_client.SWEEP_TAG: "one_ab12", mlflow_client.JOB_TAG: number}
+        client.create_run(experiment, run_name=number, tags=tags)
+    for found in (query.of_named_sweep(uri, "one_ab12"), query.of_sweep(uri, "last")):
+        assert [each.run.name for each in found] == ["0", "1", "2", "10"]

@@ -57,8 +57,8 @@ def run(cfg: DictConfig) -> None:
     with friendly_errors(name):
         variant = parse(cfg, HydraConfig.get().runtime.choices)
         job = sweep_of(HydraConfig.get())
-        sweep = job.rpartition("/")[0]
-        tags = {mlflow_client.SWEEP_TAG: sweep} if sweep else {}
+        sweep, _, number = job.rpartition("/")
+        tags = {mlflow_client.SWEEP_TAG: sweep, mlflow_client.JOB_TAG: number} if sweep else {}
         trial = HydraConfig.get().sweeper.get("trial")
         if sweep and trial is not None:  # a run of a search
             tags |= {mlflow_client.STUDY_TAG: sweep, mlflow_client.TRIAL_TAG: str(trial)}

@@ -18,10 +18,13 @@ class Gpu(NamedTuple):
 
 def core_shares(n_jobs: int) -> Mapping[str, str]:
     """Return the environment variables that give each of `n_jobs` jobs its share of the cores."""
-    if n_jobs == 1:
-        return {}
-    threads = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return dict.fromkeys(threads, str(max(1, machine.cores() // n_jobs)))
+    return {} if n_jobs == 1 else threads(machine.cores() // n_jobs)
+
+
+def threads(cores: float) -> Mapping[str, str]:
+    """Return the environment variables that give a job as many threads as its cores, and at least one."""
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    return dict.fromkeys(names, str(max(1, int(cores))))
 
 
 def gpus() -> Sequence[Gpu]:

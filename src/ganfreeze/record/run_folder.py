@@ -195,7 +195,7 @@ def id_of(path: Path) -> str:
 def is_held(path: Path) -> bool:
     """Return whether a process holds this folder now. Several processes may ask at once."""
     try:
-        with (path / "lock").open("a") as file:
+        with (path / "lock").open("a+") as file:  # a shared lock on NFS needs a file that can be read
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import mlflow_client
-from ganfreeze.record.mlflow_client import SWEEP_TAG, Run
+from ganfreeze.record.mlflow_client import JOB_TAG, SWEEP_TAG, Run
 
 EXPERIMENT_TAG, DIVERGED_TAG = "ganfreeze.experiment", "diverged.why"
 _PICTURES = "images"
@@ -41,7 +41,7 @@ class RecordedRun(NamedTuple):
 
 def of_named_sweep(uri: str, name: str) -> list[RecordedRun]:
     """Return the runs of the sweep with this full name, none if the store has none."""
-    return _search(uri, f"tags.`{SWEEP_TAG}` = '{name}'")
+    return _by_number(_search(uri, f"tags.`{SWEEP_TAG}` = '{name}'"))
 
 
 def of_sweep(uri: str, sweep: str) -> list[RecordedRun]:
@@ -56,7 +56,12 @@ def of_sweep(uri: str, sweep: str) -> list[RecordedRun]:
         raise BadInput(f"sweep={sweep}: the store has no run of it; python src/sweeps.py lists the sweeps")
     if len(names) > 1 and sweep != "last":
         raise BadInput(f"sweep={sweep}: is that of several sweeps: {', '.join(names)}")
-    return [run for run in found if run.tags[SWEEP_TAG] == names[-1]]
+    return _by_number([run for run in found if run.tags[SWEEP_TAG] == names[-1]])
+
+
+def _by_number(runs: Sequence[RecordedRun]) -> list[RecordedRun]:
+    """Return the runs of a sweep in its order: on a cluster they begin in another one. Old runs have no number."""
+    return sorted(runs, key=lambda run: int(run.tags.get(JOB_TAG, "0")))
 
 
 def of_experiment(uri: str, experiment: str) -> list[RecordedRun]:
