@@ -3,12 +3,16 @@
 For each data set, one seed alone and 2, 4 and 8 seeds in one program take turns, with and without XLA. A turn is 50
 steps. Print the steps per second of all seeds together, of the best turn of each, and how many times that of one seed
 alone it is. What is compared with is the faster of one seed with XLA and without.
+
+Then print why: what two parts of a step cost for four seeds, as one operation with a seed axis and as four operations.
+They are a product of a batch and a layer's weights, and the update of these weights by Adam.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from hydra import initialize_config_dir
 
@@ -16,6 +20,8 @@ from ganfreeze.app import at_once
 from ganfreeze.app.seeds import single_seeds
 from ganfreeze.app.study import compose_variant
 from ganfreeze.app.training_setup import build
+from ganfreeze.backend import tensorflow as tf
+from ganfreeze.types import Tensor
 
 CASES = {"ring": ("dataset=ring", "evaluator=none"), "digits": (), "mnist": ("dataset=mnist",)}
 COUNTS = (1, 2, 4, 8)
@@ -38,6 +44,41 @@ def main(overrides: list[str]) -> None:
             for jit in ("off", "on"):
                 cells = (f"{count}: {rates[jit, count]:.0f} ({rates[jit, count] / alone:.2f} x)" for count in COUNTS)
                 print(f"{case:6} jit={jit:3}  {'  '.join(cells)}", flush=True)
+    for jit in (False, True):
+        print("  ".join(f"{name} {1e6 * seconds:.0f} us" for name, seconds in _parts(jit).items()), f"(jit={jit})")
+
+
+def _parts(jit: bool, seeds: int = 4, batch: int = 32, rows: int = 512, columns: int = 1024) -> Mapping[str, float]:
+    """Return the seconds of each part, for all seeds; the best of many."""
+    examples, weights = tf.random.normal((seeds, batch, rows)), tf.random.normal((seeds, rows, columns))
+    parts = {
+        "one product with a seed axis": (tf.matmul, (examples, weights)),
+        f"{seeds} products": (_each(tf.matmul), (examples, weights)),
+        "one update with a seed axis": (_adam, (weights, weights, weights, weights)),
+        f"{seeds} updates": (_each(_adam), (weights, weights, weights, weights)),
+    }
+    return {
+        name: _best(tf.function(part, autograph=False, jit_compile=jit), tensors)
+        for name, (part, tensors) in parts.items()
+    }
+
+
+def _each(part: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *stacks: [part(*row) for row in zip(*map(tf.unstack, stacks), strict=True)]
+
+
+def _adam(weights: Tensor, gradient: Tensor, mean: Tensor, square: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    mean, square = mean + 0.5 * (gradient - mean), square + 0.001 * (gradient * gradient - square)
+    return weights - 2e-4 * mean / (tf.sqrt(tf.abs(square)) + 1e-7), mean, square
+
+
+def _best(part: Callable[..., Any], tensors: Sequence[Tensor]) -> float:
+    times = []
+    for _ in range(200):
+        began = perf_counter()
+        part(*tensors)
+        times.append(perf_counter() - began)
+    return min(times)
 
 
 def _advancing(jit: str, count: int, *overrides: str) -> Callable[[int], object]:

@@ -114,6 +114,7 @@ BAD = [
     (["strateg=tape"], "strateg: .* has no such key; the nearest are strategy"),
     (["strategy=tap"], "strategy=tap: no such strategy; the nearest is tape"),
     (["steps=0"], "steps=0: must be greater than or equal to 1"),
+    (["keras=keras3", "seeds_at_once=2"], "seeds_at_once: ganfreeze.train trains one seed"),
     (["nonsense"], "nonsense: must be KEY=VALUE"),
     (["steps=1,2"], "several values make a sweep"),
     (["architecture=dcgan"], "architecture=dcgan: your own networks are architecture=saved"),

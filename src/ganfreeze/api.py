@@ -80,6 +80,8 @@ def train(*overrides: str, generator: Model | None = None, discriminator: Model 
     """
     with configs():
         variant, name = compose_run(*overrides, *_architecture(generator, discriminator))
+        if variant.settings.seeds_at_once > 1:
+            raise BadInput("seeds_at_once: ganfreeze.train trains one seed; src/train.py trains several")
         if own := _own_networks(variant, generator, discriminator):
             variant, _ = compose_run(*_not_of_networks(overrides, own), *own)
         command = f"ganfreeze.train({', '.join(map(repr, overrides))}{', generator, discriminator' * bool(own)})"

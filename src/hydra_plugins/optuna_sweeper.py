@@ -107,9 +107,12 @@ class OptunaSweeper(Sweeper):
         self._launcher.warm_up()
         overrides = [*overrides_of(space, space.first), *space.seeds[:1]]
         try:
-            return space, parsed(self._launcher.compose(overrides))
+            variant = parsed(self._launcher.compose(overrides))
         except HydraException as error:
             raise BadInput(f"{shlex.join(overrides)}: {str(error).splitlines()[0]}") from None
+        if variant.settings.seeds_at_once > 1:
+            raise BadInput("seeds_at_once: a search trains one seed at a time; list them, as in seed=0,1,2")
+        return space, variant
 
     def _train(self, sweep: Sweep, space: Space, trials: Mapping[int, Trial], step: int) -> Mapping[int, Ended]:
         """Train a seed of some trials, and return how each job ended."""

@@ -32,6 +32,7 @@ def finished(folder):
     ("arguments", "sentence"),
     [
         ([RATE, "hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials=0: "),
+        ([RATE, "keras=keras3", "seeds_at_once=2"], "seeds_at_once: a search trains one seed at a time"),
         (["seed=0,1"], "there is nothing to search: "),
         ([RATE, "seed=interval(0,5)"], "seed=interval(0,5): seeds are repeats of a trial"),
         (

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from ganfreeze import signals
-from ganfreeze.app.execution import unmeasured
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.training_setup import TrainingSetup
 from ganfreeze.errors import BadInput, Diverged, Refused
@@ -20,7 +19,6 @@ from ganfreeze.gan.stacked import StackedLoss, StackedModel, stacked
 from ganfreeze.strategy.base import Game, Strategy
 from ganfreeze.strategy.engine.fused import Fused
 from ganfreeze.strategy.engine.together import Seat, Together
-from ganfreeze.strategy.engine.tuning import Choice
 from ganfreeze.types import Metrics
 
 Ended = TypeVar("Ended")
@@ -28,11 +26,9 @@ Run = Generator[Due, None, Ended]
 
 
 class Begin(Protocol):
-    """Begins a run: `choice` says how its steps are run, and `strategy_of` makes the strategy that trains it."""
+    """Begins a run. `strategy_of` makes the strategy that trains it."""
 
-    def __call__(
-        self, variant: Variant, *, choice: Choice, strategy_of: Callable[[Variant, TrainingSetup], Strategy]
-    ) -> Run[Any]: ...
+    def __call__(self, variant: Variant, *, strategy_of: Callable[[Variant, TrainingSetup], Strategy]) -> Run[Any]: ...
 
 
 def train(variants: Sequence[Variant], begin: Begin) -> None:
@@ -44,11 +40,7 @@ def train(variants: Sequence[Variant], begin: Begin) -> None:
         BadInput, Diverged: of the first seed that failed, when the others have ended.
     """
     seats = _Seats()
-    choice = Choice(unmeasured(variants[0]), f"{len(variants)} seeds in one program")
-    runs = {
-        number: begin(variant, choice=choice, strategy_of=seats.takes(number))
-        for number, variant in enumerate(variants)
-    }
+    runs = {number: begin(variant, strategy_of=seats.takes(number)) for number, variant in enumerate(variants)}
     failures: list[BadInput | Diverged] = []
     due: dict[int, tuple[int, int]] = {}
     turn = list(runs)

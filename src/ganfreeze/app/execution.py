@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from ganfreeze.app.parse_config import Variant
-from ganfreeze.app.settings import Settings
 from ganfreeze.app.training_setup import TrainingSetup, build
 from ganfreeze.app.validation import refusal
 from ganfreeze.backend import machine
@@ -37,15 +36,15 @@ _DECISIVE = {*_DECISIVE_GROUPS, *_DECISIVE_SETTINGS}
 
 
 def build_fastest(
-    variant: Variant, dataset: Dataset, chosen: tuning.Choice | None = None
+    variant: Variant, dataset: Dataset, before: Execution | None = None
 ) -> tuple[TrainingSetup, tuning.Choice]:
     """Build a variant, untrained, to run its steps in the fastest way; and say which way that is.
 
-    Each candidate trains its own copy. The initial state of the fastest one is then restored, bit for bit. Nothing is
-    measured if the way is `chosen`.
+    Each candidate trains its own copy. The initial state of the fastest one is then restored, bit for bit. A run that
+    goes on is run as it was `before`: another way would round differently.
     """
-    if chosen:
-        return build(variant, dataset, chosen.execution), chosen
+    if before:
+        return build(variant, dataset, before), tuning.Choice(before, "as before")
     candidates = list(_candidates(variant))
     if len(candidates) == 1:
         why = "as configured, or the only way" if _is_worth_measuring(variant) else "too few steps to measure others"
@@ -67,15 +66,6 @@ def build_fastest(
     return setup, choice
 
 
-def unmeasured(variant: Variant) -> Execution:
-    """Return a way that needs no measuring: what the config leaves open is as many steps in a call as there can be,
-    compiled by XLA on a GPU only.
-    """
-    settings = variant.settings
-    jit = settings.jit == "on" or (settings.jit == "auto" and bool(machine.gpus()))
-    return Execution(jit, _most_fused(settings) if settings.fused_steps == "auto" else settings.fused_steps)
-
-
 def stage_of_building(variant: Variant) -> str:
     """Return what `build_fastest` does, in a few words."""
     several = len(list(_candidates(variant))) > 1
@@ -85,7 +75,7 @@ def stage_of_building(variant: Variant) -> str:
 def _candidates(variant: Variant) -> Iterator[Execution]:
     """Yield the ways to be compared. Those without XLA come first: XLA can be hopelessly slow, and is then left out."""
     settings, supports = variant.settings, variant.strategy.mechanism.supports
-    most = _most_fused(settings)
+    most = min(_MOST_FUSED, settings.cadence.log, settings.cadence.evaluate)
     for jit in _jits(variant):
         if settings.fused_steps != "auto":
             numbers = [settings.fused_steps]
@@ -107,10 +97,6 @@ def _jits(variant: Variant) -> list[bool]:
     if machine.gpus():
         return [True]
     return [False, True] if _is_worth_measuring(variant) else [False]
-
-
-def _most_fused(settings: Settings) -> int:
-    return min(_MOST_FUSED, settings.cadence.log, settings.cadence.evaluate)
 
 
 def _is_worth_measuring(variant: Variant) -> bool:

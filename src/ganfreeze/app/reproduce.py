@@ -20,7 +20,6 @@ from ganfreeze.record import final_weights, mlflow_client, run_folder
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import comparison
 from ganfreeze.strategy.base import Execution
-from ganfreeze.strategy.engine.tuning import Choice
 
 _OWN = tuple(ReproduceSettings.model_fields)
 _FACTS = ("version.", "machine.", "mlflow.source.git.commit", "ganfreeze.git.dirty")
@@ -54,9 +53,9 @@ def _compare(
     """Run the variant as the record says, in the folder `state`, and return what differs from the record."""
     history: dict[str, list[tuple[int, float]]] = {}
     folder = run_folder.create(state, "reproduced", name=finished.run.name, owner="", identity={})
-    choice = _choice(finished.parameters)
+    execution = _execution(finished.parameters)
     with folder:
-        for event in run_events(variant, dataset, finished.run.name, folder=folder, tags={}, choice=choice):
+        for event in run_events(variant, dataset, finished.run.name, folder=folder, tags={}, execution=execution):
             match event:
                 case events.Described():
                     _warn(finished.tags, event)
@@ -72,12 +71,11 @@ def _compared(history: Mapping[str, comparison.History]) -> Mapping[str, compari
     return {name: values for name, values in history.items() if not name.startswith(_NOT_COMPARED)}
 
 
-def _choice(parameters: Mapping[str, str]) -> Choice | None:
+def _execution(parameters: Mapping[str, str]) -> Execution | None:
     """Return how the steps of the run were run; None if an early version did not record it."""
     if "execution.fused_steps" not in parameters:
         return None
-    execution = Execution(parameters["execution.jit"] == "True", int(parameters["execution.fused_steps"]))
-    return Choice(execution, "as before")
+    return Execution(parameters["execution.jit"] == "True", int(parameters["execution.fused_steps"]))
 
 
 def _warn(recorded: Mapping[str, str], now: events.Described) -> None:

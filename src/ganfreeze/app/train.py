@@ -36,7 +36,6 @@ from ganfreeze.record.report import query
 from ganfreeze.record.run_folder import RunFolder
 from ganfreeze.record.terminal import Terminal
 from ganfreeze.strategy.base import Execution, Strategy
-from ganfreeze.strategy.engine.tuning import Choice
 from ganfreeze.types import Metrics
 
 _log = logging.getLogger(__name__)
@@ -107,14 +106,13 @@ def recording(
     *,
     owner: str,
     tags: Mapping[str, str],
-    choice: Choice | None = None,
     strategy_of: Callable[[Variant, TrainingSetup], Strategy] = guarded,
     load: Callable[[], Dataset] | None = None,
     has_live_lines: bool = True,
 ) -> Generator[events.Due, None, Recorded]:
     """Do what `record` does, and pause before each span of steps.
 
-    Steps are run as `choice` says, by the strategy that `strategy_of` makes, on the data set that `load` returns.
+    The strategy that `strategy_of` makes is trained, on the data set that `load` returns.
     """
     metrics, audited, sweep = dict[str, float](), "off", owner.rpartition("/")[0]
     line = sweep_progress.line_of(Path(variant.settings.paths.state), sweep)
@@ -126,9 +124,7 @@ def recording(
         terminal.write(events.Entered("opening the record"))
         folder = resume.open_folder(variant, dataset, name, owner=owner)
         with folder, variant.tracker.recorder(folder.path) as tracker:
-            for event in run_events(
-                variant, dataset, name, folder=folder, tags=tags, choice=choice, strategy_of=strategy_of
-            ):
+            for event in run_events(variant, dataset, name, folder=folder, tags=tags, strategy_of=strategy_of):
                 for recorder in (folder, tracker, terminal):
                     recorder.write(event)
                 match event:
@@ -148,20 +144,20 @@ def run_events(
     *,
     folder: RunFolder,
     tags: Mapping[str, str],
-    choice: Choice | None = None,
+    execution: Execution | None = None,
     strategy_of: Callable[[Variant, TrainingSetup], Strategy] = guarded,
 ) -> Iterator[events.Event]:
     """Yield all events of a run called `name`, from its description to its end.
 
-    If `folder` holds a checkpoint of the run, the run goes on from there. Steps are run as the checkpoint says, because
-    another way would round differently; else as `choice` says, or in the fastest way.
+    If `folder` holds a checkpoint of the run, the run goes on from there. Steps are run as the checkpoint says, as
+    `execution` says, or in the fastest way. The strategy that `strategy_of` makes is trained.
     """
     yield describe(variant, dataset, name, tags=tags)
 
     latest = checkpoints.latest_facts(folder.checkpoints)
-    choice = Choice(Execution(*latest["execution"]), "as before") if latest else choice
-    yield events.Entered("building the networks" if choice else stage_of_building(variant))
-    setup, choice = build_fastest(variant, dataset, choice)
+    before = Execution(*latest["execution"]) if latest else execution
+    yield events.Entered("building the networks" if before else stage_of_building(variant))
+    setup, choice = build_fastest(variant, dataset, before)
     require_seeded(variant, dataset, setup.game.networks)
     _warn_of_batch_norm(setup)
     jit, fused_steps = choice.execution
