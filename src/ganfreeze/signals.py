@@ -69,7 +69,8 @@ def held() -> Iterator[Held]:
     A second signal is not held back, if it comes a second later or more. Without `catch`, no signal is.
     """
     holder = Held()
-    holder.number = _repeated
+    if _repeated:
+        holder.number, holder.came = _repeated, time.monotonic()
     _holders.append(holder)
     try:
         yield holder

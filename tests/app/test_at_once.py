@@ -5,11 +5,12 @@ import signal
 import numpy as np
 import pytest
 from conftest import TINY, values
-from test_sweep_ledger import folders, run, start, statuses
+from mlflow import MlflowClient
+from test_sweep_ledger import folders, run, start, statuses, wait_for_step
 
 from ganfreeze import signals
 from ganfreeze.app import at_once, training_setup
-from ganfreeze.app.seeds import single_seeds
+from ganfreeze.app.seeds import name_of_seed, single_seeds
 from ganfreeze.errors import Diverged, Refused
 from ganfreeze.events import Due
 from ganfreeze.record import run_folder
@@ -23,7 +24,7 @@ class Runs:
     """Runs that only train: from `first` steps on, by seed, to step 24 in spans of 8. They note what they measured."""
 
     def __init__(self, first=(0, 0, 0), ends=None):
-        """`ends` has the step after which a seed raises an error, and the error."""
+        """`ends` has the step after which a seed raises an error, and the error. First it takes its last span again."""
         self.first, self.ends, self.setups, self.measured, self.interrupted = first, ends or {}, {}, {}, {}
 
     def begin(self, variant, *, strategy_of):
@@ -34,6 +35,7 @@ class Runs:
         if self.first[seed]:
             setup.strategy.advance(setup.streams, 0, self.first[seed])
             step = self.first[seed]
+        self._end(seed, step)
         while step < 24:
             yield Due(step, 8)
             with signals.held() as interruption:
@@ -42,8 +44,13 @@ class Runs:
             if interruption:
                 self.interrupted[seed] = step
                 raise KeyboardInterrupt(interruption.number)
-            if seed in self.ends and self.ends[seed][0] == step:
-                raise self.ends[seed][1]
+            if seed in self.ends:
+                strategy.advance(setup.streams, step - 8, 8)
+            self._end(seed, step)
+
+    def _end(self, seed, step):
+        if seed in self.ends and self.ends[seed][0] == step:
+            raise self.ends[seed][1]
 
     def weights(self, seed):
         return weights(self.setups[seed])
@@ -107,7 +114,8 @@ def test_a_seed_that_ends_does_not_end_the_others(parse):
     with pytest.raises(Diverged, match="seed 1 ends"):
         at_once.train(variants, runs.begin)
     assert [len(runs.measured[seed]) for seed in range(SEEDS)] == [3, 1, 3]
-    assert difference(runs.weights(2), alone(variants[2])[0]) < 1e-9
+    for seed in (0, 2):
+        assert difference(runs.weights(seed), alone(variants[seed])[0]) < 1e-9
 
 
 def test_an_interruption_reaches_every_seed_where_its_state_is_whole(parse):
@@ -119,6 +127,14 @@ def test_an_interruption_reaches_every_seed_where_its_state_is_whole(parse):
         at_once.train(variants, runs.begin)
     assert runs.interrupted == {1: 8, 2: 8}
     assert difference(runs.weights(1), alone(variants[1], steps=8)[0]) < 1e-9
+
+
+def test_an_interruption_between_two_spans_trains_nothing_more(parse):
+    """The last seed is interrupted before its first span. The others wait for theirs."""
+    runs = Runs(ends={2: (0, KeyboardInterrupt(signal.SIGTERM))})
+    with pytest.raises(KeyboardInterrupt):
+        at_once.train(variants_of(parse, *MLP), runs.begin)
+    assert runs.measured == {0: [], 1: [], 2: []}
 
 
 @pytest.mark.parametrize(
@@ -138,26 +154,31 @@ def test_what_cannot_be_stacked_is_refused_by_name(parse, choice, sentence):
 
 def test_random_layers_are_refused_by_name(parse):
     [first, *_] = variants_of(parse, *MLP, "architecture.dropout=0.5")
-    with pytest.raises(Refused, match="random layers"):
-        at_once.train([first], Runs().begin)
+    with pytest.raises(Refused, match="seeds_at_once: architecture=mlp has random layers"):
+        at_once.require_stackable(first, first.source.load())
+
+
+def test_a_run_is_called_by_its_own_seed():
+    assert name_of_seed("tape seed=8 seeds_at_once=4 steps=9", 9) == "tape steps=9 seed=9"
 
 
 def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
-    """The sweep is interrupted, and goes on. The ledger knows each seed."""
+    """The sweep is interrupted, and goes on. The ledger knows each seed, and each run can be sampled from."""
     command = ("-m", "strategy=tape", "keras=keras3", "seeds_at_once=3", *TINY, "evaluator=none", "cadence.glance=null")
-    command = (*command, "cadence.log=10", "steps=3000")
+    command = (*command, "cadence.log=10", "cadence.save=500", "steps=3000")
     first = start(tmp_path, *command)
-    while not any(run_folder.progress(each).step for each in folders(tmp_path)):
-        assert first.poll() is None, first.communicate()
+    wait_for_step(tmp_path, first, 500, count=SEEDS)
     first.send_signal(signal.SIGTERM)
     first.communicate(timeout=120)
     assert first.returncode == 143
-    interrupted = [run_folder.progress(each) for each in folders(tmp_path)]
-    assert [each.status for each in interrupted] == ["KILLED"] * SEEDS
-    assert len({each.step for each in interrupted}) == 1, "every seed saved the same step"
+    assert [run_folder.progress(each).status for each in folders(tmp_path)] == ["KILLED"] * SEEDS
     code, output, errors = run(tmp_path, *command)
     assert code == 0, errors
     assert output.count("goes on at step") == SEEDS
     assert statuses(tmp_path) == {"0": "FINISHED", "1": "FINISHED", "2": "FINISHED"}
     _, listed, _ = run(tmp_path, program="sweeps")
     assert " 3 " in listed
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}")
+    last = max(client.search_runs(["1"]), key=lambda each: int(each.data.params["seed"]))
+    _, sampled, errors = run(tmp_path, f"run={last.info.run_id}", program="sample")
+    assert "64 samples" in sampled, errors

@@ -14,6 +14,7 @@ from conftest import CONF, words
 from hydra import initialize_config_dir
 from programs import _FORKS
 
+import ganfreeze
 from ganfreeze.app import training_setup
 from ganfreeze.app.study import compose_variant
 from ganfreeze.backend import machine
@@ -235,6 +236,20 @@ def test_a_run_goes_on_with_the_same_bits(run, tmp_path, keras, strategy):
 
 
 # ------------------------------------------------------------------------------------------------ what is refused
+
+
+def whole_run(folder):
+    os.chdir(folder)
+    run = ganfreeze.train("devices=2", "keras=keras3", *MLP, "steps=20", "batch_size=8", "ema=0.9")
+    [evaluated] = ganfreeze.evaluate(run, "evaluator.samples=100", "evaluator.metrics=[fid]")
+    return run.metrics, evaluated.by_seed[0], ganfreeze.sample(run, count=9).shape
+
+
+def test_a_run_is_recorded_evaluated_and_sampled_from(run, tmp_path):
+    metrics, evaluated, shape = run(whole_run, tmp_path)
+    assert metrics["classifier_ema/fid"] > 0
+    assert evaluated["fid"] > 0
+    assert shape == (9, 8, 8, 1)
 
 
 @pytest.mark.parametrize("strategy", sorted({*words("strategy")} - {"tape", "train_step"}))

@@ -5,14 +5,17 @@ that goes on trains the span for all.
 """
 
 import contextlib
+import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from ganfreeze import signals
 from ganfreeze.app.parse_config import Variant
-from ganfreeze.app.training_setup import TrainingSetup
-from ganfreeze.errors import BadInput, Diverged, Refused
+from ganfreeze.app.process import prepare_process
+from ganfreeze.app.training_setup import TrainingSetup, build_networks
+from ganfreeze.data.dataset.base import Dataset
+from ganfreeze.errors import BadInput, Diverged, Refused, interruption
 from ganfreeze.events import Due
 from ganfreeze.gan.averaging import ExponentialAverage, NoAverage
 from ganfreeze.gan.stacked import StackedLoss, StackedModel, stacked
@@ -34,14 +37,15 @@ class Begin(Protocol):
 def train(variants: Sequence[Variant], begin: Begin) -> None:
     """Train these variants, which differ in their seeds, in one program. `begin` begins the run of each.
 
-    A seed that fails ends its own run only. After an interruption each run saves its state.
+    A seed that fails ends its own run only. After an interruption the other runs end too: after the same span, where
+    one was trained for all; otherwise they go on from their latest checkpoints.
 
     Raises:
-        BadInput, Diverged: of the first seed that failed, when the others have ended.
+        BadInput, Diverged, OSError: seeds failed, and the others have ended; it says which, and why.
     """
     seats = _Seats()
     runs = {number: begin(variant, strategy_of=seats.takes(number)) for number, variant in enumerate(variants)}
-    failures: list[BadInput | Diverged] = []
+    failures: dict[int, BadInput | Diverged | OSError] = {}
     due: dict[int, tuple[int, int]] = {}
     turn = list(runs)
     while turn:
@@ -49,25 +53,42 @@ def train(variants: Sequence[Variant], begin: Begin) -> None:
             try:
                 event = next(runs[number])
                 due[number] = event.step, event.steps
-            except (StopIteration, BadInput, Diverged) as ended:
-                failures += [ended] if isinstance(ended, BadInput | Diverged) else []
+            except StopIteration:
                 due.pop(number, None)
-            except KeyboardInterrupt as interruption:
+            except (BadInput, Diverged, OSError) as failure:
                 due.pop(number, None)
-                _interrupt([runs[other] for other in due], interruption)
+                failures[variants[number].settings.seed] = failure
+            except BaseException as error:
+                _end({other: runs[other] for other in due if other != number}, seats, interruption(error))
                 raise
         seats.wait_for(due)
         turn = [number for number, (step, _) in due.items() if step == min(each for each, _ in due.values())]
     if failures:
-        raise failures[0]
+        kind = type(next(iter(failures.values())))
+        raise kind("\n".join(f"seed={seed}: {failure}" for seed, failure in failures.items()))
 
 
-def _interrupt(others: Sequence[Run[Any]], interruption: KeyboardInterrupt) -> None:
-    """End other runs too, each after its next span, as if the signal had come to them."""
-    with signals.repeated(*interruption.args):
-        for run in others:
-            with contextlib.suppress(KeyboardInterrupt, StopIteration, BadInput, Diverged):
-                next(run)
+def _end(others: Mapping[int, Run[Any]], seats: "_Seats", cause: KeyboardInterrupt | None) -> None:
+    """End other runs. One whose span was trained already saves it, as if the signal had come to it in this span."""
+    signal_number = cause.args[0] if cause and cause.args else signal.SIGTERM
+    for number, run in others.items():
+        with contextlib.suppress(KeyboardInterrupt, StopIteration, BadInput, Diverged, OSError):
+            if seats.has_trained(number):
+                with signals.repeated(signal_number):
+                    next(run)
+            else:
+                run.throw(KeyboardInterrupt(signal_number))
+
+
+def require_stackable(variant: Variant, dataset: Dataset) -> None:
+    """Build the networks of a variant, and raise Refused if they have random layers."""
+    keras = variant.load_keras()
+    prepare_process(variant.settings, keras)
+    if build_networks(variant, dataset.example_shape, keras).seed is not None:
+        architecture = variant.words["architecture"]
+        raise Refused(
+            f"seeds_at_once: architecture={architecture} has random layers, such as Dropout; train one seed at a time"
+        )
 
 
 class _Seats:
@@ -82,10 +103,6 @@ class _Seats:
         """Return what makes the strategy of a seed."""
 
         def take(variant: Variant, setup: TrainingSetup) -> Strategy:
-            if setup.game.networks.seed is not None:
-                raise Refused(
-                    "seeds_at_once: the networks have random layers, such as Dropout; train one seed at a time"
-                )
             self._setups[number] = variant, setup
             return Seat(setup.strategy, lambda step, steps: self._advance(number, step, steps))
 
@@ -95,9 +112,17 @@ class _Seats:
         """Note the next span of every seed that trains."""
         self._due = dict(due)
 
+    def has_trained(self, number: int) -> bool:
+        """Return whether the next span of a seed was trained in the turn of another."""
+        return self._together is not None and self._together.has_trained(number)
+
     def _advance(self, number: int, step: int, steps: int) -> Metrics | None:
+        if self._due.get(number) != (step, steps):  # it takes steps again, to explain what went wrong in them
+            return None
         self._together = self._together or join(self._setups)
-        return self._together.advance(number, step, steps, self._due)
+        metrics = self._together.advance(number, step, steps, self._due)
+        del self._due[number]
+        return metrics
 
 
 def join(setups: Mapping[int, tuple[Variant, TrainingSetup]]) -> Together:

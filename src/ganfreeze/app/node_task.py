@@ -59,7 +59,7 @@ def _put_back_if_preempted() -> Iterator[None]:
     """Let a Slurm job that is interrupted end in order, with a checkpoint, and then wait in the queue again.
 
     SIGTERM comes before a preemption, and SIGUSR2 before the end of the job's time. For that, submitit has a handler
-    that puts the job back at once. It is called once the run has ended. A job that the user cancelled stays cancelled.
+    that puts the job back at once. It is called once the run has ended. A job that the user cancelled is not put back.
     Ray needs nothing of this: it starts a task again whose process has ended by itself.
     """
     put_back = signal.getsignal(signal.SIGUSR2)

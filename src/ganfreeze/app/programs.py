@@ -13,7 +13,8 @@ from ganfreeze.app.purposes import CONF, PURPOSES
 
 def start(program: str) -> None:
     """Run a program with the arguments of this process, `sys.argv`, and the configs of this ganfreeze."""
-    # Our launchers of clusters have the words of their plugins, whose types hold for the options. Hydra warns of that.
+    # Our configs of cluster launchers have the names of the plugins' own. Hydra checks them against the plugins' types,
+    # and warns of that.
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/\w+' is validated against ConfigStore schema", UserWarning)
     arguments = report_arguments(sys.argv) if program == "report" else sys.argv
     sys.argv = [sys.argv[0], *checked([program, *arguments[1:]])[1:]]

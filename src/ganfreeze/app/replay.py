@@ -29,6 +29,8 @@ def run(cfg: DictConfig) -> None:
         if not facts:
             raise BadInput(f"run={settings.run} has no checkpoint")
         variant = parse(OmegaConf.create(description["config"]), description["words"])  # pyright: ignore[reportArgumentType]
+        if (count := variant.settings.seeds_at_once) > 1:
+            print(f"This run was one of {count} seeds in one program. Alone, its steps round differently.")
         setup = build(variant, variant.source.load(), Execution(*facts["execution"]))
         kept = Checkpoints(folder.checkpoints, setup.variables, last=1, best=None, facts=facts)
         strategy, cadence = guarded(variant, setup), cadence_of(variant.settings)

@@ -11,7 +11,7 @@ from ganfreeze.app.parse_config import Variant
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
 from ganfreeze.record import delivered, provenance, run_folder
-from ganfreeze.record.run_folder import RunFolder
+from ganfreeze.record.run_folder import Progress, RunFolder
 
 _log = logging.getLogger(__name__)
 _DECISIVE = ("python", "tensorflow", "keras", "tf-keras", "tensorflow-gan", "numpy")  # versions that change bits
@@ -45,10 +45,10 @@ def open_folder(variant: Variant, dataset: Dataset, name: str, *, owner: str = "
         )
 
 
-def is_finished(variant: Variant, owner: str) -> bool:
-    """Return whether the run of a variant that is a job of a sweep has finished."""
+def progress(variant: Variant, owner: str) -> Progress | None:
+    """Return how far the run of a variant is that belongs to a job of a sweep; None if it has not begun."""
     folder = next(run_folder.folders(Path(variant.settings.paths.state), key(variant, owner)), None)
-    return folder is not None and run_folder.progress(folder).status == "FINISHED"
+    return run_folder.progress(folder) if folder else None
 
 
 def key(variant: Variant, owner: str = "") -> str:

@@ -11,6 +11,12 @@ def single_seeds(variant: Variant) -> list[Variant]:
     return [variant] if count == 1 else [_with_seed(variant, seed) for seed in range(first, first + count)]
 
 
+def name_of_seed(name: str, seed: int) -> str:
+    """Return the name of the run of one seed, from the name of a config that trains several."""
+    own = [word for word in name.split(" ") if not word.startswith(("seed=", "seeds_at_once="))]
+    return " ".join([*own, f"seed={seed}"])
+
+
 def _with_seed(variant: Variant, seed: int) -> Variant:
     config = OmegaConf.create(variant.yaml)
     config.seed = seed

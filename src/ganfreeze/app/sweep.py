@@ -1,7 +1,7 @@
 """A sweep as its launcher sees it: what its jobs are called, which are finished, and how it ended."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from itertools import chain
@@ -10,7 +10,7 @@ from pathlib import Path
 from ganfreeze.app import resume
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.purposes import typed_command
-from ganfreeze.app.seeds import single_seeds
+from ganfreeze.app.seeds import name_of_seed, single_seeds
 from ganfreeze.errors import BadInput
 from ganfreeze.record import sweep_ledger, sweep_progress
 from ganfreeze.record.run_folder import Progress
@@ -69,6 +69,10 @@ class Sweep:
         jobs = list(chain(*self._jobs.values()))
         return sweep_progress.shown(sweep_progress.reader(self._state, jobs, n_jobs), runs_show_it=n_jobs == 1)
 
+    def count(self, numbers: Iterable[int]) -> int:
+        """Return how many runs these jobs have."""
+        return sum(len(self._jobs[number]) for number in numbers)
+
     def is_finished(self, number: int) -> bool:
         """Return whether a job has ended well."""
         return set(self._statuses(number)) == {"FINISHED"}
@@ -78,10 +82,11 @@ class Sweep:
         return "RUNNING" in self._statuses(number)
 
     def is_hopeless(self, number: int) -> bool:
-        """Return whether a job failed in a way in which it would fail again."""
-        return any(progress is not None and progress.hopeless for _, progress in self._progress(number))
+        """Return whether a job failed in a way in which it would fail again: each run of it that has not finished."""
+        unfinished = [each for _, each in self._progress(number) if each is None or each.status != "FINISHED"]
+        return bool(unfinished) and all(each is not None and each.hopeless for each in unfinished)
 
-    def ending(self, number: int) -> str:
+    def failures(self, number: int) -> list[str]:
         """Return a line on each run of a job that has not ended well: its name, its status, and why."""
         lines = []
         for name, progress in self._progress(number):
@@ -89,13 +94,13 @@ class Sweep:
                 lines.append(f"{name}: failed before it began")
             elif progress.status != "FINISHED":
                 lines.append(f"{name}: {progress.status}" + (f": {progress.why}" if progress.why else ""))
-        return "\n".join(lines)
+        return lines
 
     def ended(self, number: int, figure: str) -> Ended:
         """Return how a job of one run ended: with a figure of its last evaluation, or why it has none."""
         [(name, progress)] = self._progress(number)
         if progress is None or progress.status != "FINISHED":
-            return Ended(None, self.ending(number), hopeless=self.is_hopeless(number))
+            return Ended(None, "".join(self.failures(number)), hopeless=self.is_hopeless(number))
         value = progress.figures.get(figure, math.nan)
         if math.isfinite(value):
             return Ended(value)
@@ -122,4 +127,5 @@ def _runs_of(name: str, variant: Variant, owner: str) -> Iterator[Job]:
     """Yield the runs of a job: one, or with `seeds_at_once` one for each seed."""
     variants = single_seeds(variant)
     for each in variants:
-        yield Job(name if len(variants) == 1 else f"{name} seed={each.settings.seed}", resume.key(each, owner))
+        own = name if len(variants) == 1 else name_of_seed(name, each.settings.seed)
+        yield Job(own, resume.key(each, owner))

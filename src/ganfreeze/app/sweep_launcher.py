@@ -13,6 +13,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from hydra.core.utils import JobReturn, JobStatus, setup_globals
@@ -69,9 +70,9 @@ class SweepLauncher(Launcher):
         jobs = dict(enumerate(composed, initial_job_idx))
         returns = self.train(sweep, jobs)
         print(f"\n{sweep.close()}", flush=True)
-        if failed := [number for number, ended in zip(jobs, returns, strict=True) if not is_done(ended)]:
-            lines = "\n".join(map(sweep.ending, failed))
-            raise SystemExit(f"{lines}\nganfreeze: {len(failed)} of {len(returns)} runs failed")
+        failed = [number for number, ended in zip(jobs, returns, strict=True) if not is_done(ended)]
+        if lines := list(chain(*map(sweep.failures, failed))):
+            raise SystemExit("\n".join([*lines, f"ganfreeze: {len(lines)} of {sweep.count(jobs)} runs failed"]))
         return returns
 
     def warm_up(self) -> None:

@@ -19,11 +19,11 @@ from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.measures import Measures
 from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.run_name import run_name
-from ganfreeze.app.seeds import single_seeds
+from ganfreeze.app.seeds import name_of_seed, single_seeds
 from ganfreeze.app.settings import cadence_of
 from ganfreeze.app.training_setup import TrainingSetup, guarded, require_seeded
 from ganfreeze.data.dataset.base import Dataset
-from ganfreeze.errors import Diverged
+from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.gan.inspection import has_batch_norm
 from ganfreeze.loop import train
 from ganfreeze.proof import audit
@@ -70,17 +70,26 @@ def run(cfg: DictConfig) -> None:
 
 
 def _record_at_once(variant: Variant, name: str, *, owner: str, tags: Mapping[str, str]) -> None:
-    """Train all seeds of `seeds_at_once` that have not finished, each as a run of its own."""
+    """Train all seeds of `seeds_at_once`, each as a run of its own; in a sweep, those that have not ended.
+
+    Raises:
+        BadInput: as `record` does; or a seed had failed before in a way in which it would fail again.
+    """
     load = cache(variant.source.load)
-    variants = [each for each in single_seeds(variant) if not (owner and resume.is_finished(each, owner))]
+    at_once.require_stackable(variant, load())
+    before = {each.settings.seed: resume.progress(each, owner) if owner else None for each in single_seeds(variant)}
+    ended = {seed: each for seed, each in before.items() if each and (each.status == "FINISHED" or each.hopeless)}
+    variants = [each for each in single_seeds(variant) if each.settings.seed not in ended]
 
     def begin(variant: Variant, **joined: Any) -> Generator[events.Due, None, Recorded]:
-        own = f"{name} seed={variant.settings.seed}"
+        own = name_of_seed(name, variant.settings.seed)
         return recording(
             variant, own, owner=owner, tags=tags, load=load, has_live_lines=variant is variants[0], **joined
         )
 
     at_once.train(variants, begin)
+    if failed := [f"seed={seed}: {each.why}" for seed, each in ended.items() if each.hopeless]:
+        raise BadInput("\n".join(failed))
 
 
 def record(variant: Variant, name: str, *, owner: str = "", tags: Mapping[str, str] = MappingProxyType({})) -> Recorded:

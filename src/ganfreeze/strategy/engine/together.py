@@ -8,7 +8,7 @@ from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import StackedStreams, Streams
 from ganfreeze.strategy.base import Game, Strategy
 from ganfreeze.strategy.engine.fused import Fused
-from ganfreeze.types import Metrics, Variable
+from ganfreeze.types import Metrics, Tensor, Variable
 
 
 class Together:
@@ -20,6 +20,7 @@ class Together:
 
     def __init__(self, games: Mapping[int, Game], streams: Sequence[Streams], stacked: Game, joint: Fused) -> None:
         self._rows = {number: row for row, number in enumerate(games)}
+        self._timed_steps, self._seconds, self._is_first = 0, 0.0, True
         self._joint, self._streams = joint, StackedStreams(streams)
         self._pairs = list(zip(_state(stacked), zip(*map(_state, games.values()), strict=True), strict=True))
         self._gather = tf.function(self._stack, autograph=False)
@@ -27,34 +28,46 @@ class Together:
         self._metrics: dict[int, Metrics] = {}  # of the seats that were trained and have not asked yet
 
     def advance(self, number: int, step: int, steps: int, due: Mapping[int, tuple[int, int]]) -> Metrics | None:
-        """Train all seats that are due, and return the metrics of one, and the rate of all in steps per second.
+        """Train all seats that are due, and return the metrics of one, and how many steps per second each makes.
 
-        Return None if the seats are not due to the same steps.
-
-        `due` has the next step of each seat that still trains, and how many steps it takes then.
+        `due` has the next step of each seat that still trains, and how many steps it takes then. None is returned if
+        they are not due to the same steps.
         """
         if number not in self._metrics:
             if set(due.values()) != {(step, steps)}:
                 return None
-            began = perf_counter()
-            self._gather()
+            began, is_due = perf_counter(), tf.constant([each in due for each in self._rows])
+            self._gather(is_due)
             means = self._joint.means(self._streams, step, steps)
-            self._scatter()
-            rate = {"steps_per_second": steps / (perf_counter() - began)}  # only this call knows how long it took
+            self._scatter(is_due)
+            rate = {"steps_per_second": self._rate(steps, perf_counter() - began)}
             for each in due:
                 self._metrics[each] = {name: float(mean[self._rows[each]]) for name, mean in means.items()} | rate
         return self._metrics.pop(number)
 
-    def _stack(self) -> None:
-        for stacked, own in self._pairs:
-            values = [tf.convert_to_tensor(variable) for variable in own]
-            stacked.assign(tf.stack(values) if _is_stacked(stacked, own) else values[0])
+    def has_trained(self, number: int) -> bool:
+        """Return whether a seat was trained in the turn of another, and has not asked for its metrics yet."""
+        return number in self._metrics
 
-    def _take_apart(self) -> None:
+    def _rate(self, steps: int, seconds: float) -> float:
+        """Return the steps per second so far, as the loop does: without the first span, which traces the graphs."""
+        if not self._is_first:
+            self._timed_steps, self._seconds = self._timed_steps + steps, self._seconds + seconds
+        self._is_first = False
+        return self._timed_steps / self._seconds if self._seconds else steps / seconds
+
+    def _stack(self, is_due: Tensor) -> None:
+        first = tf.argmax(tf.cast(is_due, tf.int32))  # a seat that has ended is behind in what all have in common
+        for stacked, own in self._pairs:
+            values = tf.stack([tf.convert_to_tensor(variable) for variable in own])
+            stacked.assign(values if _is_stacked(stacked, own) else values[first])
+
+    def _take_apart(self, is_due: Tensor) -> None:
         for stacked, own in self._pairs:
             value = tf.convert_to_tensor(stacked)
             for row, variable in enumerate(own):
-                variable.assign(value[row] if _is_stacked(stacked, own) else value)
+                new = value[row] if _is_stacked(stacked, own) else value
+                variable.assign(tf.where(is_due[row], new, tf.convert_to_tensor(variable)))
 
 
 class Seat(Strategy):
