@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 
 from ganfreeze.record import run_folder
 
+_PATIENCE = 900.0  # seconds: other tests take the cores meanwhile
 SEEDS = range(8)
 STEPS, FIRST = 1000, 100  # of a run, and of its first checkpoint after the start
 SWEEP = (
@@ -54,7 +55,7 @@ class Sweep:
     def end(self) -> tuple[str, str]:
         """Wait for the end of the command, which must be a good one; return what it printed."""
         assert self._process is not None
-        output, errors = self._process.communicate(timeout=400)
+        output, errors = self._process.communicate(timeout=_PATIENCE)
         assert self._process.returncode == 0, (output, errors)
         return output, errors
 
@@ -85,10 +86,10 @@ class Sweep:
             process.resume()  # it has all but ended
             but = (*but, path)
 
-    def wait(self, condition, seconds: float = 180):
+    def wait(self, condition):
         """Wait until a condition holds while the command runs; return its value."""
         assert self._process is not None
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + _PATIENCE
         while not (value := condition()):
             assert self._process.poll() is None, self._process.communicate()
             assert time.monotonic() < deadline

@@ -124,12 +124,12 @@ class Slurm:
         files = [f"--{kind}-file={folder}/munge.{kind}" for kind in ("key", "pid", "log", "seed")]
         self._spawn("munged", "--foreground", "--force", f"--socket={folder}/munge.socket", *files)
         self._database(user)
-        self._wait((folder / "munge.socket").exists, 20)
+        self._wait((folder / "munge.socket").exists, 180)
         self._spawn("slurmdbd", "-D")
-        self._wait(lambda: self._succeeds("sacctmgr", "--immediate", "--quiet", "add", "cluster", "test"), 60)
+        self._wait(lambda: self._succeeds("sacctmgr", "--immediate", "--quiet", "add", "cluster", "test"), 180)
         self._spawn("slurmctld", "-D", "-c")
         self._spawn("slurmd", "-D")
-        self._wait(lambda: self._succeeds("sinfo") and "idle" in self.run("sinfo", "--noheader", "--format=%T"), 60)
+        self._wait(lambda: self._succeeds("sinfo") and "idle" in self.run("sinfo", "--noheader", "--format=%T"), 180)
         self._is_up = True
 
     def _database(self, user: str) -> None:
@@ -144,7 +144,7 @@ class Slurm:
         files = [f"--socket={self._folder}/mariadb.socket", f"--init-file={self._folder}/init.sql"]
         network = ["--bind-address=127.0.0.1", f"--port={self._facts['database']}", "--skip-name-resolve"]
         self._spawn("mariadbd", "--no-defaults", f"--datadir={data}", f"--user={user}", *files, *network)
-        self._wait((self._folder / "mariadb.socket").exists, 60)
+        self._wait((self._folder / "mariadb.socket").exists, 180)
 
     def _spawn(self, *command: str) -> None:
         with (self._folder / f"{command[0]}.out").open("wb") as log:
