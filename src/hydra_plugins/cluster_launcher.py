@@ -77,7 +77,7 @@ class ClusterLauncher(SweepLauncher):
                 config=composed.load_sweep_config(),
             )
             (returned,) = engine.launch([list(job.hydra.overrides.task)], job.hydra.job.num)
-        except Exception as error:  # of the engine, the cluster, the network: the job did not come back
+        except (Exception, SystemExit) as error:  # of the engine, the cluster, the network: the job did not come back
             print(f"{name}: {one_line(error, 500)}", file=sys.stderr, flush=True)
             return FAILED
         if returned.status != JobStatus.COMPLETED:

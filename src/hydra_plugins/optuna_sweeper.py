@@ -107,12 +107,9 @@ class OptunaSweeper(Sweeper):
         self._launcher.warm_up()
         overrides = [*overrides_of(space, space.first), *space.seeds[:1]]
         try:
-            variant = parsed(self._launcher.compose(overrides))
+            return space, _of_one_seed(parsed(self._launcher.compose(overrides)))
         except HydraException as error:
             raise BadInput(f"{shlex.join(overrides)}: {str(error).splitlines()[0]}") from None
-        if variant.settings.seeds_at_once > 1:
-            raise BadInput("seeds_at_once: a search trains one seed at a time; list them, as in seed=0,1,2")
-        return space, variant
 
     def _train(self, sweep: Sweep, space: Space, trials: Mapping[int, Trial], step: int) -> Mapping[int, Ended]:
         """Train a seed of some trials, and return how each job ended."""
@@ -126,9 +123,16 @@ class OptunaSweeper(Sweeper):
                 ]
             )
             try:
-                sweep.add(number, [job_name(job)], [parsed(job)])
+                sweep.add(number, [job_name(job)], [_of_one_seed(parsed(job))])
                 jobs[number] = job
             except BadInput as error:
                 ended[number] = Ended(None, one_line(error, 500), hopeless=True)
         self._launcher.train(sweep, jobs)
         return ended | {number: sweep.ended(number, self._figure) for number in jobs}
+
+
+def _of_one_seed(variant: Variant) -> Variant:
+    """Return a variant that trains one seed. Raises BadInput if it trains several."""
+    if variant.settings.seeds_at_once > 1:
+        raise BadInput("seeds_at_once: a search trains one seed at a time; list them, as in seed=0,1,2")
+    return variant

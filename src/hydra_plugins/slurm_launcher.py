@@ -10,7 +10,7 @@ from hydra_plugins.cluster_launcher import ClusterLauncher
 
 
 class SlurmLauncher(ClusterLauncher):
-    """Each run is a job of Slurm; `array_parallelism` are with it at a time. The other options are submitit's."""
+    """Each run is a job of Slurm; at most `array_parallelism` wait or run there. The other options are submitit's."""
 
     def __init__(self, array_parallelism: Count, **options: Any) -> None:
         given = {"array_parallelism": array_parallelism}

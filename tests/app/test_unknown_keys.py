@@ -22,7 +22,7 @@ TYPOS = [
     (
         "train",
         ["step=100"],
-        "^step: src/train.py has no such key; the nearest are steps, .*; settings are seed, steps,",
+        "^step: src/train.py has no such key; the nearest are steps, .*; settings are seed, seeds_at_once, steps,",
     ),
     ("train", ["+unknown=1"], "^unknown: src/train.py has no such key; its groups are keras, strategy"),
     ("train", ["++unknown=1"], "^unknown: src/train.py has no such key"),
