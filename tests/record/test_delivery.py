@@ -21,7 +21,7 @@ from servers import Server, started_postgres
 
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Split
-from ganfreeze.record import journal, mlflow_client, run_folder
+from ganfreeze.record import journal, mlflow_client, mlflow_experiment, run_folder
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_delivery import Delivery
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
@@ -445,3 +445,21 @@ def test_the_next_start_marks_a_dead_run_as_killed(tmp_path, moved, monkeypatch)
         monkeypatch.setattr("ganfreeze.record.mlflow_experiment._DEAD_AFTER", 0.0)
     record(tmp_path, uri, "much later")
     assert _status(uri, "dead") == "KILLED"
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "KILLED"])
+def test_a_run_that_ends_while_it_is_looked_at_keeps_its_status(tmp_path, monkeypatch, status):
+    """Its end arrives after it was found as running, and before its folder is found free. A dead one has no end."""
+    client, experiment = mlflow_experiment.open_experiment(
+        Target(f"sqlite:///{tmp_path}/mlflow.db", "ganfreeze", str(tmp_path))
+    )
+    run = client.create_run(experiment, tags={mlflow_experiment.ID_TAG: "1"}).info.run_id
+
+    def is_dead(*_, **__):
+        if status == "FINISHED":
+            client.set_terminated(run, status)
+        return True
+
+    monkeypatch.setattr(mlflow_experiment, "_is_dead", is_dead)
+    mlflow_experiment.end_dead_runs(client, experiment)
+    assert client.get_run(run).info.status == status

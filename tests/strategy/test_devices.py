@@ -241,14 +241,15 @@ def test_a_run_goes_on_with_the_same_bits(run, tmp_path, keras, strategy):
 def whole_run(folder):
     os.chdir(folder)
     run = ganfreeze.train("devices=2", "keras=keras3", *MLP, "steps=20", "batch_size=8", "ema=0.9")
-    [evaluated] = ganfreeze.evaluate(run, "evaluator.samples=100", "evaluator.metrics=[fid]")
-    return run.metrics, evaluated.by_seed[0], ganfreeze.sample(run, count=9).shape
+    evaluated, averaged = ganfreeze.evaluate(run, "evaluator.samples=100", "evaluator.metrics=[fid]")
+    fids = [each.by_seed[0]["fid"] for each in (evaluated, averaged)]
+    return run.metrics, fids, ganfreeze.sample(run, count=9).shape
 
 
 def test_a_run_is_recorded_evaluated_and_sampled_from(run, tmp_path):
-    metrics, evaluated, shape = run(whole_run, tmp_path)
+    metrics, fids, shape = run(whole_run, tmp_path)
     assert metrics["classifier_ema/fid"] > 0
-    assert evaluated["fid"] > 0
+    assert min(fids) > 0
     assert shape == (9, 8, 8, 1)
 
 

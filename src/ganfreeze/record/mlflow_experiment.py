@@ -47,10 +47,15 @@ def _open_experiment(target: Target, artifacts: str | None) -> tuple[Any, str]:
 
 
 def end_dead_runs(client: Any, experiment: str) -> None:
-    """End as KILLED the runs whose processes died before they could end them."""
+    """End as KILLED the runs whose processes died before they could end them.
+
+    A run may end while this looks at it. It lets its folder go after that, so its status is read once more.
+    """
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
-        if ID_TAG in run.data.tags and _is_dead(run.data.tags, started=run.info.start_time / 1000):
-            client.set_terminated(run.info.run_id, "KILLED")
+        identity, tags = run.info.run_id, run.data.tags
+        if ID_TAG in tags and _is_dead(tags, started=run.info.start_time / 1000):
+            if client.get_run(identity).info.status == "RUNNING":
+                client.set_terminated(identity, "KILLED")
 
 
 def _is_dead(tags: Mapping[str, str], started: float) -> bool:
