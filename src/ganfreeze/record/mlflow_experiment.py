@@ -53,9 +53,9 @@ def end_dead_runs(client: Any, experiment: str) -> None:
     """
     for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
         identity, tags = run.info.run_id, run.data.tags
-        if ID_TAG in tags and _is_dead(tags, started=run.info.start_time / 1000):
-            if client.get_run(identity).info.status == "RUNNING":
-                client.set_terminated(identity, "KILLED")
+        is_dead = ID_TAG in tags and _is_dead(tags, started=run.info.start_time / 1000)
+        if is_dead and client.get_run(identity).info.status == "RUNNING":
+            client.set_terminated(identity, "KILLED")
 
 
 def _is_dead(tags: Mapping[str, str], started: float) -> bool:
