@@ -8,7 +8,7 @@ import contextlib
 import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from ganfreeze import signals
 from ganfreeze.app.parse_config import Variant
@@ -24,14 +24,13 @@ from ganfreeze.strategy.engine.fused import Fused
 from ganfreeze.strategy.engine.together import Seat, Together
 from ganfreeze.types import Metrics
 
-Ended = TypeVar("Ended")
-Run = Generator[Due, None, Ended]
+Run = Generator[Due, None, Any]
 
 
 class Begin(Protocol):
     """Begins a run. `strategy_of` makes the strategy that trains it."""
 
-    def __call__(self, variant: Variant, *, strategy_of: Callable[[Variant, TrainingSetup], Strategy]) -> Run[Any]: ...
+    def __call__(self, variant: Variant, *, strategy_of: Callable[[Variant, TrainingSetup], Strategy]) -> Run: ...
 
 
 def train(variants: Sequence[Variant], begin: Begin) -> None:
@@ -68,7 +67,7 @@ def train(variants: Sequence[Variant], begin: Begin) -> None:
         raise kind("\n".join(f"seed={seed}: {failure}" for seed, failure in failures.items()))
 
 
-def _end(others: Mapping[int, Run[Any]], seats: "_Seats", cause: KeyboardInterrupt | None) -> None:
+def _end(others: Mapping[int, Run], seats: "_Seats", cause: KeyboardInterrupt | None) -> None:
     """End other runs. One whose span was trained already saves it, as if the signal had come to it in this span."""
     signal_number = cause.args[0] if cause and cause.args else signal.SIGTERM
     for number, run in others.items():
