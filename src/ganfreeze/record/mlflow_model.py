@@ -2,6 +2,8 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,16 +33,31 @@ def save(trained: Trained, folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as unfinished:
         written = Path(unfinished) / folder.name
         try:
-            save_model(
-                trained.module,
-                written,
-                signature=ModelSignature(inputs=takes, outputs=gives),
-                input_example=trained.latent,
-                pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", "tensorflow")],
-                saved_model_kwargs={"signatures": trained.module.__call__},
-            )
+            with _installed_requirements():
+                save_model(
+                    trained.module,
+                    written,
+                    signature=ModelSignature(inputs=takes, outputs=gives),
+                    input_example=trained.latent,
+                    pip_requirements=[f"{package}=={version(package)}" for package in ("mlflow", "tensorflow")],
+                    saved_model_kwargs={"signatures": trained.module.__call__},
+                )
         except tf.errors.OpError as error:  # the disk may be full
             raise OSError(f"{folder}: {error.message}") from error
         shutil.rmtree(folder, ignore_errors=True)
         written.replace(folder)
     return folder
+
+
+@contextmanager
+def _installed_requirements() -> Iterator[None]:
+    """Tell MLflow that what it requires is installed. To find that out it lists the files of all installed packages."""
+    from mlflow.utils import environment
+
+    name = "warn_dependency_requirement_mismatches"
+    check = getattr(environment, name)
+    setattr(environment, name, lambda _: None)
+    try:
+        yield
+    finally:
+        setattr(environment, name, check)
