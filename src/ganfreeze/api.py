@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ganfreeze.app import equivalence, own_networks, plain_models, recorded_runs
+from ganfreeze.app import equivalence, own_networks, plain_models, recorded_runs, recording
 from ganfreeze.app import evaluate as evaluate_program
 from ganfreeze.app import report as report_program
 from ganfreeze.app import sample as sample_program
-from ganfreeze.app import train as train_program
 from ganfreeze.app.command_line import report_arguments
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.plain_models import PlainAudit
@@ -87,7 +86,7 @@ def train(*overrides: str, generator: Model | None = None, discriminator: Model 
         command = f"ganfreeze.train({', '.join(map(repr, overrides))}{', generator, discriminator' * bool(own)})"
         with process_restored(variant.load_keras()):
             tags = {"ganfreeze.command": command, "mlflow.source.name": "ganfreeze.train"}
-            recorded = train_program.record(variant, name, tags=tags)
+            recorded = recording.record(variant, name, tags=tags)
     store = _store_of(variant)
     identity = delivered.read(recorded.folder, store).run if store else ""
     return Run(identity, name, recorded.folder, recorded.audit, recorded.metrics, store, variant)

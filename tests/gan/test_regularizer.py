@@ -311,7 +311,7 @@ def test_on_images_every_weight_is_clipped(variant):
 
 
 def test_a_gradient_penalty_with_batch_norm_is_warned_of_once(parse, digits, caplog, tmp_path):
-    from ganfreeze.app.train import run_events
+    from ganfreeze.app.run_events import run_events
     from ganfreeze.record import run_folder
 
     def warnings(*choice):
