@@ -42,6 +42,16 @@ def test_a_checkpoint_brings_everything_back(tmp_path, setup):
     assert checkpoints.latest_facts(tmp_path)["audit"] == "clean"
 
 
+@pytest.mark.parametrize("name", ["a\\b", "[a]", "a*b?", "%20#", "ü'\"\n"])
+def test_checkpoints_may_be_in_a_folder_of_any_name(tmp_path, setup, name):
+    kept = kept_in(tmp_path / name, setup)
+    kept.save(10)
+    saved = values(setup)
+    setup.strategy.advance(setup.streams, 0, 1)
+    assert kept.restore() == 10
+    assert values(setup) == saved
+
+
 def test_without_a_checkpoint_nothing_changes(tmp_path, setup):
     before = values(setup)
     assert kept_in(tmp_path / "none", setup).restore() == 0

@@ -7,6 +7,7 @@ A checkpoint is a folder: the variables, written by TensorFlow's checkpoint libr
 import json
 import logging
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -54,12 +55,20 @@ class Checkpoints:
         if path and facts(path)["shapes"] != self._shapes:
             raise BadInput(f"{path} does not hold the state of this run: it has other variables")
         if path:
-            self._checkpoint.read(str(path / _STATE)).assert_consumed()
+            self._read(path)
         step = _step(path) if path else 0
         for later in _latest_first(self._folder) if before is None else ():
             if _step(later) > step or not path:
                 shutil.rmtree(later, ignore_errors=True)  # it is damaged, and will be written again
         return step
+
+    def _read(self, path: Path) -> None:
+        """Read a checkpoint by a path without `[` and `\\`: TensorFlow takes a path that it reads for a pattern."""
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            self._checkpoint.read(f"/proc/self/fd/{folder}/{_STATE}").assert_consumed()
+        finally:
+            os.close(folder)
 
     def has(self, *, before: int) -> bool:
         """Return whether there is a checkpoint of a step before this one."""
