@@ -49,7 +49,7 @@ class Checkpoints:
         Without a checkpoint nothing changes, and the step is 0.
 
         Raises:
-            BadInput: the checkpoint belongs to other networks or optimizers.
+            BadInput: the checkpoint belongs to other networks or optimizers, or TensorFlow cannot read it.
         """
         path = next((path for path in intact(self._folder) if before is None or _step(path) < before), None)
         if path and facts(path)["shapes"] != self._shapes:
@@ -67,6 +67,8 @@ class Checkpoints:
         folder = os.open(path, os.O_RDONLY)
         try:
             self._checkpoint.read(f"/proc/self/fd/{folder}/{_STATE}").assert_consumed()
+        except (tf.errors.OpError, AssertionError, LookupError, ValueError) as error:  # somebody else made the file
+            raise BadInput(f"{path} cannot be read: {one_line(error, 300)}") from error
         finally:
             os.close(folder)
 
@@ -126,8 +128,14 @@ class Checkpoints:
 
 
 def facts(path: Path) -> Mapping[str, Any]:
-    """Return what a checkpoint says beside its variables."""
-    return json.loads((path / _FACTS).read_text())
+    """Return what a checkpoint says beside its variables. Raises BadInput if that is nothing that `save` wrote."""
+    try:
+        found = json.loads((path / _FACTS).read_text())
+    except ValueError as error:
+        raise BadInput(f"{path / _FACTS} cannot be read: {one_line(error)}") from error
+    if not isinstance(found, dict) or "shapes" not in found:
+        raise BadInput(f"{path / _FACTS} does not say which variables it has")
+    return found
 
 
 def latest_facts(folder: Path) -> Mapping[str, Any]:
