@@ -53,6 +53,7 @@ def test_an_address_without_a_password_is_taken(address):
         ("train", [f"++tracker.uri='{ADDRESS}'"]),
         ("train", ["-m", f"tracker.uri={ADDRESS},postgresql://me@127.0.0.1/runs"]),
         ("sync", [f"uri='{ADDRESS}'"]),
+        ("train", [f"tracker='{ADDRESS}'"]),  # where it does not belong
     ],
 )
 def test_a_password_in_an_address_reaches_neither_terminal_nor_file(tmp_path, program, arguments):

@@ -71,8 +71,9 @@ def _complete(program: str, overrides: Sequence[str]) -> None:
 
 def _require_no_secret(arguments: Sequence[str]) -> None:
     pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
-    for address in [value for key, _, value in pairs if key in ("tracker.uri", "uri")]:
-        mlflow_client.require_no_secret(address)
+    for key, _, value in pairs:
+        if key in ("tracker.uri", "uri") or (key in ("tracker", "paths.mlruns", "mlruns") and "://" in value):
+            mlflow_client.require_no_secret(value)
 
 
 def require_writable_folder(arguments: Sequence[str]) -> None:
