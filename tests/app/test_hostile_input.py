@@ -108,6 +108,14 @@ def test_pickles_are_loaded_from_the_launcher_s_own_exchange_only():
     assert not allowed
 
 
+def test_a_working_folder_whose_name_hydra_would_replace_is_refused_in_a_sentence(tmp_path):
+    folder = tmp_path / "${seed}"
+    folder.mkdir()
+    ended = run(folder, "train", "steps=5")
+    assert ended.returncode == 1
+    assert ended.stderr == f"ganfreeze: the working folder {folder} has ${{ in its name, which Hydra would replace\n"
+
+
 @pytest.mark.parametrize(
     "arguments", [("steps=5",), ("-m", "steps=5,6"), ("-m", "hydra.launcher.n_jobs=2", "steps=5,6")]
 )

@@ -77,7 +77,9 @@ def _require_no_secret(arguments: Sequence[str]) -> None:
 
 
 def require_writable_folder(arguments: Sequence[str]) -> None:
-    """End the program with a sentence if Hydra is to write to the working folder, and that cannot be written."""
+    """End the program with a sentence if Hydra is to write to the working folder, and cannot."""
+    if "${" in str(Path.cwd()):
+        raise SystemExit(f"ganfreeze: the working folder {Path.cwd()} has ${{ in its name, which Hydra would replace")
     if any(argument.startswith(("hydra.run.dir=", "hydra.sweep.dir=", "--h", "--c", "--i")) for argument in arguments):
         return
     try:
