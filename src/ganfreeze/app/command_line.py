@@ -34,7 +34,9 @@ def checked(arguments: Sequence[str]) -> list[str]:
     Raises:
         SystemExit: with a sentence, or after the help.
     """
-    program, current = Path(arguments[0]).stem, [arguments[0], *current_words(arguments[1:])]
+    # The flag comes first: between keys, Hydra would not take those that follow it.
+    words = sorted(current_words(arguments[1:]), key=lambda word: word not in ("-m", "--multirun"))
+    program, current = Path(arguments[0]).stem, [arguments[0], *words]
     try:
         if {"--help", "-h"} & set(current):
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for --help | head
