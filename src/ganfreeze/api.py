@@ -29,6 +29,7 @@ from ganfreeze.evaluation.metrics.features import inception_score as inception_s
 from ganfreeze.evaluation.metrics.features import kernel_distance as kernel_distance
 from ganfreeze.evaluation.metrics.features import precision_recall as precision_recall
 from ganfreeze.events import Evaluated
+from ganfreeze.overrides import quoted
 from ganfreeze.proof import certificate
 from ganfreeze.proof.certificate import Certificate
 from ganfreeze.record import delivered, mlflow_client
@@ -119,7 +120,7 @@ def certify(
     """
     if b == "all":
         raise BadInput("b=all: name one variant; python src/equivalence.py compares with all")
-    sides = [own_networks.quoted("a", a), own_networks.quoted("b", b)]
+    sides = [quoted("a", a), quoted("b", b)]
     with configs():
         common = without_keys(overrides, equivalence.OWN)
         variant, _ = compose_run(*common, *_architecture(generator, discriminator))
@@ -140,7 +141,7 @@ def evaluate(run: Run | str, *overrides: str) -> list[Evaluated]:
     Raises:
         BadInput: there is no such run, or the evaluator does not go with its data.
     """
-    own = [f"run={run.id}", own_networks.quoted("tracker.uri", run.store)] if isinstance(run, Run) else [f"run={run}"]
+    own = [f"run={run.id}", quoted("tracker.uri", run.store)] if isinstance(run, Run) else [f"run={run}"]
     with configs():
         every = [*overrides, *own]
         values = compose_program("evaluate", *every)
@@ -153,7 +154,7 @@ def sample(run: Run | str, *, count: int = 64, seed: int = 0) -> Examples:
     Raises:
         BadInput: there is no such run, or its samples are not finite.
     """
-    own = [f"run={run.id}", own_networks.quoted("uri", run.store)] if isinstance(run, Run) else [f"run={run}"]
+    own = [f"run={run.id}", quoted("uri", run.store)] if isinstance(run, Run) else [f"run={run}"]
     with configs():
         values = compose_program("sample", f"count={count}", f"seed={seed}", *own)
         return sample_program.draw(parse_program(SampleSettings, values))
@@ -170,7 +171,7 @@ def report(*what: Run | str) -> Written:
     runs = [each for each in what if isinstance(each, Run)]
     overrides = [each for each in what if isinstance(each, str)]
     if runs:
-        overrides += [f"runs={','.join(run.id for run in runs)}", own_networks.quoted("uri", runs[0].store)]
+        overrides += [f"runs={','.join(run.id for run in runs)}", quoted("uri", runs[0].store)]
     with configs():
         values = compose_program("report", *report_arguments(overrides))
         return report_program.write(parse_program(ReportSettings, values))

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+from alembic.ddl.impl import DefaultImpl
+
 from ganfreeze.evaluation.sampler import Sampler
 from ganfreeze.record import checksums, delivered, final_weights
 from ganfreeze.record.checkpoints import Checkpoints
@@ -43,6 +45,7 @@ PLACES = {
     "evaluation": (Sampler, "__call__", die),
     "delivery": (delivered, "note", die),  # records were delivered, but that is not yet noted
     "weights": (final_weights, "save", die),
+    "store": (DefaultImpl, "create_table", die),  # MLflow makes the tables of a new store
 }
 
 

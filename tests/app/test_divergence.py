@@ -2,11 +2,14 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from programs import run
+
+from ganfreeze.overrides import quoted
 
 UNSTABLE = (
     "optimizer=sgd",
@@ -18,6 +21,7 @@ UNSTABLE = (
     "cadence.glance=null",
     "steps=40",
 )
+STATE = "a state, #1"  # the folder of the runs' own folders
 
 
 def only_run(folder):
@@ -32,7 +36,7 @@ def only_run(folder):
 def diverged(request, tmp_path_factory):
     """Train a run that diverges. Return its folder and how it ended."""
     folder = tmp_path_factory.mktemp("diverged")
-    return folder, run(folder, "train", f"strategy={request.param}", *UNSTABLE)
+    return folder, run(folder, "train", f"strategy={request.param}", *UNSTABLE, quoted("paths.state", STATE))
 
 
 def test_the_sentence_names_the_step_the_variable_the_checkpoint_and_a_command(diverged):
@@ -42,8 +46,8 @@ def test_the_sentence_names_the_step_the_variable_the_checkpoint_and_a_command(d
     sentence = (
         r"ganfreeze: step (\d+): in the discriminator phase the generator's batch_normalization_1/moving_variance "
         r"becomes NaN or infinite\. The last checkpoint before it is that of step 0 in "
-        r"outputs/state/([0-9a-f]{16}-1)\. To run this step again: "
-        r"python src/replay\.py run=\2 step=\1 state=outputs/state"
+        rf"{STATE}/([0-9a-f]{{16}}-1)\. To run this step again: "
+        r"python src/replay\.py run=\2 step=\1 "
     )
     assert re.search(sentence, ended.stderr), ended.stderr
     client, recorded = only_run(folder)
@@ -63,13 +67,12 @@ def test_the_sentence_names_the_step_the_variable_the_checkpoint_and_a_command(d
 
 def test_the_command_runs_exactly_that_step_again(diverged):
     folder, ended = diverged
-    arguments = re.search(r"python src/replay\.py (run=\S+) (step=\d+) (state=\S+)", ended.stderr)
-    assert arguments
-    again = run(folder, "replay", *arguments.groups())
+    _, _, *arguments = shlex.split(ended.stderr.partition("To run this step again: ")[2])
+    again = run(folder, "replay", *arguments)
     assert again.returncode == 0, again.stderr
     client, recorded = only_run(folder)
     assert again.stdout == Path(client.download_artifacts(recorded.info.run_id, "diverged.txt")).read_text()
-    by_id = run(folder, "replay", f"run={recorded.info.run_id}", "step=2")
+    by_id = run(folder, "replay", f"run={recorded.info.run_id}", "step=2", quoted("state", STATE))
     assert "everything is finite" in by_id.stdout
 
 
@@ -92,7 +95,7 @@ def test_mistakes_in_a_replay_give_a_sentence(tmp_path, arguments, message):
 def test_a_step_that_the_run_does_not_have_is_refused(diverged):
     folder, _ = diverged
     _, recorded = only_run(folder)
-    ended = run(folder, "replay", f"run={recorded.info.run_id}", "step=41")
+    ended = run(folder, "replay", f"run={recorded.info.run_id}", "step=41", quoted("state", STATE))
     assert ended.returncode == 1
     assert "step=41: the run has the steps 1 to 40" in ended.stderr
 

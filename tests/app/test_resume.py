@@ -193,6 +193,15 @@ def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, finished):
     require_equal(tmp_path, finished)
 
 
+def test_a_store_that_was_not_ready_when_its_run_was_killed_is_made_again(tmp_path):
+    """MLflow cannot go on with its tables: some of them would be made twice."""
+    assert die(tmp_path, "store", 20, "steps=5", "evaluator=none")
+    ended = programs.run(tmp_path, "train", "steps=5", "evaluator=none")
+    assert ended.returncode == 0
+    assert "did not reach MLflow" not in ended.stderr
+    assert record_of(tmp_path)[0].info.status == "FINISHED"
+
+
 def test_a_finished_run_is_not_run_into_by_the_same_command(tmp_path):
     for _ in range(2):
         assert programs.run(tmp_path, "train", "steps=5", "evaluator=none", "tracker=none").returncode == 0

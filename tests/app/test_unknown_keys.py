@@ -169,6 +169,11 @@ def test_the_path_of_data_may_be_set_for_a_recorded_run():
     assert checked(["src/train.py", "dataset=npz", "dataset.path=x"])[1:] == ["dataset=npz", "dataset.path=x"]
 
 
+@pytest.mark.parametrize("flag", ["-m", "--multirun"])
+def test_a_sweep_may_be_asked_for_anywhere(flag):
+    assert checked(["src/train.py", "steps=5", flag, "seed=0,1"])[1:] == [flag, "steps=5", "seed=0,1"]
+
+
 @pytest.mark.parametrize(
     ("program", "arguments", "sentence"),
     [

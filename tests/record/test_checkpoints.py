@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ganfreeze.errors import BadInput
-from ganfreeze.record import checkpoints
+from ganfreeze.record import checkpoints, checksums
 from ganfreeze.record.checkpoints import Checkpoints
 
 SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8", "steps=100", "audit=off")
@@ -40,6 +40,16 @@ def test_a_checkpoint_brings_everything_back(tmp_path, setup):
     assert kept.restore() == 10
     assert values(setup) == saved
     assert checkpoints.latest_facts(tmp_path)["audit"] == "clean"
+
+
+@pytest.mark.parametrize("name", ["a\\b", "[a]", "a*b?", "%20#", "ü'\"\n"])
+def test_checkpoints_may_be_in_a_folder_of_any_name(tmp_path, setup, name):
+    kept = kept_in(tmp_path / name, setup)
+    kept.save(10)
+    saved = values(setup)
+    setup.strategy.advance(setup.streams, 0, 1)
+    assert kept.restore() == 10
+    assert values(setup) == saved
 
 
 def test_without_a_checkpoint_nothing_changes(tmp_path, setup):
@@ -92,6 +102,23 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path, setup, caplog):
     (latest / "state.index").write_bytes(b"")
     assert kept.restore() == 10
     assert values(setup) == saved
+
+
+@pytest.mark.parametrize("name", ["state.index", "state.data-00000-of-00001", "facts.json"])
+def test_a_checkpoint_that_somebody_else_made_is_refused_in_one_sentence(tmp_path, setup, name):
+    """Its checksums are right, and what they are of cannot be read."""
+    kept = kept_in(tmp_path, setup)
+    kept.save(10)
+    path = tmp_path / "step-0000000010"
+    content = (path / name).read_bytes()
+    for damaged in (b"", b"{}", content[:100], bytes(byte ^ 0x55 for byte in content)):
+        (path / name).write_bytes(damaged)
+        (path / "checksums.json").unlink()
+        checksums.write(path)
+        with pytest.raises(BadInput) as refusal:
+            kept.restore()
+        assert str(path) in str(refusal.value)
+        assert len(str(refusal.value).splitlines()) == 1
 
 
 def test_damaged_checkpoints_make_room_for_new_ones(tmp_path, setup):

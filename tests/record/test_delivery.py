@@ -146,7 +146,8 @@ def test_a_store_that_is_locked_for_a_minute_gets_everything_afterwards(tmp_path
     _test_locked(tmp_path, 65)
 
 
-def test_a_read_only_store_stops_nothing_and_the_records_can_be_delivered_elsewhere(tmp_path, capsys):
+def test_a_read_only_store_stops_nothing_and_the_records_can_be_delivered_elsewhere(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MLflow takes such an address for a path too, and makes a folder `file:` here
     record(tmp_path, None, "before")
     path = record(tmp_path, f"sqlite:///file:{tmp_path}/mlruns/mlflow.db?mode=ro&uri=true", "read-only", patience=1.0)
     assert "did not reach MLflow: " in capsys.readouterr().err
@@ -243,7 +244,7 @@ def test_a_server_that_is_down_and_comes_back_and_goes_again_gets_everything(tmp
     )
     errors = capsys.readouterr().err
     assert "did not reach MLflow: ConnectionRefusedError" in errors
-    assert "To deliver them later: python src/sync.py" in errors
+    assert f"To deliver them later: python src/sync.py state={tmp_path}\n" in errors
     ended = programs.run(tmp_path, "sync", f"state={tmp_path}")
     assert ended.returncode == 1
     assert f"{path}: not delivered: " in ended.stdout

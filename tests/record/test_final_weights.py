@@ -33,3 +33,16 @@ def test_weights_are_read_back(tmp_path, keras):
         final_weights.restore(build_networks(Mlp(), keras), folder)
     with pytest.raises(BadInput, match="does not hold the weights"):
         final_weights.restore(fresh, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["generator.weights.h5", "image_shape.json"])
+def test_weights_that_were_changed_are_refused(tmp_path, keras, name):
+    """One bit in the middle of a file of weights would only give other samples."""
+    networks = build_networks(Mlp(), keras)
+    folder = final_weights.save(networks, tmp_path / "weights")
+    content = bytearray((folder / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / name).write_bytes(content)
+    for read in (final_weights.example_shape, lambda path: final_weights.restore(networks, path)):
+        with pytest.raises(BadInput, match=f"{name} was changed since it was written"):
+            read(folder)

@@ -11,6 +11,7 @@ import pytest
 
 from ganfreeze.record import journal
 from ganfreeze.record.journal import Journal
+from ganfreeze.record.run_journal import RunJournal
 
 RECORDS = [{"n": n, "values": {"loss": n / 7, "ü": float(n)}} for n in range(20)]
 
@@ -100,6 +101,30 @@ def test_lines_of_somebody_else_with_right_checksums_are_left_out(tmp_path, cont
     lines = [b"%08x %s\n" % (crc32(each), each) for each in (content, good)]
     (tmp_path / "journal").write_bytes(b"".join(lines))
     assert list(journal.read(tmp_path / "journal")) == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"a": 1},
+        {"n": 2, "time": 0},
+        {"n": "2", "time": 0, "kind": "resume"},
+        {"n": 2, "time": 0, "kind": "other"},
+        {"n": 2, "time": 0, "kind": ["tags"]},
+        {"n": 2, "time": 0, "kind": "tags", "values": 7},
+        {"n": 2, "time": 0, "kind": "metrics", "values": {"loss": 1.0}, "step": "x"},
+        {"n": 2, "time": 0, "kind": "file", "path": "../../secret", "to": ""},
+        {"n": 2, "time": 0, "kind": "file", "path": "/etc/hostname", "to": ""},
+        {"n": 2, "time": 0, "kind": "tags", "values": {}, "path": "/etc/hostname"},
+    ],
+)
+def test_records_that_no_run_writes_are_left_out(tmp_path, content):
+    """Their checksums are right; a file outside the run's folder would be brought to MLflow."""
+    good = {"n": 1, "time": 0, "kind": "file", "path": "files/config.yaml", "to": ""}
+    kept = Journal(tmp_path / "journal")
+    kept.append(content)
+    kept.append(good)
+    assert RunJournal(tmp_path, after=0).earlier == [good]
 
 
 def _mutated(content, chance):

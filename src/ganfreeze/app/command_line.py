@@ -34,7 +34,9 @@ def checked(arguments: Sequence[str]) -> list[str]:
     Raises:
         SystemExit: with a sentence, or after the help.
     """
-    program, current = Path(arguments[0]).stem, [arguments[0], *current_words(arguments[1:])]
+    # The flag comes first: between keys, Hydra would not take those that follow it.
+    words = sorted(current_words(arguments[1:]), key=lambda word: word not in ("-m", "--multirun"))
+    program, current = Path(arguments[0]).stem, [arguments[0], *words]
     try:
         if {"--help", "-h"} & set(current):
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # for --help | head
@@ -71,12 +73,15 @@ def _complete(program: str, overrides: Sequence[str]) -> None:
 
 def _require_no_secret(arguments: Sequence[str]) -> None:
     pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
-    for address in [value for key, _, value in pairs if key in ("tracker.uri", "uri")]:
-        mlflow_client.require_no_secret(address)
+    for key, _, value in pairs:
+        if key in ("tracker.uri", "uri") or (key in ("tracker", "paths.mlruns", "mlruns") and "://" in value):
+            mlflow_client.require_no_secret(value)
 
 
 def require_writable_folder(arguments: Sequence[str]) -> None:
-    """End the program with a sentence if Hydra is to write to the working folder, and that cannot be written."""
+    """End the program with a sentence if Hydra is to write to the working folder, and cannot."""
+    if "${" in str(Path.cwd()):
+        raise SystemExit(f"ganfreeze: the working folder {Path.cwd()} has ${{ in its name, which Hydra would replace")
     if any(argument.startswith(("hydra.run.dir=", "hydra.sweep.dir=", "--h", "--c", "--i")) for argument in arguments):
         return
     try:

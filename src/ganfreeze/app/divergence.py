@@ -1,7 +1,6 @@
 """Find the step of a run that gave NaN or infinity, and run a step of a run again."""
 
 import math
-import shlex
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ from ganfreeze import events
 from ganfreeze.app.training_setup import TrainingSetup
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.loop import Cadence
+from ganfreeze.overrides import typed
 from ganfreeze.proof.audit import inventory
 from ganfreeze.proof.snapshot import Snapshot
 from ganfreeze.proof.step_replay import not_finite, report_calls
@@ -50,7 +50,7 @@ def explain(
     sentence = (
         f"step {report.step}: {report.fault}. The last checkpoint before it is that of step {report.checkpoint} in "
         f"{folder}. To run this step again: python src/replay.py run={folder.name} step={report.step} "
-        f"state={shlex.quote(str(folder.parent))}"
+        f"{typed('state', str(folder.parent))}"
     )
     return events.Explained(report.step, sentence, report.text(), report.json())
 

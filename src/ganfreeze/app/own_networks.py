@@ -7,6 +7,7 @@ from typing import Any
 
 from ganfreeze.app.plain_models import keras_of
 from ganfreeze.errors import BadInput, interruption, one_line
+from ganfreeze.overrides import quoted
 from ganfreeze.types import Model
 
 _NAMES = ("generator", "discriminator")
@@ -39,12 +40,6 @@ def save(generator: Model, discriminator: Model, folder: Path) -> list[str]:
         raise BadInput(f"the networks cannot be saved: {one_line(error, 300)}") from error
     files = [quoted(f"architecture.{name}_file", str(own / f"{name}.keras")) for name in _NAMES]
     return [f"keras={keras_of(generator)}", "architecture=saved", f"architecture.latent_dim={latent_dim}", *files]
-
-
-def quoted(key: str, value: str) -> str:
-    """Return the override that sets a key to this text, whatever its characters."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{key}='{escaped}'"
 
 
 def _digest(models: Mapping[Any, Any]) -> str:

@@ -7,6 +7,7 @@ A checkpoint is a folder: the variables, written by TensorFlow's checkpoint libr
 import json
 import logging
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,18 +49,28 @@ class Checkpoints:
         Without a checkpoint nothing changes, and the step is 0.
 
         Raises:
-            BadInput: the checkpoint belongs to other networks or optimizers.
+            BadInput: the checkpoint belongs to other networks or optimizers, or TensorFlow cannot read it.
         """
         path = next((path for path in intact(self._folder) if before is None or _step(path) < before), None)
         if path and facts(path)["shapes"] != self._shapes:
             raise BadInput(f"{path} does not hold the state of this run: it has other variables")
         if path:
-            self._checkpoint.read(str(path / _STATE)).assert_consumed()
+            self._read(path)
         step = _step(path) if path else 0
         for later in _latest_first(self._folder) if before is None else ():
             if _step(later) > step or not path:
                 shutil.rmtree(later, ignore_errors=True)  # it is damaged, and will be written again
         return step
+
+    def _read(self, path: Path) -> None:
+        """Read a checkpoint by a path without `[` and `\\`: TensorFlow takes a path that it reads for a pattern."""
+        folder = os.open(path, os.O_RDONLY)
+        try:
+            self._checkpoint.read(f"/proc/self/fd/{folder}/{_STATE}").assert_consumed()
+        except (tf.errors.OpError, AssertionError, LookupError, ValueError) as error:  # somebody else made the file
+            raise BadInput(f"{path} cannot be read: {one_line(error, 300)}") from error
+        finally:
+            os.close(folder)
 
     def has(self, *, before: int) -> bool:
         """Return whether there is a checkpoint of a step before this one."""
@@ -117,8 +128,14 @@ class Checkpoints:
 
 
 def facts(path: Path) -> Mapping[str, Any]:
-    """Return what a checkpoint says beside its variables."""
-    return json.loads((path / _FACTS).read_text())
+    """Return what a checkpoint says beside its variables. Raises BadInput if that is nothing that `save` wrote."""
+    try:
+        found = json.loads((path / _FACTS).read_text())
+    except ValueError as error:
+        raise BadInput(f"{path / _FACTS} cannot be read: {one_line(error)}") from error
+    if not isinstance(found, dict) or "shapes" not in found:
+        raise BadInput(f"{path / _FACTS} does not say which variables it has")
+    return found
 
 
 def latest_facts(folder: Path) -> Mapping[str, Any]:

@@ -40,7 +40,8 @@ def save(networks: Networks, folder: Path, average: Model | None = None) -> Path
 
 
 def example_shape(folder: Path) -> tuple[int, ...]:
-    """Return the shape of the images or points that the networks in `folder` are for."""
+    """Return the shape of the images or points that the networks in `folder` are for. Raises BadInput as `restore`."""
+    _require_intact(folder)
     return tuple(json.loads((folder / "image_shape.json").read_text()))
 
 
@@ -78,9 +79,13 @@ def _collect(found: dict[str, NDArray[Any]], name: str, item: Any) -> None:
         found[name] = item[()]
 
 
+def _require_intact(folder: Path) -> None:
+    if checksums.exist(folder) and (problem := checksums.problem(folder)):
+        raise BadInput(f"{folder}: {problem}")
+
+
 def _load(network: Model, path: Path) -> None:
-    if checksums.exist(path.parent) and (problem := checksums.problem(path.parent)):
-        raise BadInput(f"{path.parent}: {problem}")
+    _require_intact(path.parent)
     try:
         network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:

@@ -72,11 +72,14 @@ def tracking_uri(uri: str | None, store: str) -> str:
 
 
 def require_no_secret(uri: str) -> None:
-    """Raise BadInput if an address holds a password. The message does not."""
-    plain = unquote(uri.strip("'\""))
-    user = plain.rpartition("@")[0].rpartition("//")[2]
-    secret = re.search(r"pass|pwd|token|secret|key=", urlsplit(plain).query, re.IGNORECASE)
-    if secret or ":" in user or (user and plain.startswith("http")):  # a server's user may be a token
+    """Raise BadInput if an address, or one of several in a text, holds a password. The message does not."""
+    plain = unquote(uri)
+    secret = re.search(r"(pass|pwd|token|secret|key)\w*=", plain, re.IGNORECASE)
+    for before in plain.split("@")[:-1]:
+        scheme, _, user = before.rpartition("//")
+        is_token = user and scheme.endswith(("http:", "https:"))  # a server's user may be one
+        secret = secret or ":" in user or is_token
+    if secret:
         raise BadInput(
             "tracker.uri must hold no password, because the address is recorded. For a server, set the environment "
             "variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; for a database, use its own, such as "
@@ -206,7 +209,6 @@ def library() -> Any:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # shown for each file where tqdm is there
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # else a call may take many minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")  # it is drawn for each file of a few kB
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of each attempt
     import mlflow

@@ -1,5 +1,6 @@
 """Open an MLflow store and the experiment in it, and mark its runs that died as KILLED."""
 
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,19 @@ def open_experiment(target: Target) -> tuple[Any, str]:
     except OSError as error:
         raise BadInput(f"paths.mlruns={target.store}: {file.parent} cannot be written ({error})") from error
     with FileLock(file.parent / ".lock", timeout=60):
+        if not file.exists():
+            _make_store(file)
         return _open_experiment(target, artifacts=(file.parent.resolve() / "artifacts").as_uri())
+
+
+def _make_store(file: Path) -> None:
+    """Make a SQLite store, whole or not at all: MLflow cannot go on where it was killed while it made the tables."""
+    unfinished = file.parent / f".{file.name}.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir()
+    mlflow_client.library().MlflowClient(mlflow_client.tracking_uri(None, str(unfinished))).search_experiments()
+    (unfinished / "mlflow.db").replace(file)
+    unfinished.rmdir()
 
 
 def _open_experiment(target: Target, artifacts: str | None) -> tuple[Any, str]:

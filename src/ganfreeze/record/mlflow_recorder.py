@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Examples
+from ganfreeze.overrides import typed
 from ganfreeze.record import delivered, mlflow_client, mlflow_model, pictures, run_folder
 from ganfreeze.record.courier import Courier
 from ganfreeze.record.delivered import Target
@@ -129,7 +130,7 @@ class MlflowRecorder(Recorder):
         if left:
             yield (
                 f"{left} records of {self._folder} did not reach MLflow: {self._courier.problem}. "
-                "To deliver them later: python src/sync.py"
+                f"To deliver them later: python src/sync.py {typed('state', str(self._folder.parent))}"
             )
 
     def _begin(self, described: events.Described) -> None:

@@ -3,13 +3,26 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ganfreeze.record import journal
 from ganfreeze.record.journal import Journal, Record
 
 _VALUES_IN_A_RECORD = 100  # a server accepts no more parameters in one call
+
+# What a record has beside its `kind`: each one, and those of a kind.
+_ALWAYS = {"n": int, "time": int}
+_CONTENT = {
+    "begin": {"id": str, "dataset": dict},
+    "resume": {},
+    "tags": {"values": dict},
+    "parameters": {"values": dict},
+    "metrics": {"values": dict, "step": int},
+    "file": {"path": str, "to": str},
+    "model": {"path": str, "name": str, "step": int},
+    "end": {"status": str},
+}
 
 
 class RunJournal:
@@ -22,7 +35,7 @@ class RunJournal:
     def __init__(self, folder: Path, *, after: int) -> None:
         """Number the new records from `after`, or from those that are there."""
         self.folder, self._path = folder, folder / "journal"
-        self.earlier = list(journal.read(self._path)) if self._path.exists() else []
+        self.earlier = list(records(self._path)) if self._path.exists() else []
         self._known = {identity for record in self.earlier for identity in _identities(record)}
         self._n = max([after, *(record["n"] for record in self.earlier)])
         self._journal, self._lock = Journal(self._path), threading.Lock()
@@ -71,6 +84,20 @@ class RunJournal:
             self._journal.append(record)
             if self._deliver:
                 self._deliver(record)
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Yield the records of a run's journal that are whole. Those that no run writes are left out too."""
+    yield from filter(_is_of_a_run, journal.read(path))
+
+
+def _is_of_a_run(record: Record) -> bool:
+    """Return whether a record has all that its kind needs, and names no file outside the run's folder."""
+    needed = _CONTENT.get(str(record.get("kind")))
+    if needed is None or not all(isinstance(record.get(key), kind) for key, kind in (_ALWAYS | needed).items()):
+        return False
+    file = PurePath(str(record.get("path", "")))
+    return not file.is_absolute() and ".." not in file.parts
 
 
 def _identities(record: Record) -> Iterator[tuple[str, str, int | None]]:

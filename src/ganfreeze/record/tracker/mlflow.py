@@ -1,6 +1,7 @@
 """Record each variant as one MLflow run."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -92,6 +93,6 @@ class Mlflow(Tracker):
         uri = self._target.uri
         remote = uri.startswith("http")
         server = uri.rstrip("/") if remote else "http://127.0.0.1:5000"
-        serve = "" if remote else f"\nTo serve this page: mlflow server --backend-store-uri {uri}"
+        serve = "" if remote else f"\nTo serve this page: mlflow server --backend-store-uri {shlex.quote(uri)}"
         links = f"Runs: {server}/{page}\nCompare: {server}/{page}&compareRunsMode=CHART"
         return f"{table}\n{links}{serve}"
