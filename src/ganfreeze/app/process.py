@@ -9,6 +9,7 @@ from ganfreeze.app.settings import Settings
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend import traced_gradients
 from ganfreeze.backend.machine import limit_gpu_memory
+from ganfreeze.backend.ordered_sums import sum_gradients_in_order
 from ganfreeze.types import Precision
 
 
@@ -23,6 +24,7 @@ def prepare_process(settings: Settings, keras: Any) -> None:
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
         tf.config.experimental.enable_tensor_float_32_execution(False)  # GPUs would round factors to 10 bits
+        sum_gradients_in_order()
     tf.random.set_seed(settings.seed)
     keras.backend.set_floatx(weights_dtype(settings.precision))
     keras.mixed_precision.set_global_policy(settings.precision)

@@ -7,7 +7,6 @@ A checkpoint is a folder: the variables, written by TensorFlow's checkpoint libr
 import json
 import logging
 import math
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -63,14 +62,14 @@ class Checkpoints:
         return step
 
     def _read(self, path: Path) -> None:
-        """Read a checkpoint by a path without `[` and `\\`: TensorFlow takes a path that it reads for a pattern."""
-        folder = os.open(path, os.O_RDONLY)
-        try:
-            self._checkpoint.read(f"/proc/self/fd/{folder}/{_STATE}").assert_consumed()
-        except (tf.errors.OpError, AssertionError, LookupError, ValueError) as error:  # somebody else made the file
-            raise BadInput(f"{path} cannot be read: {one_line(error, 300)}") from error
-        finally:
-            os.close(folder)
+        """Read a checkpoint through a link: TensorFlow takes a path that it reads for a pattern, of `[` and `\\`."""
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / "checkpoint"
+            link.symlink_to(path.absolute(), target_is_directory=True)
+            try:
+                self._checkpoint.read(str(link / _STATE)).assert_consumed()
+            except (tf.errors.OpError, AssertionError, LookupError, ValueError) as error:  # somebody else made the file
+                raise BadInput(f"{path} cannot be read: {one_line(error, 300)}") from error
 
     def has(self, *, before: int) -> bool:
         """Return whether there is a checkpoint of a step before this one."""
