@@ -75,7 +75,7 @@ def process_settings_restored():
     yield
     if "tensorflow" not in sys.modules:
         return
-    if not gc.get_freeze_count():  # the collector need not search TensorFlow's million objects each time
+    if gc.get_threshold()[0] < 50_000:  # the collector need not search TensorFlow's million objects each time
         gc.freeze()
         gc.set_threshold(50_000)
     sys.modules["tensorflow"].config.run_functions_eagerly(False)

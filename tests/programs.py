@@ -1,22 +1,33 @@
 """Run the programs in `src/` as a user does, but without waiting for their imports.
 
 Each program runs in a new process. The process is forked from one that has imported everything and run nothing, as the
-jobs of a sweep are. Tests of start-up and of sweeps run `python src/train.py` instead.
+jobs of a sweep are; and so is the fork server of a sweep, and of a search. Tests of start-up run `python src/train.py`
+instead.
 """
 
 import multiprocessing
 import os
-import runpy
-import signal
-import sys
+import shutil
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import forked_program
 from conftest import ROOT
+from filelock import FileLock
+
+from ganfreeze.app.purposes import PURPOSES
+from ganfreeze.record import mlflow_client
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["ganfreeze.app.preload"])
+_FORKS.set_forkserver_preload(
+    [
+        *(f"ganfreeze.app.{program}" for program in ("programs", *PURPOSES)),
+        *(f"hydra_plugins.{name}" for name in ("fresh_process_launcher", "grid_sweeper", "optuna_sweeper")),
+        *(f"ganfreeze.record.report.{module}" for module in ("page", "search_record", "summary", "sweep_table")),
+        "ganfreeze.app.preload",
+    ]
+)
 
 
 class Ended(NamedTuple):
@@ -35,7 +46,7 @@ class Program:
         script = program if isinstance(program, Path) else ROOT / "src" / f"{program}.py"
         self._command = [str(script), *arguments]
         call = (str(folder), self._command, {**os.environ, **environment}, self._output.name)
-        self._process = _FORKS.Process(target=_run, args=call)
+        self._process = _FORKS.Process(target=forked_program.run, args=call)
         self._process.start()
 
     def is_over(self):
@@ -45,6 +56,11 @@ class Program:
     def send(self, signal_number):
         """Send a signal to the program."""
         os.kill(self._process.pid, signal_number)
+
+    @property
+    def pid(self):
+        """The number of the program's process."""
+        return self._process.pid
 
     def end(self, timeout=300):
         """Wait until the program ends, and return how it ended. Raises TimeoutError after `timeout` seconds."""
@@ -63,15 +79,25 @@ def run(folder, program, *arguments, **environment):
     return Program(folder, program, *arguments, **environment).end()
 
 
-def _run(folder, command, environment, output):
-    """Run the program in this process, with its standard output and error in the files `output`/1 and `output`/2."""
-    for stream in (1, 2):
-        with (Path(output) / str(stream)).open("wb") as file:
-            os.dup2(file.fileno(), stream)
-    os.environ.clear()
-    os.environ.update(environment)
-    os.chdir(folder)
-    tempfile.tempdir = output  # TensorFlow leaves files there
-    sys.argv, sys.orig_argv = list(command), [sys.executable, *command]
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    runpy.run_path(command[0], run_name="__main__")
+def with_store(folder):
+    """Put an empty MLflow store where runs in a folder record, and return the folder. MLflow takes a second to make it.
+
+    The store is made once a session, and copied.
+    """
+    (folder / "mlruns").mkdir(parents=True)
+    shutil.copy(empty_store(), folder / "mlruns" / "mlflow.db")
+    return folder
+
+
+def empty_store():
+    """Return the file of an MLflow store with nothing in it, to be copied."""
+    folder = Path(os.environ["GANFREEZE_CACHE"]) / "store"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "mlflow.db"
+    with FileLock(folder / "lock"):
+        if not file.exists():
+            unfinished = folder / "unfinished.db"
+            unfinished.unlink(missing_ok=True)
+            mlflow_client.library().MlflowClient(f"sqlite:///{unfinished}").search_experiments()
+            unfinished.rename(file)
+    return file

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import programs
 import pytest
 
 
@@ -28,6 +29,8 @@ class Server:
         self.uri = f"http://127.0.0.1:{self.port}"
         folder.mkdir(exist_ok=True)
         self._log = folder / "server.log"
+        if store is None:
+            shutil.copy(programs.empty_store(), folder / "mlflow.db")
         backend = store or f"sqlite:///{folder}/mlflow.db"
         arguments = ["--backend-store-uri", backend, "--artifacts-destination", str(folder / "files")]
         self._command = [

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import programs
 import pytest
 from conftest import GAN, ROOT, TINY, values
 
@@ -29,8 +30,8 @@ def networks(keras):
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Run in an empty folder."""
-    monkeypatch.chdir(tmp_path)
+    """Run in a folder with nothing but an MLflow store, in which there is nothing."""
+    monkeypatch.chdir(programs.with_store(tmp_path))
     return tmp_path
 
 
@@ -90,6 +91,9 @@ def test_mechanisms_are_certified_on_ones_own_networks(folder, networks):
     found = ganfreeze.certify("tape", "toggle", "steps=3", "tracker=none", **networks)
     assert found.verdict in ("identical", "equal to rounding")
     assert [each.precision for each in found.certificates] == ["float32"]
+
+
+def test_another_algorithm_is_certified_as_one(folder):
     assert ganfreeze.certify("tape", "tape optimizer=sgd", "steps=2", "tracker=none", *TINY).verdict == (
         "different algorithm"
     )
@@ -127,7 +131,8 @@ def test_bad_input_gets_a_sentence(folder, networks, overrides, sentence):
         ganfreeze.train(*overrides, **networks)
 
 
-def test_bad_networks_and_runs_get_a_sentence(folder, networks):
+def test_bad_networks_and_runs_get_a_sentence(tmp_path, monkeypatch, networks):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match="give both, or neither"):
         ganfreeze.train(generator=networks["generator"])
     with pytest.raises(BadInput, match="must be a Keras model"):

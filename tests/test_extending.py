@@ -1,12 +1,10 @@
 """docs/extending.md: the files of its examples, copied into a fresh tree, work as the page says."""
 
-import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 
+import programs
 import pytest
 from conftest import ROOT
 
@@ -24,7 +22,7 @@ def tree(tmp_path_factory):
     for path, text in FILES:
         assert not (tree / path).exists(), f"{path} is there already: the example would hide it"
         (tree / path).write_text(text)
-    return tree
+    return programs.with_store(tree)
 
 
 def without_numbers(text: str) -> set[str]:
@@ -41,8 +39,7 @@ def test_the_page_has_a_strategy_an_architecture_a_data_set_and_a_metric():
 
 @pytest.mark.parametrize(("command", "output"), COMMANDS, ids=[command for command, _ in COMMANDS])
 def test_every_command_prints_what_the_page_says(tree, command, output):
-    arguments = [sys.executable, *shlex.split(command)[1:]]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(arguments, cwd=tree, env=environment, capture_output=True, text=True)
+    _, script, *arguments = shlex.split(command)
+    done = programs.run(tree, tree / script, *arguments)
     assert done.returncode == 0, done.stderr
     assert without_numbers(output) <= without_numbers(done.stdout), done.stdout

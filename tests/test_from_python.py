@@ -1,11 +1,10 @@
 """docs/from_python: its example prints what the page says, and the notebook comes to what is stored in it."""
 
-import os
 import re
 import runpy
-import subprocess
-import sys
+import shlex
 
+import programs
 import pytest
 from conftest import ROOT
 
@@ -23,14 +22,21 @@ def outside(tmp_path, monkeypatch):
     """Run in an empty folder, in processes that import this ganfreeze."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
-    return tmp_path
+    return programs.with_store(tmp_path)
+
+
+def run_code(folder, code):
+    """Run the code of `python -c`, from a file."""
+    script = folder / "of_the_page.py"
+    script.write_text(code)
+    return programs.run(folder, script)
 
 
 def test_the_example_prints_what_the_page_says(outside):
     [(code, output)] = re.findall(
         r"```python\n(.*?)```\n\nprints, among other lines:\n\n```\n(.*?)```", PAGE, re.DOTALL
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ})
+    done = run_code(outside, code)
     assert done.returncode == 0, done.stderr
     assert set(lasting(output).splitlines()) <= set(lasting(done.stdout).splitlines()), done.stdout
 
@@ -38,11 +44,10 @@ def test_the_example_prints_what_the_page_says(outside):
 def test_the_first_command_and_the_program_print_the_same(outside):
     command, program = re.search(r"```sh\n(python -c .+)\n(python src/.+)\n```", PAGE).groups()
     output = re.search(r"```\n\n```\n(.*?)```", PAGE, re.DOTALL)[1]
-    lines = (
-        f"{sys.executable} {command.removeprefix('python ')}\n{sys.executable} {ROOT}/{program.removeprefix('python ')}"
-    )
-    done = subprocess.run(["bash", "-e", "-c", lines], capture_output=True, text=True)
-    assert lasting(done.stdout) == lasting(output), done.stderr
+    first = run_code(outside, shlex.split(command)[-1])
+    _, script, *arguments = shlex.split(program)
+    second = programs.run(outside, ROOT / script, *arguments)
+    assert lasting(first.stdout + second.stdout) == lasting(output), first.stderr + second.stderr
 
 
 def test_the_notebook_comes_to_what_is_stored_in_it(outside):

@@ -27,6 +27,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import cloudpickle
+import psutil
 from hydra.core.singleton import Singleton
 from hydra.core.utils import JobReturn, JobStatus, run_job, setup_globals
 from omegaconf import DictConfig
@@ -69,6 +70,11 @@ class FreshProcessLauncher(SweepLauncher):
         os.environ |= job_shares.core_shares(self.n_jobs)
         with _short_socket_address(), signals.ignored_by_children():  # Ctrl-C would interrupt its imports
             forkserver.ensure_running()
+
+    def give_up(self) -> None:
+        """End the process that jobs are forked from. It may be importing for seconds yet."""
+        for process in psutil.Process().children():
+            process.kill()
 
     def attempt(self, job: DictConfig) -> JobReturn:
         """Run a job in a new process and wait for it."""

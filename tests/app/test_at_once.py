@@ -3,10 +3,11 @@
 import signal
 
 import numpy as np
+import programs
 import pytest
 from conftest import TINY, values
 from mlflow import MlflowClient
-from test_sweep_ledger import folders, run, start, statuses, wait_for_step
+from test_sweep_ledger import folders, run, statuses, wait_for_step
 
 from ganfreeze import signals
 from ganfreeze.app import at_once, training_setup
@@ -165,12 +166,11 @@ def test_a_run_is_called_by_its_own_seed():
 def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
     """The sweep is interrupted, and goes on. The ledger knows each seed, and each run can be sampled from."""
     command = ("-m", "strategy=tape", "keras=keras3", "seeds_at_once=3", *TINY, "evaluator=none", "cadence.glance=null")
-    command = (*command, "cadence.log=10", "cadence.save=500", "steps=3000")
-    first = start(tmp_path, *command)
-    wait_for_step(tmp_path, first, 500, count=SEEDS)
-    first.send_signal(signal.SIGTERM)
-    first.communicate(timeout=120)
-    assert first.returncode == 143
+    command = (*command, "cadence.log=10", "cadence.save=100", "steps=1500")
+    first = programs.Program(programs.with_store(tmp_path), "train", *command)
+    wait_for_step(tmp_path, first, 100, count=SEEDS)
+    first.send(signal.SIGTERM)
+    assert first.end().returncode == 143
     assert [run_folder.progress(each).status for each in folders(tmp_path)] == ["KILLED"] * SEEDS
     code, output, errors = run(tmp_path, *command)
     assert code == 0, errors

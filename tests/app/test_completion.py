@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import light
 import pytest
 from conftest import ROOT, words
 
@@ -66,13 +67,7 @@ def test_bash_completes_by_the_script_that_hydra_installs(line, offered):
 
 
 def test_a_query_imports_no_tensorflow(tmp_path):
-    script = (
-        "import atexit, runpy, sys; "
-        "atexit.register(lambda: print('IMPORTED', 'tensorflow' in sys.modules)); "
-        "sys.argv = ['train.py', '-sc', 'query=bash']; "
-        f"runpy.run_path({str(ROOT / 'src' / 'train.py')!r}, run_name='__main__')"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COMP_LINE": "python src/train.py optimizer.m"}
-    command = [sys.executable, "-c", script]
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert ended.stdout.splitlines() == ["", "IMPORTED False"], "adam has no momentum"
+    environment = {"PYTHONPATH": str(ROOT / "src"), "COMP_LINE": "python src/train.py optimizer.m"}
+    ended = light.run(tmp_path, "train", "-sc", "query=bash", **environment)
+    assert ended.stdout.splitlines() == [""], "adam has no momentum"
+    assert not ended.imported_tensorflow

@@ -1,9 +1,8 @@
 """Every file in conf/ fits the code, and a bad config gives a helpful message."""
 
 import inspect
-import subprocess
-import sys
 
+import light
 import pytest
 from conftest import CONF, ROOT, words
 from hydra.utils import get_object
@@ -254,17 +253,10 @@ COMMAND_LINE = [
 
 @pytest.mark.parametrize(("arguments", "expected"), COMMAND_LINE, ids=" ".join)
 def test_the_command_line_refuses_before_tensorflow_is_imported(tmp_path, arguments, expected):
-    script = (
-        "import atexit, runpy, sys; "
-        "atexit.register(lambda: print('IMPORTED', 'tensorflow' in sys.modules)); "
-        f"sys.argv = {['train.py', *arguments]!r}; "
-        f"runpy.run_path({str(ROOT / 'src' / 'train.py')!r}, run_name='__main__')"
-    )
     environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "", "GANFREEZE_DATA": str(tmp_path)}
-    command = [sys.executable, "-c", script]
-    program = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    program = light.run(tmp_path, "train", *arguments, **environment)
     assert program.returncode != 0
-    assert "IMPORTED False" in program.stdout
+    assert not program.imported_tensorflow
     for text in expected:
         assert text in program.stderr
     assert "Traceback" not in program.stderr

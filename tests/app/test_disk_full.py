@@ -1,26 +1,16 @@
 """A full disk stops no training. What can be recorded is recorded, and when there is room the run goes on."""
 
-import os
 import subprocess
-import sys
+from pathlib import Path
 
+import programs
 import pytest
-from conftest import ROOT
 from mlflow import MlflowClient
 
 OPTIONS = ("architecture=dcgan", "architecture.filters=4", "batch_size=8", "evaluator=none", "steps=40", "audit=off")
 CADENCE = ("cadence.log=5", "cadence.save=10", "cadence.evaluate=20", "cadence.glance=null", "tracker.patience=5.0")
 
-# In a name space of its own, where every user may mount a file system: state/ is a disk of one megabyte.
-SCRIPT = """
-set -e
-mount -t tmpfs -o size=1m tmpfs state
-head -c {filled} /dev/zero > state/filler
-{train} || echo "ended with $?"
-echo "there is room again"
-rm state/filler
-{train}
-"""
+FULL_DISK = Path(__file__).parent / "full_disk.py"
 
 
 def can_mount():
@@ -36,10 +26,8 @@ def can_mount():
 def test_a_run_on_a_full_disk_trains_and_goes_on_when_there_is_room(tmp_path, room):
     """With little room there is no checkpoint at all; with more, some; the final weights need the most."""
     (tmp_path / "state").mkdir()
-    train = [sys.executable, str(ROOT / "src" / "train.py"), *OPTIONS, *CADENCE, "paths.state=state"]
-    script = SCRIPT.format(filled=2**20 - room, train=" ".join(train))
-    command = ["unshare", "--mount", "--map-root-user", "bash", "-c", script]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, env=os.environ)
+    programs.with_store(tmp_path)
+    ended = programs.run(tmp_path, FULL_DISK, str(2**20 - room), *OPTIONS, *CADENCE, "paths.state=state")
     assert ended.returncode == 0, (ended.stdout, ended.stderr)
     first, _, second = ended.stdout.partition("there is room again")
     assert "Traceback" not in ended.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from programs import run
+from programs import run, with_store
 
 from ganfreeze.overrides import quoted
 
@@ -35,7 +35,7 @@ def only_run(folder):
 @pytest.fixture(scope="module", params=["tape", "toggle"])
 def diverged(request, tmp_path_factory):
     """Train a run that diverges. Return its folder and how it ended."""
-    folder = tmp_path_factory.mktemp("diverged")
+    folder = with_store(tmp_path_factory.mktemp("diverged"))
     return folder, run(folder, "train", f"strategy={request.param}", *UNSTABLE, quoted("paths.state", STATE))
 
 
@@ -101,7 +101,7 @@ def test_a_step_that_the_run_does_not_have_is_refused(diverged):
 
 
 def test_a_run_that_is_told_to_goes_on(tmp_path):
-    ended = run(tmp_path, "train", *UNSTABLE, "on_nan=continue")
+    ended = run(with_store(tmp_path), "train", *UNSTABLE, "on_nan=continue")
     assert ended.returncode == 0, ended.stderr
     client, recorded = only_run(tmp_path)
     assert recorded.info.status == "FINISHED"
@@ -110,7 +110,7 @@ def test_a_run_that_is_told_to_goes_on(tmp_path):
 
 
 def test_a_run_leaves_steps_out_until_there_is_none_to_leave_in(tmp_path):
-    ended = run(tmp_path, "train", *UNSTABLE, "on_nan=skip")
+    ended = run(with_store(tmp_path), "train", *UNSTABLE, "on_nan=skip")
     assert ended.returncode == 1
     client, recorded = only_run(tmp_path)
     (skipped,) = client.get_metric_history(recorded.info.run_id, "skipped_steps")
@@ -126,7 +126,7 @@ def test_signs_of_a_collapse_are_tags_and_do_not_stop_the_run(tmp_path):
     import numpy as np
 
     np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).integers(0, 2, (50, 8, 8), np.uint8) * 255)
-    ended = run(tmp_path, "train", *options, "dataset=npz", f"dataset.path={tmp_path}/images.npz")
+    ended = run(with_store(tmp_path), "train", *options, "dataset=npz", f"dataset.path={tmp_path}/images.npz")
     assert ended.returncode == 0, ended.stderr
     _, recorded = only_run(tmp_path)
     assert recorded.info.status == "FINISHED"

@@ -11,7 +11,7 @@ import pytest
 from conftest import CONF
 from hydra import initialize_config_dir
 from mlflow import MlflowClient
-from programs import run
+from programs import run, with_store
 
 from ganfreeze import events
 from ganfreeze.app import evaluate, recorded_runs
@@ -56,7 +56,7 @@ def evaluation_name(recorded, beginning):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Train a run. Return its folder, the program, a client, and the run as it was recorded."""
-    folder = tmp_path_factory.mktemp("evaluated")
+    folder = with_store(tmp_path_factory.mktemp("evaluated"))
     program = run(folder, "train", *OPTIONS)
     assert program.returncode == 0, program.stderr
     return folder, program, *client_and_only_run(folder)

@@ -16,8 +16,8 @@ from ganfreeze.app import experiments
 from ganfreeze.record.report import expected, groups
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
-QUICK = ("loss=hinge", "strategy=tape,compile,toggle", "seed=0,1", "steps=20", "architecture.filters=4")
-EMBEDDED = ("dataset=digits", "evaluator.samples=100", "cadence.evaluate=10", "batch_size=8", "jit=off")
+QUICK = ("loss=hinge", "strategy=tape,compile,toggle", "seed=0,1", "steps=10", "architecture.filters=4")
+EMBEDDED = ("dataset=digits", "evaluator.samples=100", "cadence.glance=null", "batch_size=8", "jit=off")
 
 
 def jobs_of(composed, experiment):
@@ -69,7 +69,7 @@ def test_what_is_expected_are_variants_of_the_sweep(composed, parse, experiment)
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Train a quick version of an experiment, twice: the second time, nothing is left to do."""
-    folder = tmp_path_factory.mktemp("experiment")
+    folder = programs.with_store(tmp_path_factory.mktemp("experiment"))
     code, _, errors = programs.run(folder, "train", "-m", "experiment=mnist", *QUICK, *EMBEDDED)
     assert code == 0, errors
     return folder

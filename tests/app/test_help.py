@@ -1,11 +1,9 @@
 """`--help` explains every group, word, option and setting, and lists what a program takes and nothing else."""
 
-import os
 import re
-import subprocess
-import sys
 from typing import Annotated, Literal
 
+import light
 import pytest
 from conftest import CONF, ROOT, words
 from omegaconf import OmegaConf
@@ -136,17 +134,9 @@ def test_the_help_of_some_topics():
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h", "loss"], ["strategy=tape", "--help"]])
 def test_the_help_imports_no_tensorflow_and_writes_nothing(tmp_path, arguments):
-    script = (
-        "import atexit, runpy, sys; "
-        "atexit.register(lambda: print('IMPORTED', 'tensorflow' in sys.modules)); "
-        f"sys.argv = {['train.py', *arguments]!r}; "
-        f"runpy.run_path({str(ROOT / 'src' / 'train.py')!r}, run_name='__main__')"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "COLUMNS": "40"}
-    command = [sys.executable, "-c", script]
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    ended = light.run(tmp_path, "train", *arguments, PYTHONPATH=str(ROOT / "src"), COLUMNS="40")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "(default " in ended.stdout
-    assert "IMPORTED False" in ended.stdout
+    assert not ended.imported_tensorflow
     assert max(map(len, ended.stdout.splitlines())) <= 40
     assert not list(tmp_path.iterdir())

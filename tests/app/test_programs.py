@@ -2,18 +2,15 @@
 
 import csv
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, TINY
 from mlflow import MlflowClient
 from PIL import Image
-from programs import Program, run
+from programs import Program, run, with_store
 
 from ganfreeze import events, signals
 from ganfreeze.app import exits
@@ -36,8 +33,8 @@ def artifact(client, recorded, path):
 
 
 def test_a_violation_ends_the_run_unless_audit_is_record_or_off(tmp_path):
-    keras3 = ("strategy=compile", "keras=keras3", "evaluator=none", "steps=4", *SMALL)
-    sweep = run(tmp_path, "train", "-m", *keras3, "audit=error,record,off")
+    keras3 = ("strategy=compile", "keras=keras3", "evaluator=none", "steps=4", *TINY)
+    sweep = run(with_store(tmp_path), "train", "-m", *keras3, "audit=error,record,off")
     assert sweep.returncode == 1
     assert "Traceback" not in sweep.stderr + sweep.stdout
     output = sweep.stderr + sweep.stdout
@@ -68,7 +65,7 @@ def test_a_violation_ends_the_run_unless_audit_is_record_or_off(tmp_path):
 
 def test_audits_during_training_log_that_nothing_moved(tmp_path):
     program = run(
-        tmp_path,
+        with_store(tmp_path),
         "train",
         "strategy=toggle",
         "evaluator=none",
@@ -76,7 +73,7 @@ def test_audits_during_training_log_that_nothing_moved(tmp_path):
         "cadence.audit=7",
         "cadence.log=10",
         "cadence.glance=null",
-        *SMALL,
+        *TINY,
     )
     assert program.returncode == 0, program.stderr
     client, (recorded,) = client_and_runs(tmp_path)
@@ -86,7 +83,7 @@ def test_audits_during_training_log_that_nothing_moved(tmp_path):
 
 @pytest.fixture(scope="module")
 def certified(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("certified")
+    folder = with_store(tmp_path_factory.mktemp("certified"))
     sides = ("a=tape", "b=[compile,keras3 tape]", "steps=2")
     return folder, run(folder, "equivalence", *sides, *SMALL)
 
@@ -197,7 +194,7 @@ def test_mistakes_give_a_sentence(tmp_path, arguments, message):
 
 def test_an_interrupted_certificate_ends_without_a_traceback(tmp_path):
     sides = ("a=tape", "b=toggle", "steps=100000")
-    program = Program(tmp_path, "equivalence", *sides, *SMALL)
+    program = Program(with_store(tmp_path), "equivalence", *sides, *TINY)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "mlruns").glob("artifacts/*/artifacts/config.yaml")):
         assert not program.is_over(), program.end()
@@ -241,9 +238,8 @@ def test_networks_that_were_not_seeded_are_refused_before_the_first_step(tmp_pat
     """This is the command of experiments/freezing."""
     own = ("architecture._target_=unseeded.Unseeded", "steps=20")
     evaluator = ("evaluator=none",) if program == "train" else ()
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "experiments" / "freezing")}
-    command = [sys.executable, ROOT / "src" / f"{program}.py", *sides, *own, *evaluator]
-    ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    environment = {"PYTHONPATH": str(ROOT / "experiments" / "freezing")}
+    ended = run(with_store(tmp_path), program, *sides, *own, *evaluator, **environment)
     assert ended.returncode == 1
     assert "these layers start from other weights each time: the discriminator's extra." in ended.stderr
     _, (recorded,) = client_and_runs(tmp_path)

@@ -1,17 +1,18 @@
 """A recorded run can be run again from its record, and every difference is named."""
 
 import os
+import shlex
 
 import h5py
 import pytest
-from conftest import ROOT
+from conftest import ROOT, TINY
 from mlflow import MlflowClient
 from mlflow.entities import Metric
-from programs import run
+from programs import run, with_store
 
 from ganfreeze.record import final_weights
 
-OPTIONS = ("steps=30", "cadence.log=10", "cadence.evaluate=15", "evaluator.samples=50", "batch_size=8", "ema=0.5")
+OPTIONS = ("steps=30", "cadence.log=10", "cadence.evaluate=15", "evaluator.samples=50", *TINY, "ema=0.5")
 
 
 def store(folder):
@@ -28,7 +29,7 @@ def only_run(folder):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Train a run; return its folder."""
-    folder = tmp_path_factory.mktemp("reproduced")
+    folder = with_store(tmp_path_factory.mktemp("reproduced"))
     ended = run(folder, "train", *OPTIONS)
     assert ended.returncode == 0, ended.stderr
     return folder
@@ -48,7 +49,7 @@ def test_the_record_says_where_it_comes_from(trained):
     tags = only_run(trained).data.tags
     for key in ("machine.processor", "machine.cores", "machine.threads", "machine.memory", "version.tensorflow"):
         assert tags[key]
-    assert tags["ganfreeze.command"].endswith(" ".join(OPTIONS))
+    assert tags["ganfreeze.command"].endswith(shlex.join(OPTIONS))
     if tags["ganfreeze.git.dirty"] == "true":
         files = [file.path for file in store(trained).list_artifacts(only_run(trained).info.run_id)]
         assert ("changes.diff" in files) == bool(os.popen(f"git -C {ROOT} diff HEAD").read().strip())
@@ -98,8 +99,7 @@ def test_two_runs_are_equal_with_one_thread_and_with_two(tmp_path, threads):
     environment = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": threads, "OMP_NUM_THREADS": threads}
     bits = []
     for name in ("first", "second"):
-        folder = tmp_path / name
-        folder.mkdir()
+        folder = with_store(tmp_path / name)
         ended = run(folder, "train", "architecture=dcgan", "steps=20", "evaluator=none", **environment)
         assert ended.returncode == 0, ended.stderr
         recorded = only_run(folder)

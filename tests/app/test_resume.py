@@ -8,7 +8,7 @@ from pathlib import Path
 
 import programs
 import pytest
-from conftest import words
+from conftest import TINY, words
 from mlflow import MlflowClient
 
 from ganfreeze.app.training_setup import build
@@ -17,9 +17,8 @@ from ganfreeze.record.checkpoints import Checkpoints
 
 DYING = Path(__file__).parent / "dying.py"
 KERAS, STRATEGIES, UPDATES = words("keras"), words("strategy"), words("update")
-SMALL = ("architecture=dcgan", "architecture.filters=4", "batch_size=8")
 SHORT = (
-    *SMALL,
+    *TINY,
     "steps=60",
     "cadence.log=5",
     "cadence.save=10",
@@ -42,18 +41,18 @@ ONE_PROCESS = [
 
 @pytest.mark.parametrize(("strategy", "keras", "update"), ONE_PROCESS)
 def test_a_checkpoint_has_all_that_the_next_steps_depend_on(tmp_path, parse, digits, strategy, keras, update):
-    """The state is saved, steps are taken, and after `restore` again: what was not saved would make a difference."""
+    """The state is saved, a step is taken, and after `restore` again: what was not saved would make a difference."""
     options = ("audit=off", "ema=0.9", "architecture.dropout=0.1")
-    variant = parse(*SMALL, f"strategy={strategy}", f"keras={keras}", f"update={update}", *options)
+    variant = parse(*TINY, f"strategy={strategy}", f"keras={keras}", f"update={update}", *options)
     setup = build(variant, digits)
     kept = Checkpoints(tmp_path, setup.variables, last=1, best=None, facts={})
-    setup.strategy.advance(setup.streams, 0, 2)
-    kept.save(2)
-    first = setup.strategy.advance(setup.streams, 2, 2)
+    setup.strategy.advance(setup.streams, 0, 1)
+    kept.save(1)
+    first = setup.strategy.advance(setup.streams, 1, 1)
     expected = bits(setup.variables)
-    assert kept.restore() == 2
+    assert kept.restore() == 1
     assert bits(setup.variables) != expected
-    assert setup.strategy.advance(setup.streams, 2, 2) == first
+    assert setup.strategy.advance(setup.streams, 1, 1) == first
     assert bits(setup.variables) == expected
 
 
@@ -159,8 +158,8 @@ def test_every_variant_that_is_killed_again_and_again_ends_with_its_bits(tmp_pat
 def _require_same_after_kills(tmp_path, strategy, keras, update):
     variant = (f"strategy={strategy}", f"keras={keras}", f"update={update}", "audit=record", *SHORT)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    whole.mkdir()
-    killed.mkdir()
+    programs.with_store(whole)
+    programs.with_store(killed)
     ended = programs.run(whole, "train", *variant)
     assert ended.returncode == 0, ended.stderr
     kills = kill_again_and_again(killed, random.Random(f"{strategy} {keras} {update}"), *variant)
@@ -172,14 +171,14 @@ def _require_same_after_kills(tmp_path, strategy, keras, update):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of 60 steps; return its folder."""
-    folder = tmp_path_factory.mktemp("finished")
+    folder = programs.with_store(tmp_path_factory.mktemp("finished"))
     ended = programs.run(folder, "train", *SHORT)
     assert ended.returncode == 0, ended.stderr
     return folder
 
 
 def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, finished):
-    ended = programs.run(tmp_path, DYING, "signal", "3", "train", *SHORT)
+    ended = programs.run(programs.with_store(tmp_path), DYING, "signal", "3", "train", *SHORT)
     assert ended.returncode == 128 + signal.SIGTERM
     assert "interrupted" in ended.stderr
     (path,) = run_folder.folders(tmp_path / "outputs" / "state")
@@ -195,8 +194,8 @@ def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, finished):
 
 def test_a_store_that_was_not_ready_when_its_run_was_killed_is_made_again(tmp_path):
     """MLflow cannot go on with its tables: some of them would be made twice."""
-    assert die(tmp_path, "store", 20, "steps=5", "evaluator=none")
-    ended = programs.run(tmp_path, "train", "steps=5", "evaluator=none")
+    assert die(tmp_path, "store", 20, *TINY, "steps=5", "evaluator=none")
+    ended = programs.run(tmp_path, "train", *TINY, "steps=5", "evaluator=none")
     assert ended.returncode == 0
     assert "did not reach MLflow" not in ended.stderr
     assert record_of(tmp_path)[0].info.status == "FINISHED"
@@ -204,13 +203,13 @@ def test_a_store_that_was_not_ready_when_its_run_was_killed_is_made_again(tmp_pa
 
 def test_a_finished_run_is_not_run_into_by_the_same_command(tmp_path):
     for _ in range(2):
-        assert programs.run(tmp_path, "train", "steps=5", "evaluator=none", "tracker=none").returncode == 0
+        assert programs.run(tmp_path, "train", *TINY, "steps=5", "evaluator=none", "tracker=none").returncode == 0
     assert len(list(run_folder.folders(tmp_path / "outputs" / "state"))) == 2
 
 
 def test_a_run_can_become_longer(tmp_path, finished):
     short = [*(option if option != "steps=60" else "steps=40" for option in SHORT), "cadence.glance=6"]
-    assert programs.run(tmp_path, "train", *short).returncode == 0
+    assert programs.run(programs.with_store(tmp_path), "train", *short).returncode == 0
     run = record_of(tmp_path)[0]
     ended = programs.run(tmp_path, "train", *SHORT, "cadence.glance=6", f"resume={run.info.run_id}")
     assert ended.returncode == 0, ended.stderr
@@ -244,7 +243,7 @@ def test_a_changed_config_is_refused_with_the_keys_that_differ(finished, changes
 
 
 def test_a_schedule_does_not_let_a_run_become_longer(tmp_path):
-    options = ("steps=5", "evaluator=none", "schedule=linear", "tracker=none")
+    options = ("steps=5", *TINY, "evaluator=none", "schedule=linear", "tracker=none")
     assert programs.run(tmp_path, "train", *options).returncode == 0
     (path,) = run_folder.folders(tmp_path / "outputs" / "state")
     ended = programs.run(tmp_path, "train", "steps=9", *options[1:], f"resume={path.name}")
@@ -260,6 +259,7 @@ def test_an_unknown_run_is_refused(tmp_path):
 
 def test_the_best_weights_are_kept_and_recorded(tmp_path):
     options = (*SHORT, "ema=none", "keep.best=classifier/fid", "keep.last=1")
+    programs.with_store(tmp_path)
     ended = programs.run(tmp_path, "train", *[option for option in options if option != "ema=0.9"])
     assert ended.returncode == 0, ended.stderr
     run, metrics, _ = record_of(tmp_path)
@@ -268,6 +268,6 @@ def test_the_best_weights_are_kept_and_recorded(tmp_path):
     assert {int(each.name[5:]) for each in (path / "checkpoints").glob("step-*")} == {best, 60}
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}")
     assert "best/generator.weights.h5" in [file.path for file in client.list_artifacts(run.info.run_id, "best")]
-    ended = programs.run(tmp_path, "train", "keep.best=inception/fid", "steps=5")
+    ended = programs.run(tmp_path, "train", "keep.best=inception/fid", "steps=5", *TINY)
     assert ended.returncode == 1
     assert "keep.best=inception/fid: is not measured; this run measures classifier/..." in ended.stderr

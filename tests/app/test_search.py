@@ -60,7 +60,7 @@ def test_bad_input_gets_a_sentence_before_anything_is_trained(tmp_path, argument
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
     """Kill a search of 2 trials with 2 seeds when it has trained one job, and let the same command go on."""
-    folder = tmp_path_factory.mktemp("search")
+    folder = programs.with_store(tmp_path_factory.mktemp("search"))
     arguments = ("train", *OPTUNA, RATE, "seed=0,1", *TINY, "hydra.launcher.n_jobs=2")
     search = programs.Program(folder, *arguments, "hydra.sweeper.n_trials=2")
     while not finished(folder):
@@ -122,6 +122,7 @@ def test_a_complete_search_trains_nothing_and_says_the_same(killed):
 def test_trials_that_fail_end_and_are_said_and_equal_trials_share_a_run(tmp_path):
     """TF-GAN's strategy refuses XLA, and `compile` fails its audit under Keras 3: only `tape` has a figure."""
     choices = ("strategy=tape,tfgan,compile", "keras=keras3", "jit=on", "deterministic=false")
+    programs.with_store(tmp_path)
     ended = programs.run(tmp_path, "train", *OPTUNA, *choices, "hydra.sweeper.n_trials=6", *TINY)
     assert ended.returncode == 0, ended
     assert "6 trials: 4 failed, 2 complete" in ended.stdout

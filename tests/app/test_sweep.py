@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,12 +12,14 @@ import sys
 import time
 import urllib.request
 from ast import literal_eval
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import programs
+import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, TINY
 from filelock import FileLock
 from mlflow import MlflowClient
 from PIL import Image
@@ -25,7 +28,16 @@ from ganfreeze.evaluation import protocol_card
 from ganfreeze.evaluation.protocol_card import FIELDS, for_metric
 
 TRAIN = ROOT / "src" / "train.py"
-ENDLESS = ("evaluator=none", "steps=1000000", "jit=off")  # it trains at once, and measures no speeds before
+ENDLESS = (*TINY, "evaluator=none", "steps=1000000", "jit=off")  # it trains at once, and measures no speeds before
+
+# As a program that a shell script starts with &. The jobs of a sweep load this script too.
+IGNORING_SIGINT = f"""
+import runpy, signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    runpy.run_path({str(TRAIN)!r}, run_name="__main__")
+"""
 
 STARTED: list[subprocess.Popen[str]] = []
 
@@ -47,11 +59,6 @@ def start(folder, script, *arguments, **options):
     return STARTED[-1]
 
 
-def ignore_sigint():
-    """Ignore SIGINT, as in a process that a shell script starts with &."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def finish(process, timeout=300):
     """Wait for a process, and return its exit status, standard output and standard error."""
     output, errors = process.communicate(timeout=timeout)
@@ -59,8 +66,8 @@ def finish(process, timeout=300):
 
 
 def is_progress(line):
-    """Return whether a line of standard error says how far a sweep is, or which stage of a run takes long."""
-    return re.match(r"ganfreeze: \d of \d finished|(tape|compile): [a-z ]+$", line)
+    """Return whether a line of standard error says how far a sweep or a run is, or which stage of it takes long."""
+    return re.match(r"ganfreeze: \d of \d finished|(tape|compile): ([a-z ]+$|step \d+ of 50, )", line)
 
 
 def client_of(folder):
@@ -311,6 +318,7 @@ def server(tmp_path):
         port = probe.getsockname()[1]
     folder = tmp_path / "server"
     folder.mkdir()
+    shutil.copy(programs.empty_store(), folder / "mlflow.db")
     store = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "files")]
     command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1", *store]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -330,8 +338,8 @@ def _is_up(address):
 
 
 def test_a_server_records_what_the_local_store_records(tmp_path, server):
-    options = f"tracker.uri={server}", "steps=20", "cadence.log=10", "cadence.glance=null", "evaluator=none"
-    code, output, errors = finish(start(tmp_path, TRAIN, "-m", "strategy=tape,compile", *options))
+    options = f"tracker.uri={server}", "steps=20", "cadence.log=10", "cadence.glance=null", "evaluator=none", *TINY
+    code, output, errors = programs.run(tmp_path, "train", "-m", "strategy=tape,compile", *options)
     assert code == 0, errors
     assert f"Compare: {server}/#/experiments/" in output
     assert not (tmp_path / "mlruns").exists()
@@ -444,9 +452,10 @@ def test_a_failed_run_ends_no_other_run_and_keeps_its_traceback(tmp_path):
         "loss=least_squares",
         "evaluator=none",
         "steps=30",
+        *TINY,
         "cadence.evaluate=30",
     )
-    code, output, errors = finish(start(tmp_path, TRAIN, *arguments))
+    code, output, errors = programs.run(tmp_path, "train", *arguments)
     assert code != 0
     assert "1 of 2 runs failed" in errors
     runs = {run.data.params["optimizer.discriminator_rate"]: run for run in runs_of(tmp_path)}
@@ -457,15 +466,31 @@ def test_a_failed_run_ends_no_other_run_and_keeps_its_traceback(tmp_path):
     assert re.search(r"step \d+: in the (discriminator|generator) phase ", trace)
     assert "cadence.evaluate=30: FAILED: Diverged: step " in errors
     assert "is tried again" not in errors, "it would diverge again"
-    assert [line.split()[-1] for line in output.splitlines() if "optimizer.discriminator_rate=" in line][-2:] == [
-        run.info.status for run in runs_of(tmp_path)
-    ], "a failed sweep ends with its table too"
+    rows = [line.split() for line in output.splitlines() if "optimizer.discriminator_rate=" in line][-2:]
+    assert {row[0]: row[-1] for row in rows} == {
+        f"optimizer.discriminator_rate={rate}": run.info.status for rate, run in runs.items()
+    }, "a failed sweep ends with its table too"
     assert "To run this step again" in (next(tmp_path.glob("outputs/sweeps/*/1/output.log"))).read_text()
+
+
+def processes_in(folder):
+    """Return the processes that run in a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            found += [process] if Path(process.cwd()) == folder else []
+    return found
+
+
+def test_a_mistake_in_a_sweep_ends_the_process_that_imports_for_its_jobs(tmp_path):
+    command = [sys.executable, TRAIN, "-m", "steps=5,0"]
+    assert subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 1
+    assert processes_in(tmp_path) == []
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_is_recorded_as_killed(tmp_path, signal_number):
-    program = programs.Program(tmp_path, "train", *ENDLESS)
+    program = programs.Program(programs.with_store(tmp_path), "train", *ENDLESS)
     wait_for(lambda: is_training(tmp_path), program.is_over)
     program.send(signal_number)
     code, _, errors = program.end()
@@ -479,10 +504,12 @@ def test_an_interrupted_run_is_recorded_as_killed(tmp_path, signal_number):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, signal_number):
-    process = start(tmp_path, TRAIN, "-m", "seed=0,1,2", *ENDLESS, preexec_fn=ignore_sigint)
-    wait_for(lambda: is_training(tmp_path), process.poll)
-    process.send_signal(signal_number)
-    code, output, errors = finish(process)
+    script = tmp_path / "ignoring.py"
+    script.write_text(IGNORING_SIGINT)
+    program = programs.Program(programs.with_store(tmp_path), script, "-m", "seed=0,1,2", *ENDLESS)
+    wait_for(lambda: is_training(tmp_path), program.is_over)
+    program.send(signal_number)
+    code, output, errors = program.end()
     assert code == 128 + signal_number
     assert "sweep interrupted" in errors
     assert "seed=0" in errors
@@ -494,12 +521,12 @@ def test_an_interrupted_sweep_ends_its_jobs_and_starts_no_more(tmp_path, signal_
 
 
 def test_the_next_run_ends_a_run_whose_process_died(tmp_path):
-    program = programs.Program(tmp_path, "train", *ENDLESS)
+    program = programs.Program(programs.with_store(tmp_path), "train", *ENDLESS)
     wait_for(lambda: is_training(tmp_path), program.is_over)
     program.send(signal.SIGKILL)
     assert program.end().returncode == -signal.SIGKILL
     assert [run.info.status for run in runs_of(tmp_path)] == ["RUNNING"]
-    assert programs.run(tmp_path, "train", "evaluator=none", "steps=5").returncode == 0
+    assert programs.run(tmp_path, "train", "evaluator=none", "steps=5", *TINY).returncode == 0
     assert [run.info.status for run in runs_of(tmp_path)] == ["KILLED", "FINISHED"]
 
 

@@ -1,13 +1,15 @@
 """The same sweep command goes on with its sweep: finished runs are skipped, others go on, and none is there twice."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
 
+import programs
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, TINY
 from mlflow import MlflowClient
 
 from ganfreeze import events
@@ -16,26 +18,11 @@ from ganfreeze.record.report import sweep_list
 from ganfreeze.record.run_folder import Progress
 from ganfreeze.record.sweep_ledger import Job, Ledger
 
-SMALL = (
-    "architecture=dcgan",
-    "architecture.filters=4",
-    "batch_size=8",
-    "evaluator=none",
-    "cadence.log=10",
-    "cadence.glance=null",
-)
+SMALL = (*TINY, "evaluator=none", "audit=off", "cadence.log=10", "cadence.glance=null")
 
 
-def start(folder, *arguments, program="train", **environment):
-    command = [sys.executable, str(ROOT / "src" / f"{program}.py"), *arguments]
-    options = {"cwd": folder, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, env=os.environ | environment, **options)
-
-
-def run(folder, *arguments, **options):
-    process = start(folder, *arguments, **options)
-    output, errors = process.communicate(timeout=300)
-    return process.returncode, output, errors
+def run(folder, *arguments, program="train", **environment):
+    return programs.run(folder, program, *arguments, **environment)
 
 
 def folders(folder):
@@ -58,11 +45,11 @@ def statuses(folder):
     return {each.data.params["seed"]: each.info.status for each in runs}
 
 
-def wait_for_step(folder, process, step, count=1):
+def wait_for_step(folder, program, step, count=1):
     """Wait until as many runs as `count` have saved a checkpoint of the step `step`, or of a later one."""
     deadline = time.monotonic() + 120
     while sum(max([0, *_saved(path)]) >= step for path in folders(folder)) < count:
-        assert process.poll() is None, process.communicate()
+        assert not program.is_over(), program.end()
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -71,22 +58,26 @@ def _saved(path):
     return [int(each.name[5:]) for each in (path / "checkpoints").glob("step-*")]
 
 
-def jobs_of(process):
+def jobs_of(launcher):
     """Return the processes that train now, whose launcher this is."""
-    servers = psutil.Process(process.pid).children()
+    servers = psutil.Process(launcher.pid).children()
     return [job for server in servers for job in server.children() if job.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_the_same_command_skips_what_is_finished_and_leaves_no_file_behind(tmp_path):
     """A longer sweep is another one, and so is a new one on request."""
+    programs.with_store(tmp_path)
     temporary = tmp_path / ("a name too long for a socket below it " * 3)
     temporary.mkdir()
     sweep = ("-m", "seed=0,1", "steps=20", *SMALL)
-    code, output, errors = run(tmp_path, *sweep, TMPDIR=str(temporary))
-    assert code == 0, errors
+    command = [sys.executable, str(ROOT / "src" / "train.py"), *sweep]
+    options = {"cwd": tmp_path, "env": os.environ | {"TMPDIR": str(temporary)}, "capture_output": True, "text": True}
+    ended = subprocess.run(command, timeout=300, **options)
+    assert ended.returncode == 0, ended.stderr
+    output = ended.stdout
     assert list(temporary.iterdir()) == [], "such as __autograph_generated_file*.py"
     first = {path.name for path in folders(tmp_path)}
-    code, again, errors = run(tmp_path, *sweep, TMPDIR=str(temporary))
+    code, again, errors = run(tmp_path, *sweep)
     assert (code, errors) == (0, "")
     assert [line for line in again.splitlines() if "finished already" in line] == [
         f"seed={seed} {' '.join(['steps=20', *SMALL])} is finished already" for seed in (0, 1)
@@ -107,11 +98,12 @@ def test_the_same_command_skips_what_is_finished_and_leaves_no_file_behind(tmp_p
 
 def test_a_sweep_whose_launcher_was_killed_goes_on(tmp_path):
     """Two jobs run at a time; both end when their launcher is gone, and the same command finishes all three."""
+    programs.with_store(tmp_path)
     sweep = ("-m", "seed=0,1,2", "steps=1000", "cadence.save=50", "hydra.launcher.n_jobs=2", *SMALL)
-    process = start(tmp_path, *sweep)
-    wait_for_step(tmp_path, process, 50, count=2)
-    process.kill()
-    process.communicate()
+    launcher = programs.Program(tmp_path, "train", *sweep)
+    wait_for_step(tmp_path, launcher, 50, count=2)
+    launcher.send(signal.SIGKILL)
+    launcher.end()
     deadline = time.monotonic() + 60
     while any(run_folder.is_held(path) for path in folders(tmp_path)):
         assert time.monotonic() < deadline, "a job goes on without its launcher"
@@ -126,12 +118,13 @@ def test_a_sweep_whose_launcher_was_killed_goes_on(tmp_path):
 
 
 def test_a_job_that_was_killed_is_tried_again_and_goes_on(tmp_path):
-    process = start(tmp_path, "-m", "seed=0,1", "steps=1000", "cadence.save=50", *SMALL)
-    wait_for_step(tmp_path, process, 50)
-    (job,) = jobs_of(process)
+    programs.with_store(tmp_path)
+    launcher = programs.Program(tmp_path, "train", "-m", "seed=0,1", "steps=1000", "cadence.save=50", *SMALL)
+    wait_for_step(tmp_path, launcher, 50)
+    (job,) = jobs_of(launcher)
     job.kill()
-    output, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    code, output, errors = launcher.end()
+    assert code == 0, errors
     assert "was ended by SIGKILL" in errors
     assert "is tried again" in errors
     assert "goes on at step" in output
@@ -163,7 +156,7 @@ def test_a_job_that_fails_is_tried_again_as_often_as_allowed(tmp_path, fails, re
     """The other job goes on, and the exit status and the lines at the end tell the truth."""
     (tmp_path / "faulty.py").write_text(FAULTY)
     own = ("architecture._target_=faulty.Faulty", f"+architecture.fails={fails}", f"sweep.retries={retries}")
-    sweep = ("-m", "seed=0,1", "steps=20", "evaluator=none", "tracker=none", "audit=off", *own)
+    sweep = ("-m", "seed=0,1", "steps=20", *SMALL, "tracker=none", *own)
     code, _, errors = run(tmp_path, *sweep, PYTHONPATH=str(tmp_path))
     assert (code == 0) == ends_well, errors
     ends = sorted(run_folder.progress(path).status for path in folders(tmp_path))
@@ -178,11 +171,12 @@ def test_a_job_that_fails_is_tried_again_as_often_as_allowed(tmp_path, fails, re
 
 
 def test_two_launchers_of_one_sweep_share_the_work(tmp_path):
+    programs.with_store(tmp_path)
     sweep = ("-m", "seed=0,1", "steps=200", *SMALL)
-    processes = [start(tmp_path, *sweep) for _ in range(2)]
-    ended = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ended
-    assert sum(output.count(": 200 steps") for output, _ in ended) == 2, "no run was trained twice"
+    launchers = [programs.Program(tmp_path, "train", *sweep) for _ in range(2)]
+    ended = [launcher.end() for launcher in launchers]
+    assert [each.returncode for each in ended] == [0, 0], ended
+    assert sum(each.stdout.count(": 200 steps") for each in ended) == 2, "no run was trained twice"
     assert statuses(tmp_path) == {"0": "FINISHED", "1": "FINISHED"}
 
 

@@ -1,8 +1,6 @@
 """A wrong key or word gets one sentence: what there is not, what is near, and what there is."""
 
-import subprocess
-import sys
-
+import light
 import pytest
 from conftest import CONF, ROOT
 from omegaconf import DictConfig
@@ -195,19 +193,11 @@ def test_a_sweep_may_be_asked_for_anywhere(flag):
     ],
 )
 def test_a_program_ends_with_the_sentence_before_tensorflow_is_imported(tmp_path, program, arguments, sentence):
-    script = (
-        "import atexit, runpy, sys; "
-        "atexit.register(lambda: print('IMPORTED', 'tensorflow' in sys.modules)); "
-        f"sys.argv = {[f'{program}.py', *arguments]!r}; "
-        f"runpy.run_path({str(ROOT / 'src' / f'{program}.py')!r}, run_name='__main__')"
-    )
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns" / "mlflow.db").touch()
-    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": ""}
-    command = [sys.executable, "-c", script]
-    ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    ended = light.run(tmp_path, program, *arguments, PYTHONPATH=str(ROOT / "src"), PATH="")
     assert ended.returncode == 1
     assert ended.stderr.startswith(sentence)
     assert ended.stderr.count("\n") == 1
-    assert "IMPORTED False" in ended.stdout
+    assert not ended.imported_tensorflow
     assert [path.name for path in tmp_path.iterdir()] == ["mlruns"], "Hydra wrote something"

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -128,7 +129,7 @@ def locked(file, seconds):
 
 
 def _test_locked(tmp_path, seconds):
-    record(tmp_path, None, "before")  # makes the store
+    record(programs.with_store(tmp_path), None, "before")
     began = time.monotonic()
     times = []
     with locked(tmp_path / "mlruns" / "mlflow.db", seconds):
@@ -148,7 +149,7 @@ def test_a_store_that_is_locked_for_a_minute_gets_everything_afterwards(tmp_path
 
 def test_a_read_only_store_stops_nothing_and_the_records_can_be_delivered_elsewhere(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MLflow takes such an address for a path too, and makes a folder `file:` here
-    record(tmp_path, None, "before")
+    record(programs.with_store(tmp_path), None, "before")
     path = record(tmp_path, f"sqlite:///file:{tmp_path}/mlruns/mlflow.db?mode=ro&uri=true", "read-only", patience=1.0)
     assert "did not reach MLflow: " in capsys.readouterr().err
     assert undelivered(path) > 40
@@ -158,7 +159,7 @@ def test_a_read_only_store_stops_nothing_and_the_records_can_be_delivered_elsewh
 
 
 def test_a_deleted_experiment_is_a_mistake(tmp_path):
-    record(tmp_path, None, "a run")
+    record(programs.with_store(tmp_path), None, "a run")
     client = MlflowClient(mlflow_client.tracking_uri(None, str(tmp_path / "mlruns")))
     experiment = client.get_experiment_by_name("fire")
     assert experiment is not None
@@ -202,7 +203,7 @@ def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, caplog):
     """The second process has another commit and more threads. The record of the first one stays."""
     own = run_folder.create(tmp_path, "0" * 16, name="moved", owner="", identity={})
     own.release()
-    uri = mlflow_client.tracking_uri(None, str(tmp_path / "mlruns"))
+    uri = mlflow_client.tracking_uri(None, str(programs.with_store(tmp_path) / "mlruns"))
     for commit, threads in (("a", "1"), ("a", "1"), ("b", "2")):
         tags = {"mlflow.runName": "moved", "mlflow.source.git.commit": commit, "machine.threads": threads, "x": threads}
         with run_folder.RunFolder(own.path), MlflowRecorder(own.path, Target(uri, "fire", ""), LONG) as recorder:
@@ -280,7 +281,7 @@ class Trouble(BaseHTTPRequestHandler):
         except urllib.error.HTTPError as error:
             status, content, answered = error.code, error.read(), dict(error.headers)
         if trouble == "late":
-            time.sleep(3)
+            time.sleep(1.5)
         if trouble == "500 after":
             status, content = 500, b"{}"
         self._send(status, content, answered)
@@ -302,7 +303,7 @@ class Trouble(BaseHTTPRequestHandler):
 
 def test_a_server_that_fails_and_is_slow_gets_everything_once(tmp_path, server, monkeypatch):
     """Requests fail before and after they are carried out, so what arrived is sent again."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setattr("ganfreeze.record.courier._RETRY", (0.1, 0.1))
     monkeypatch.setattr("ganfreeze.record.courier._GATHER", 0.2)
@@ -400,6 +401,7 @@ def test_a_run_beats_and_runs_again_if_it_was_taken_for_dead(tmp_path, monkeypat
     """Another start may have marked it KILLED, because the store got no heartbeat for long."""
     monkeypatch.setattr("ganfreeze.record.courier._BEAT", 0.2)
     monkeypatch.setattr("ganfreeze.record.courier._GATHER", 0.1)
+    shutil.copy(programs.empty_store(), tmp_path / "mlflow.db")
     client, seen = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db"), []
 
     def look(step):
@@ -425,7 +427,8 @@ def test_a_run_beats_and_runs_again_if_it_was_taken_for_dead(tmp_path, monkeypat
 def test_the_next_start_marks_a_dead_run_as_killed(tmp_path, moved, monkeypatch):
     """Its folder tells that it is dead; or, if it is on another machine, that its heart has not beaten for long."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    context = multiprocessing.get_context("spawn")
+    shutil.copy(programs.empty_store(), tmp_path / "mlflow.db")
+    context = multiprocessing.get_context("forkserver")
     here, there = context.Pipe()
     process = context.Process(target=_die, args=(tmp_path / "dead", uri, there))
     (tmp_path / "dead").mkdir()
@@ -451,6 +454,7 @@ def test_the_next_start_marks_a_dead_run_as_killed(tmp_path, moved, monkeypatch)
 @pytest.mark.parametrize("status", ["FINISHED", "KILLED"])
 def test_a_run_that_ends_while_it_is_looked_at_keeps_its_status(tmp_path, monkeypatch, status):
     """Its end arrives after it was found as running, and before its folder is found free. A dead one has no end."""
+    shutil.copy(programs.empty_store(), tmp_path / "mlflow.db")
     client, experiment = mlflow_experiment.open_experiment(
         Target(f"sqlite:///{tmp_path}/mlflow.db", "ganfreeze", str(tmp_path))
     )

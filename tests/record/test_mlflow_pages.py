@@ -12,8 +12,9 @@ from pathlib import Path
 
 import mlflow.artifacts
 import numpy as np
+import programs
 import pytest
-from conftest import ROOT
+from conftest import TINY
 from mlflow import MlflowClient
 
 from ganfreeze.record import mlflow_client
@@ -31,9 +32,9 @@ class Store:
     """The store of a sweep `strategy=tape,compile seed=0,1`: its address, its runs, and what the sweep printed."""
 
     def __init__(self, folder):
-        options = f"steps={STEPS}", "cadence.log=50", "batch_size=8", "evaluator.samples=200"
-        command = [sys.executable, str(ROOT / "src" / "train.py"), "-m", "strategy=tape,compile", "seed=0,1", *options]
-        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        options = f"steps={STEPS}", "cadence.log=50", "evaluator.samples=200", *TINY
+        programs.with_store(folder)
+        ended = programs.run(folder, "train", "-m", "strategy=tape,compile", "seed=0,1", *options)
         assert ended.returncode == 0, ended
         assert sorted(path.name for path in folder.iterdir()) == ["mlruns", "outputs"], "nothing else was written to"
         self.output = ended.stdout
@@ -219,7 +220,9 @@ def _samples_of(weights, latent):
     from ganfreeze.gan.architecture.mlp import Mlp
     from ganfreeze.record import final_weights
 
-    networks = Mlp().build(keras=keras2.load(), example_shape=(8, 8, 1), random=np.random.default_rng(0))
+    networks = Mlp(generator_units=(16,), discriminator_units=(16,)).build(
+        keras=keras2.load(), example_shape=(8, 8, 1), random=np.random.default_rng(0)
+    )
     final_weights.restore(networks, weights)
     return Sampler(networks.generator, "normal")(latent)
 

@@ -53,6 +53,9 @@ class SweepLauncher(Launcher):
     def prepare(self) -> None:
         """Get ready to start jobs; their configs are parsed meanwhile. Raises BadInput where none can be started."""
 
+    def give_up(self) -> None:
+        """Undo what `prepare` did: no job will be started."""
+
     @abstractmethod
     def attempt(self, job: DictConfig) -> JobReturn:
         """Start a job and wait for its end; if it fails, say so on stderr. Several threads call this at a time."""
@@ -64,9 +67,13 @@ class SweepLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         with exits.friendly_errors():  # Ctrl-C works also where a shell lets what a script starts with & ignore it
             self.warm_up()
-            composed = [self.compose(overrides) for overrides in job_overrides]
-            variants = parse_all(composed)
-            sweep = self._begin(variants, [job_name(job) for job in composed], initial_job_idx)
+            try:
+                composed = [self.compose(overrides) for overrides in job_overrides]
+                variants = parse_all(composed)
+                sweep = self._begin(variants, [job_name(job) for job in composed], initial_job_idx)
+            except BaseException:
+                self.give_up()
+                raise
         jobs = dict(enumerate(composed, initial_job_idx))
         returns = self.train(sweep, jobs)
         print(f"\n{sweep.close()}", flush=True)

@@ -35,12 +35,30 @@ def _load() -> ModuleType:
     sys.modules["tensorflow_gan.python.estimator"] = ModuleType("tensorflow_gan.python.estimator")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # a warning of tensorflow_hub
+        _load_probability()
         import tensorflow_gan
 
     train = sys.modules["tensorflow_gan.python.train"]
     train.inspect = SimpleNamespace(getargspec=_getargspec)  # pyright: ignore[reportAttributeAccessIssue]
     v1.layers = SimpleNamespace(flatten=_flatten)
     return tensorflow_gan
+
+
+def _load_probability() -> None:
+    """Import TensorFlow Probability, whose covariance TF-GAN's evaluation uses, without the parts that take a second.
+
+    It loads them at once if TensorFlow is loaded, and else when they are first used, as here.
+    """
+    if "tensorflow_probability" in sys.modules:
+        return
+    late = {f"tensorflow_probability.python.{name}": name for name in ("experimental", "layers")}
+    sys.modules.update({path: ModuleType(path) for path in late})
+    import tensorflow_probability
+    from tensorflow_probability.python.internal.lazy_loader import LazyLoader
+
+    for path, name in late.items():
+        del sys.modules[path]
+        setattr(tensorflow_probability, name, LazyLoader(name, vars(tensorflow_probability), path))
 
 
 def _getargspec(function: Callable[..., Any]) -> SimpleNamespace:

@@ -214,3 +214,14 @@ def library() -> Any:
     import mlflow
 
     return mlflow
+
+
+def load_whole_library() -> None:
+    """Import also what MLflow imports later: when a SQLite store is opened, and when a model is written."""
+    library()
+    import mlflow.pyfunc
+    import mlflow.store.tracking.sqlalchemy_workspace_store
+    import mlflow.tensorflow  # noqa: F401
+    from sqlalchemy.orm import configure_mappers
+
+    configure_mappers()  # of the store's tables
