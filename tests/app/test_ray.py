@@ -1,7 +1,7 @@
 """A sweep on a real Ray cluster of two nodes: what is killed or preempted goes on, and all ends as on one machine."""
 
 import pytest
-from cluster_sweep import SEEDS, Sweep, plain_table, table
+from cluster_sweep import Sweep, plain_table, table
 from ray.cluster_utils import Cluster
 from servers import started_mlflow
 
@@ -22,14 +22,14 @@ def cluster():
 
 @pytest.fixture
 def sweep(tmp_path, cluster):
-    """Return the sweep of four runs, not yet started, and a server that records it. In the end it is killed."""
+    """Return the sweep of eight runs, not yet started, and a server that records it. In the end it is killed."""
     with started_mlflow(tmp_path / "mlflow") as server:
         made = Sweep(tmp_path, server, "hydra/launcher=ray", f"hydra.launcher.ray.init.address={cluster}")
         yield made
         made.kill()
 
 
-def test_four_runs_are_killed_and_preempted_and_end_as_on_one_machine(sweep, session_cache):
+def test_eight_runs_are_killed_and_preempted_and_end_as_on_one_machine(sweep, session_cache):
     sweep.start()
     killed, process = sweep.next_training()
     process.kill()
@@ -42,5 +42,5 @@ def test_four_runs_are_killed_and_preempted_and_end_as_on_one_machine(sweep, ses
     assert {str(killed), str(preempted)} <= sweep.resumed()
     assert sweep.logs().count("training the classifier") == 1, "it is prepared once for all nodes"
     again, _ = sweep.run()
-    assert again.count("is finished already") == len(SEEDS)
+    assert again.count("is finished already") == 8
     assert table(again) == table(output) == plain_table(session_cache.parent)

@@ -2,7 +2,7 @@
 
 import pytest
 import slurm
-from cluster_sweep import SEEDS, Sweep, plain_table, table
+from cluster_sweep import Sweep, plain_table, table
 from servers import started_mlflow
 
 from ganfreeze.record import run_folder
@@ -19,14 +19,14 @@ def cluster(tmp_path_factory):
 
 @pytest.fixture
 def sweep(tmp_path, cluster):
-    """Return the sweep of four runs, not yet started, and a server that records it. In the end it is killed."""
+    """Return the sweep of eight runs, not yet started, and a server that records it. In the end it is killed."""
     with started_mlflow(tmp_path / "mlflow") as server:
         made = Sweep(tmp_path, server, "hydra/launcher=submitit_slurm", **cluster.environment)
         yield made
         made.kill()
 
 
-def test_four_runs_are_killed_preempted_and_out_of_time_and_end_as_on_one_machine(cluster, sweep, session_cache):
+def test_eight_runs_are_killed_preempted_and_out_of_time_and_end_as_on_one_machine(cluster, sweep, session_cache):
     sweep.start()
     killed, process = sweep.next_training()
     process.kill()
@@ -42,5 +42,5 @@ def test_four_runs_are_killed_preempted_and_out_of_time_and_end_as_on_one_machin
     assert {str(killed), str(warned), str(preempted)} <= sweep.resumed()
     assert sweep.logs().count("training the classifier") == 1, "it is prepared once for all nodes"
     again, _ = sweep.run()
-    assert again.count("is finished already") == len(SEEDS)
+    assert again.count("is finished already") == 8
     assert table(again) == table(output) == plain_table(session_cache.parent)
