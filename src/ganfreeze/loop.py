@@ -10,6 +10,7 @@ from ganfreeze import events, signals
 from ganfreeze.data.dataset.base import Examples
 from ganfreeze.data.streams import Streams
 from ganfreeze.errors import Diverged
+from ganfreeze.step_rate import StepRate
 from ganfreeze.strategy.base import Strategy
 from ganfreeze.types import Metrics
 
@@ -82,7 +83,7 @@ def train(
     step = checkpoints.restore()
     if not step:
         checkpoints.save(step)
-    saved, timed_steps, seconds, is_first = step, 0, 0.0, True
+    saved, rate = step, StepRate()
     yield events.Started(step, cadence.steps)
     if cadence.evaluates(step) or cadence.glances(step):
         yield from evaluate(step)
@@ -93,9 +94,7 @@ def train(
             metrics = dict(strategy.advance(streams, step, span.steps))
             elapsed = perf_counter() - began
             step += span.steps
-            timed_steps, seconds = (0, 0.0) if is_first else (timed_steps + span.steps, seconds + elapsed)
-            is_first, rate = False, timed_steps / seconds if seconds else span.steps / elapsed
-            yield events.Measured(step, {"steps_per_second": rate, **metrics})
+            yield events.Measured(step, {"steps_per_second": rate.after(span.steps, elapsed), **metrics})
             diverged = [name for name, value in metrics.items() if not math.isfinite(value)]
             if diverged and not tolerant:
                 first = step - span.steps

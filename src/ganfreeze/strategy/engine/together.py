@@ -6,6 +6,7 @@ from typing import Any
 
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.data.streams import StackedStreams, Streams
+from ganfreeze.step_rate import StepRate
 from ganfreeze.strategy.base import Game, Strategy
 from ganfreeze.strategy.engine.fused import Fused
 from ganfreeze.types import Metrics, Tensor, Variable
@@ -20,8 +21,7 @@ class Together:
 
     def __init__(self, games: Mapping[int, Game], streams: Sequence[Streams], stacked: Game, joint: Fused) -> None:
         self._rows = {number: row for row, number in enumerate(games)}
-        self._timed_steps, self._seconds, self._is_first = 0, 0.0, True
-        self._joint, self._streams = joint, StackedStreams(streams)
+        self._joint, self._streams, self._rate = joint, StackedStreams(streams), StepRate()
         self._pairs = list(zip(_state(stacked), zip(*map(_state, games.values()), strict=True), strict=True))
         self._gather = tf.function(self._stack, autograph=False)
         self._scatter = tf.function(self._take_apart, autograph=False)
@@ -40,7 +40,7 @@ class Together:
             self._gather(is_due)
             means = self._joint.means(self._streams, step, steps)
             self._scatter(is_due)
-            rate = {"steps_per_second": self._rate(steps, perf_counter() - began)}
+            rate = {"steps_per_second": self._rate.after(steps, perf_counter() - began)}
             for each in due:
                 self._metrics[each] = {name: float(mean[self._rows[each]]) for name, mean in means.items()} | rate
         return self._metrics.pop(number)
@@ -48,13 +48,6 @@ class Together:
     def has_trained(self, number: int) -> bool:
         """Return whether a seat was trained in the turn of another, and has not asked for its metrics yet."""
         return number in self._metrics
-
-    def _rate(self, steps: int, seconds: float) -> float:
-        """Return the steps per second so far, as the loop does: without the first span, which traces the graphs."""
-        if not self._is_first:
-            self._timed_steps, self._seconds = self._timed_steps + steps, self._seconds + seconds
-        self._is_first = False
-        return self._timed_steps / self._seconds if self._seconds else steps / seconds
 
     def _stack(self, is_due: Tensor) -> None:
         first = tf.argmax(tf.cast(is_due, tf.int32))  # a seat that has ended is behind in what all have in common
