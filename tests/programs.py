@@ -17,7 +17,7 @@ from conftest import ROOT
 from filelock import FileLock
 
 from ganfreeze.app.purposes import PURPOSES
-from ganfreeze.record import mlflow_client
+from ganfreeze.record import mlflow_experiment
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -96,8 +96,5 @@ def empty_store():
     file = folder / "mlflow.db"
     with FileLock(folder / "lock"):
         if not file.exists():
-            unfinished = folder / "unfinished.db"
-            unfinished.unlink(missing_ok=True)
-            mlflow_client.library().MlflowClient(f"sqlite:///{unfinished}").search_experiments()
-            unfinished.rename(file)
+            mlflow_experiment.make_store(file)
     return file

@@ -51,6 +51,7 @@ def restore(networks: Networks, folder: Path) -> None:
     Raises:
         BadInput: a file is missing or damaged, or belongs to networks of another architecture.
     """
+    _require_intact(folder)
     for name in _NAMES:
         _load(getattr(networks, name), folder / f"{name}.weights.h5")
 
@@ -62,6 +63,7 @@ def has_average(folder: Path) -> bool:
 
 def restore_average(generator: Model, folder: Path) -> None:
     """Set the weights of a generator to the averaged weights that `save` wrote. Raises BadInput as `restore` does."""
+    _require_intact(folder)
     _load(generator, folder / _AVERAGE)
 
 
@@ -85,7 +87,6 @@ def _require_intact(folder: Path) -> None:
 
 
 def _load(network: Model, path: Path) -> None:
-    _require_intact(path.parent)
     try:
         network.load_weights(path)
     except (OSError, ValueError, KeyError) as error:

@@ -32,11 +32,11 @@ def open_experiment(target: Target) -> tuple[Any, str]:
         raise BadInput(f"paths.mlruns={target.store}: {file.parent} cannot be written ({error})") from error
     with FileLock(file.parent / ".lock", timeout=60):
         if not file.exists():
-            _make_store(file)
+            make_store(file)
         return _open_experiment(target, artifacts=(file.parent.resolve() / "artifacts").as_uri())
 
 
-def _make_store(file: Path) -> None:
+def make_store(file: Path) -> None:
     """Make a SQLite store, whole or not at all: MLflow cannot go on where it was killed while it made the tables."""
     unfinished = file.parent / f".{file.name}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
