@@ -12,8 +12,10 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import h5py
 import numpy as np
 import programs
 import pytest
@@ -53,7 +55,8 @@ def record(folder, uri, name, *, patience=LONG, pause=0.0, during=lambda step: N
         recorder.write(events.Sampled(STEPS, "samples", IMAGES))
         weights = own.path / "weights"
         weights.mkdir()
-        (weights / "generator").write_bytes(b"weights")
+        with h5py.File(weights / "generator.weights.h5", "w") as file:
+            file["weight"] = IMAGES
         recorder.write(events.Saved(STEPS, weights))
         model = own.path / "files" / "generator"
         model.mkdir(parents=True)
@@ -70,14 +73,16 @@ def require_complete(uri, name):
     (run,) = client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
     assert run.info.status == "FINISHED"
     assert {f"parameter_{number}": str(number) for number in range(150)}.items() <= run.data.params.items()
-    assert {"tag": "x", "version.python": "3", "audit": "clean"}.items() <= run.data.tags.items()
+    digest = sha256(IMAGES.tobytes()).hexdigest()
+    tags = {"tag": "x", "version.python": "3", "audit": "clean", "weights.sha256": digest}
+    assert tags.items() <= run.data.tags.items()
     histories = {name: client.get_metric_history(run.info.run_id, name) for name in ("loss", "other")}
     assert sorted((each.step, each.value) for each in histories["loss"]) == [(n, 1 / n) for n in range(1, STEPS + 1)]
     assert sorted(each.step for each in histories["other"]) == list(range(1, STEPS + 1))
     files = {path: [file.path for file in client.list_artifacts(run.info.run_id, path)] for path in ("images", None)}
     assert len(files["images"]) == 2, "a picture and its thumbnail"
     assert {"audit.json", "audit.txt", "config.yaml", "weights"} <= set(files[None])
-    assert [file.path for file in client.list_artifacts(run.info.run_id, "weights")] == ["weights/generator"]
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "weights")] == ["weights/generator.weights.h5"]
     (output,) = run.outputs.model_outputs
     (model,) = client.search_logged_models([experiment.experiment_id], f"source_run_id = '{run.info.run_id}'")
     assert (output.model_id, model.name, str(model.status)) == (model.model_id, "generator", "READY")

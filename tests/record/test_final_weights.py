@@ -35,6 +35,18 @@ def test_weights_are_read_back(tmp_path, keras):
         final_weights.restore(fresh, tmp_path)
 
 
+def test_the_digest_is_that_of_the_weights(tmp_path, keras):
+    """It is the same for equal weights of networks with other names, and another one if one bit changes."""
+    networks, again = build_networks(Mlp(), keras), build_networks(Mlp(), keras)
+    digest = final_weights.digest(final_weights.save(networks, tmp_path / "first"))
+    assert final_weights.digest(final_weights.save(again, tmp_path / "again")) == digest
+    weight = again.discriminator.weights[0]
+    changed = weight.numpy()
+    changed.flat[0] = np.nextafter(changed.flat[0], np.inf)
+    weight.assign(changed)
+    assert final_weights.digest(final_weights.save(again, tmp_path / "changed")) != digest
+
+
 @pytest.mark.parametrize("name", ["generator.weights.h5", "image_shape.json"])
 def test_weights_that_were_changed_are_refused(tmp_path, keras, name):
     """One bit in the middle of a file of weights would only give other samples."""

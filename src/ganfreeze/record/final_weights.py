@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,11 @@ def arrays(folder: Path) -> Mapping[str, NDArray[Any]]:
         with h5py.File(path) as file:
             file.visititems(lambda name, item, path=path: _collect(found, f"{path.name}/{name}", item))
     return found
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of all weights that `save` wrote to `folder`. Raises OSError."""
+    return sha256(b"".join(array.tobytes() for array in arrays(folder).values())).hexdigest()
 
 
 def _collect(found: dict[str, NDArray[Any]], name: str, item: Any) -> None:

@@ -17,6 +17,7 @@ from ganfreeze.evaluation.protocol_card import Card, is_glance
 _Result = TypeVar("_Result")
 
 SWEEP_TAG, JOB_TAG = "ganfreeze.sweep", "ganfreeze.job"  # of the runs of a sweep: its name, and their numbers in it
+WEIGHTS_TAG = "weights.sha256"  # of a run that ended: the digest of both networks' final weights
 STUDY_TAG, TRIAL_TAG = "ganfreeze.study", "ganfreeze.trial"  # of the runs of a search, and of its record: its best
 CARD_TAG = "card."  # followed by the first part of the metrics' names: "card.classifier" of "classifier/fid"
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")

@@ -16,7 +16,7 @@ from uuid import uuid4
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.overrides import typed
-from ganfreeze.record import delivered, mlflow_client, mlflow_model, pictures, run_folder
+from ganfreeze.record import delivered, final_weights, mlflow_client, mlflow_model, pictures, run_folder
 from ganfreeze.record.courier import Courier
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_delivery import Delivery
@@ -101,6 +101,8 @@ class MlflowRecorder(Recorder):
                 add_values("tags", tags)
             case events.Saved(_, folder, name):
                 self._add_folder(folder, name)
+                if name == "weights":
+                    add_values("tags", {mlflow_client.WEIGHTS_TAG: final_weights.digest(folder)})
             case events.Trained(step, name):
                 folder = mlflow_model.save(event, self._folder / "files" / name)
                 self._journal.add("model", path=str(folder.relative_to(self._folder)), name=name, step=step)

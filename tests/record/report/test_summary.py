@@ -190,6 +190,21 @@ def test_runs_are_identical_only_if_all_that_they_recorded_is():
     assert summarise(runs).figures[0].verdicts["compile"].word == "inconclusive"
 
 
+def test_runs_with_the_same_final_weights_are_identical_though_their_losses_are_rounded_otherwise():
+    def runs(digest, fid):
+        first = {"classifier/fid": 8.0, "generator_loss": 1.0}
+        second = {"classifier/fid": fid, "generator_loss": 1.0 + 1e-7}
+        return [
+            recorded(1, first, tags={"weights.sha256": "a"}),
+            recorded(2, second, tags={"weights.sha256": digest}, strategy="compile"),
+        ]
+
+    assert summarise(runs("a", 8.0)).figures[0].verdicts["compile"].word == "identical"
+    assert summarise(runs("a", 8.0)).twins == {"compile": "tape"}
+    for digest, fid in (("b", 8.0), ("a", 8.0 + 1e-12)):
+        assert summarise(runs(digest, fid)).figures[0].verdicts["compile"].word == "inconclusive"
+
+
 def test_a_run_that_is_trained_again_does_not_hide_the_finished_one():
     runs = [*sweep(tape=[1.0, 2.0]), recorded("again", {}, seed=1, status="RUNNING")]
     assert summarise(runs).figures[0].values == {"all": {0: 1.0, 1: 2.0}}

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation import protocol_card
 from ganfreeze.evaluation.metrics import ranking
+from ganfreeze.record.mlflow_client import WEIGHTS_TAG
 from ganfreeze.record.report import groups, statistics
 from ganfreeze.record.report.groups import Group
 from ganfreeze.record.report.query import RecordedRun
@@ -38,8 +39,8 @@ class Figure(NamedTuple):
 class Summary(NamedTuple):
     """Variants with their figures; the first figure is the one that they are sorted by, best first.
 
-    `twins` has each variant whose runs recorded the same as those of another one before it, to the bit and for each
-    seed, with that other one.
+    `twins` has each variant whose runs ended as those of another one before it, with the same weights and figures to
+    the bit for each seed, with that other one.
     """
 
     groups: Sequence[Group]
@@ -137,16 +138,18 @@ def _verdicts(
 
 
 def _records(group: Group) -> str:
-    """Return all that the finished runs of a variant recorded at their last step, by their seeds, but for their speed.
+    """Return how the finished runs of a variant ended, by their seeds: their final weights and figures, to the bit.
 
-    This has losses, figures and how far the weights have moved, with all digits.
+    Equal steps may sum up their losses in another order, so losses do not count. Runs that were recorded without a
+    digest of their weights are compared by all that they recorded, but for their speed.
     """
-    return repr(
-        [
-            (seed, sorted((key, value) for key, value in run.run.metrics.items() if not key.startswith(_MAY_DIFFER)))
-            for seed, run in sorted(group.finished.items())
-        ]
-    )
+    return repr([(seed, *_ending(run)) for seed, run in sorted(group.finished.items())])
+
+
+def _ending(run: RecordedRun) -> tuple[str, Sequence[tuple[str, float]]]:
+    digest = run.tags.get(WEIGHTS_TAG, "")
+    kept = _measured([run]) if digest else [name for name in run.run.metrics if not name.startswith(_MAY_DIFFER)]
+    return digest, sorted((name, run.run.metrics[name]) for name in kept)
 
 
 def _twins(found: Sequence[Group], records: Mapping[str, str]) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ Word = Literal["identical", "equivalent", "better", "worse", "inconclusive"]
 class Verdict(NamedTuple):
     """What a comparison says of the second variant against the first.
 
-    - identical: the runs recorded the same values, to the bit;
+    - identical: the runs ended with the same weights and the same figures, to the bit;
     - equivalent: the mean difference is smaller than the margin;
     - better, worse: the mean difference is not 0;
     - inconclusive: none of these is shown.
@@ -39,7 +39,7 @@ class Verdict(NamedTuple):
 def judge(comparisons: Sequence[Comparison], identical: Sequence[bool], *, larger_is_better: bool) -> list[Verdict]:
     """Return the verdicts on the comparisons of one figure, a family: their p-values are corrected together.
 
-    `identical` says of each whether the runs recorded the same. Such comparisons need no test.
+    `identical` says of each whether the runs ended the same. Such comparisons need no test.
     """
     tested = [number for number, same in enumerate(identical) if not same]
     p_values = dict(zip(tested, statistics.holm([comparisons[n].p_value for n in tested]), strict=True))
