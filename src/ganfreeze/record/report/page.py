@@ -49,7 +49,8 @@ def page(summary: Summary, evidence: Evidence) -> tuple[str, Mapping[str, bytes]
         f"# {evidence.title}\n",
         _compared(summary),
         "".join(
-            f"- {_plain(name)} is **identical** to {_plain(twin)}: their final weights and figures are equal to the bit, seed by seed.\n"
+            f"- {_plain(name)} is **identical** to {_plain(twin)}: "
+            "their final weights and figures are equal to the bit, seed by seed.\n"
             for name, twin in summary.twins.items()
         ),
         *(_figure(summary, figure) for figure in summary.figures),
