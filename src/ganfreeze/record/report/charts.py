@@ -35,14 +35,14 @@ def learning_curves(metric: str, curves: Mapping[str, Sequence[History]]) -> byt
         return _png(canvas, axes)
 
 
-def profiles(figure: Figure) -> bytes:
+def profiles(figure: Figure, variants: Sequence[str]) -> bytes:
     """Return a PNG of the performance profiles: the share of a variant's runs that reach a value or better."""
     values = [value for by_seed in figure.values.values() for value in by_seed.values()]
     thresholds = np.linspace(min(values), max(values), 200)
     with mpl.rc_context({"font.size": 9}):
         canvas, axes = _canvas(figure.name, "share of runs as good or better")
-        for style, (name, by_seed) in zip(cycle(_STYLES), list(figure.values.items())[:_MOST], strict=False):
-            if by_seed:
+        for style, name in zip(cycle(_STYLES), variants[:_MOST], strict=False):
+            if by_seed := figure.values[name]:
                 shares = statistics.profile(
                     list(by_seed.values()), thresholds.tolist(), larger_is_better=bool(figure.larger_is_better)
                 )

@@ -31,7 +31,7 @@ def _charts(uri: str, result: Summary) -> Mapping[str, bytes]:
     glances = sorted({name for each in result.runs for name in each.measured if protocol_card.is_glance(name)})
     metrics = [*(figure.name for figure in result.figures), *glances, *_CURVES]
     curves: dict[str, dict[str, list[query.History]]] = {metric: {} for metric in metrics}
-    for group in result.groups:
+    for group in result.distinct:
         for history in query.histories(uri, list(group.finished.values()), metrics):
             for metric, values in history.items():
                 if len(values) > 1:
@@ -42,14 +42,14 @@ def _charts(uri: str, result: Summary) -> Mapping[str, bytes]:
         if by_group
     }
     first = result.figures[0] if result.figures else None
-    if first and len(result.groups) > 1 and first.estimates:
-        drawn[f"Performance profiles of {first.name}"] = charts.profiles(first)
+    if first and len(result.distinct) > 1 and first.estimates:
+        drawn[f"Performance profiles of {first.name}"] = charts.profiles(first, [each.name for each in result.distinct])
     return drawn
 
 
 def _samples(uri: str, result: Summary) -> Mapping[str, bytes]:
     """Return samples of the first run of each variant, after the last step that all of these have."""
-    firsts = {group.name: next(iter(group.finished.values())) for group in result.groups if group.finished}
+    firsts = {group.name: next(iter(group.finished.values())) for group in result.distinct if group.finished}
     found = {name: query.pictures(uri, each) for name, each in firsts.items()}
     common = set.intersection(*(set(steps) for steps in found.values())) if found else set()
     if not common:

@@ -48,11 +48,7 @@ def page(summary: Summary, evidence: Evidence) -> tuple[str, Mapping[str, bytes]
     parts = [
         f"# {evidence.title}\n",
         _compared(summary),
-        "".join(
-            f"- {_plain(name)} is **identical** to {_plain(twin)}: "
-            "their final weights and figures are equal to the bit, seed by seed.\n"
-            for name, twin in summary.twins.items()
-        ),
+        _identical(summary),
         *(_figure(summary, figure) for figure in summary.figures),
         _section("Variance", _variance(evidence)),
         _section("Curves", _curves({title: names[title] for title in evidence.charts})),
@@ -109,6 +105,19 @@ def _compared(summary: Summary) -> str:
     )
 
 
+def _identical(summary: Summary) -> str:
+    if not summary.twins:
+        return ""
+    lines = []
+    for first in dict.fromkeys(summary.twins.values()):
+        twins = [_plain(name) for name, twin in summary.twins.items() if twin == first]
+        lines.append(f"- **Identical** to {_plain(first)}: {'; '.join(twins)}.\n")
+    return (
+        "The final weights and all figures of identical variants are equal to the bit, seed by seed. Such variants "
+        f"count as one comparison, and their figures, curves and samples are shown once.\n\n{''.join(lines)}"
+    )
+
+
 def _shared(summary: Summary) -> str:
     shared = groups.constants(summary.runs)
     return _plain(", ".join(f"{key}={value}" for key, value in shared.items())) + "\n"
@@ -121,14 +130,15 @@ def _figure(summary: Summary, figure: Figure) -> str:
     if figure.refused:
         return _section(figure.name, f"{text}Not comparable: the protocols differ in {figure.refused}.\n")
     rows = []
-    for group in summary.groups:
+    for group in summary.distinct:
         if group.name in figure.estimates:
             estimate, values = figure.estimates[group.name], list(figure.values[group.name].values())
             cells = [formats.number(estimate.mean), words.interval(estimate)]
             middle = formats.number(statistics.interquartile_mean(values)) if len(values) > 3 else "-"
             rows.append([_plain(group.name), str(estimate.runs), *cells, middle])
     text += formats.markdown(["variant", "runs", "mean", "95% interval", "interquartile mean"], rows)
-    return _section(figure.name, text + (f"\n{_verdicts(summary, figure)}" if figure.verdicts else ""))
+    verdicts = _verdicts(summary, figure)
+    return _section(figure.name, f"{text}\n{verdicts}" if verdicts else text)
 
 
 def _verdicts(summary: Summary, figure: Figure) -> str:
@@ -142,11 +152,12 @@ def _verdicts(summary: Summary, figure: Figure) -> str:
             words.p_value(verdict.p_value),
         ]
         for name, verdict in figure.verdicts.items()
+        if name not in summary.twins
     ]
     note = f"Equivalent: the mean difference is within ± {formats.number(figure.margin)}. "
     if any(verdict.word == "inconclusive" for verdict in figure.verdicts.values()):
         note += f"Seeds that would decide: {words.POWER_NOTE}."
-    return f"{formats.markdown(header, rows)}\n{note}\n"
+    return f"{formats.markdown(header, rows)}\n{note}\n" if rows else ""
 
 
 def _curves(names: Mapping[str, str]) -> str:

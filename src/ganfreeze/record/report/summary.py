@@ -1,7 +1,7 @@
 """What a sweep shows: each figure of each variant, and the verdict on each variant against the baseline."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ganfreeze.errors import BadInput
@@ -53,6 +53,11 @@ class Summary(NamedTuple):
         """All runs, variant by variant."""
         return [run for group in self.groups for run in group.runs]
 
+    @property
+    def distinct(self) -> Sequence[Group]:
+        """The variants without those that ended as another one before them."""
+        return [group for group in self.groups if group.name not in self.twins]
+
 
 def summarise(
     runs: Sequence[RecordedRun], *, figure: str | None = None, baseline: str | None = None, margin: float = MARGIN
@@ -74,9 +79,8 @@ def summarise(
     if figure is not None and figure not in measured:
         raise BadInput(f"figure={figure}: no run has it; {', '.join(measured) or 'they measured none'}")
     records = {group.name: _records(group) for group in found}
-    same = {name for name in names if records[name] == records[baseline]}
     order = sorted(measured, key=lambda name: name != figure)
-    figures = [_figure(name, found, baseline, margin, same) for name in order]
+    figures = [_figure(name, found, baseline, margin, records) for name in order]
     ordered = _sorted(found, figures)
     return Summary(ordered, baseline, figures, _twins(ordered, records))
 
@@ -95,7 +99,7 @@ def _larger_is_better(name: str) -> bool | None:
     return False if metric in ranking.SMALLER_IS_BETTER else None
 
 
-def _figure(name: str, found: Sequence[Group], baseline: str, margin: float, same: Collection[str]) -> Figure:
+def _figure(name: str, found: Sequence[Group], baseline: str, margin: float, records: Mapping[str, str]) -> Figure:
     prefix, _, metric = name.rpartition("/")
     larger = _larger_is_better(name)
     values = {
@@ -111,7 +115,7 @@ def _figure(name: str, found: Sequence[Group], baseline: str, margin: float, sam
     comparable = {} if refused else values
     estimates = {key: statistics.estimate(list(by_seed.values())) for key, by_seed in comparable.items() if by_seed}
     width = margin * abs(estimates[baseline].mean) if baseline in estimates else math.nan
-    verdicts = {} if refused or larger is None else _verdicts(values, baseline, width, same, larger_is_better=larger)
+    verdicts = {} if refused or larger is None else _verdicts(values, baseline, width, records, larger_is_better=larger)
     held_out = [card.get(protocol_card.HELD_OUT, {}).get(metric) for card in cards]
     real = next((value for value in held_out if value is not None), None)
     return Figure(name, larger, values, estimates, verdicts, width, real, refused)
@@ -121,20 +125,25 @@ def _verdicts(
     values: Mapping[str, Mapping[int, float]],
     baseline: str,
     margin: float,
-    same: Collection[str],
+    records: Mapping[str, str],
     *,
     larger_is_better: bool,
 ) -> Mapping[str, Verdict]:
-    """Return the verdict on each variant that has a seed in common with the baseline."""
+    """Return the verdict on each variant that has a seed in common with the baseline.
+
+    Variants whose runs ended the same, as `records` says, are one comparison, and share its verdict.
+    """
     pairs = {}
     for name, by_seed in values.items():
         if name != baseline and (seeds := [seed for seed in values[baseline] if seed in by_seed]):
             pairs[name] = [values[baseline][seed] for seed in seeds], [by_seed[seed] for seed in seeds]
+    distinct = {records[name]: pair for name, pair in pairs.items()}
     comparisons = [
-        statistics.compare(*pair, larger_is_better=larger_is_better, margin=margin) for pair in pairs.values()
+        statistics.compare(*pair, larger_is_better=larger_is_better, margin=margin) for pair in distinct.values()
     ]
-    identical = [name in same for name in pairs]
-    return dict(zip(pairs, judge(comparisons, identical, larger_is_better=larger_is_better), strict=True))
+    identical = [record == records[baseline] for record in distinct]
+    verdicts = dict(zip(distinct, judge(comparisons, identical, larger_is_better=larger_is_better), strict=True))
+    return {name: verdicts[records[name]] for name in pairs}
 
 
 def _records(group: Group) -> str:
