@@ -16,7 +16,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from ganfreeze.record import mlflow_client, mlflow_views
+from ganfreeze.record import mlflow_client, mlflow_views, store_address
 
 PICTURES = Path(__file__).parent / "pictures"
 ADDRESS = "http://127.0.0.1:5999"
@@ -28,7 +28,7 @@ def main(sweep_run: str, *samples_runs: str) -> None:
     for number, run_id in enumerate(samples_runs, 1):
         output = PICTURES / f"samples-{number}.png"
         subprocess.run([sys.executable, "src/sample.py", f"run={run_id}", f"output={output}"], check=True)
-    uri = mlflow_client.tracking_uri(None, os.environ.get("GANFREEZE_MLRUNS", "mlruns"))
+    uri = store_address.tracking_uri(None, os.environ.get("GANFREEZE_MLRUNS", "mlruns"))
     client = mlflow_client.client(uri)
     run = client.get_run(sweep_run)
     page = mlflow_views.share(client, run.info.experiment_id, run.data.tags[mlflow_client.SWEEP_TAG])

@@ -32,7 +32,7 @@ from ganfreeze.events import Evaluated
 from ganfreeze.overrides import quoted
 from ganfreeze.proof import certificate
 from ganfreeze.proof.certificate import Certificate
-from ganfreeze.record import delivered, mlflow_client
+from ganfreeze.record import delivered, store_address
 from ganfreeze.record.pictures import picture as picture
 from ganfreeze.types import Model
 
@@ -202,4 +202,4 @@ def _not_of_networks(overrides: Sequence[str], own: Sequence[str]) -> list[str]:
 def _store_of(variant: Variant) -> str:
     if "tracker.store" not in variant.values:
         return ""
-    return mlflow_client.tracking_uri(variant.values["tracker.uri"], variant.values["tracker.store"])
+    return store_address.tracking_uri(variant.values["tracker.uri"], variant.values["tracker.store"])

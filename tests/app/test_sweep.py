@@ -297,9 +297,9 @@ def test_a_repeated_run_gives_the_same_bits(sweep, tmp_path):
 
 
 def _experiment_of_a_new_store(folder):
-    from ganfreeze.record import delivered, mlflow_client, mlflow_experiment
+    from ganfreeze.record import delivered, mlflow_experiment, store_address
 
-    target = delivered.Target(mlflow_client.tracking_uri(None, str(folder)), "ganfreeze", str(folder))
+    target = delivered.Target(store_address.tracking_uri(None, str(folder)), "ganfreeze", str(folder))
     return mlflow_experiment.open_experiment(target)[1]
 
 

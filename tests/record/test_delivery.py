@@ -24,7 +24,7 @@ from servers import Server, started_postgres
 
 from ganfreeze import events
 from ganfreeze.data.dataset.base import Dataset, Split
-from ganfreeze.record import journal, mlflow_client, mlflow_experiment, run_folder
+from ganfreeze.record import journal, mlflow_client, mlflow_experiment, run_folder, store_address
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_delivery import Delivery
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
@@ -44,7 +44,7 @@ def record(folder, uri, name, *, patience=LONG, pause=0.0, during=lambda step: N
     """Record a run of 40 steps with all kinds of records, in the folder `folder`; `during` is called at each step."""
     own = run_folder.create(folder, "0" * 16, name=name, owner="", identity={})
     store = str(folder / "mlruns")
-    recorder = MlflowRecorder(own.path, Target(uri or mlflow_client.tracking_uri(None, store), "fire", store), patience)
+    recorder = MlflowRecorder(own.path, Target(uri or store_address.tracking_uri(None, store), "fire", store), patience)
     with own, recorder:
         recorder.write(described(name))
         recorder.write(events.Audited({"audit": "clean"}, {"violations": []}, "a table"))
@@ -102,7 +102,7 @@ def undelivered(folder):
 
 def test_a_local_store_gets_everything(tmp_path):
     path = record(tmp_path, None, "a run")
-    require_complete(mlflow_client.tracking_uri(None, str(tmp_path / "mlruns")), "a run")
+    require_complete(store_address.tracking_uri(None, str(tmp_path / "mlruns")), "a run")
     assert undelivered(path) == 0
 
 
@@ -113,7 +113,7 @@ def test_a_store_may_be_in_a_folder_of_any_name(tmp_path, name):
     record(folder, None, "a run")
     assert (folder / "mlruns" / "mlflow.db").is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == [name], "nothing went to another folder"
-    require_complete(mlflow_client.tracking_uri(None, str(folder / "mlruns")), "a run")
+    require_complete(store_address.tracking_uri(None, str(folder / "mlruns")), "a run")
 
 
 @contextmanager
@@ -140,7 +140,7 @@ def _test_locked(tmp_path, seconds):
     with locked(tmp_path / "mlruns" / "mlflow.db", seconds):
         record(tmp_path, None, "locked", during=lambda step: times.append(time.monotonic() - began))
     assert times[-1] - times[0] < 5, "training did not wait for the store"
-    require_complete(mlflow_client.tracking_uri(None, str(tmp_path / "mlruns")), "locked")
+    require_complete(store_address.tracking_uri(None, str(tmp_path / "mlruns")), "locked")
 
 
 def test_a_store_that_somebody_else_locks_gets_everything_afterwards(tmp_path):
@@ -165,7 +165,7 @@ def test_a_read_only_store_stops_nothing_and_the_records_can_be_delivered_elsewh
 
 def test_a_deleted_experiment_is_a_mistake(tmp_path):
     record(programs.with_store(tmp_path), None, "a run")
-    client = MlflowClient(mlflow_client.tracking_uri(None, str(tmp_path / "mlruns")))
+    client = MlflowClient(store_address.tracking_uri(None, str(tmp_path / "mlruns")))
     experiment = client.get_experiment_by_name("fire")
     assert experiment is not None
     client.delete_experiment(experiment.experiment_id)
@@ -193,7 +193,7 @@ def test_a_damaged_journal_delivers_what_is_whole(tmp_path, capsys):
 def test_a_run_that_ends_before_it_is_described_leaves_no_record_and_begins_later(tmp_path):
     own = run_folder.create(tmp_path, "0" * 16, name="early", owner="", identity={})
     own.release()
-    uri = mlflow_client.tracking_uri(None, str(tmp_path / "mlruns"))
+    uri = store_address.tracking_uri(None, str(tmp_path / "mlruns"))
     began = time.monotonic()
     recorder = MlflowRecorder(own.path, Target(uri, "fire", ""), LONG)
     with pytest.raises(KeyboardInterrupt), run_folder.RunFolder(own.path), recorder:
@@ -208,7 +208,7 @@ def test_a_run_that_goes_on_elsewhere_says_so(tmp_path, caplog):
     """The second process has another commit and more threads. The record of the first one stays."""
     own = run_folder.create(tmp_path, "0" * 16, name="moved", owner="", identity={})
     own.release()
-    uri = mlflow_client.tracking_uri(None, str(programs.with_store(tmp_path) / "mlruns"))
+    uri = store_address.tracking_uri(None, str(programs.with_store(tmp_path) / "mlruns"))
     for commit, threads in (("a", "1"), ("a", "1"), ("b", "2")):
         tags = {"mlflow.runName": "moved", "mlflow.source.git.commit": commit, "machine.threads": threads, "x": threads}
         with run_folder.RunFolder(own.path), MlflowRecorder(own.path, Target(uri, "fire", ""), LONG) as recorder:

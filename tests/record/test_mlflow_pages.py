@@ -17,7 +17,7 @@ import pytest
 from conftest import TINY
 from mlflow import MlflowClient
 
-from ganfreeze.record import mlflow_client
+from ganfreeze.record import mlflow_client, store_address
 
 CHROMIUM = shutil.which("chromium")
 QUIET = [
@@ -38,7 +38,7 @@ class Store:
         assert ended.returncode == 0, ended
         assert sorted(path.name for path in folder.iterdir()) == ["mlruns", "outputs"], "nothing else was written to"
         self.output = ended.stdout
-        self.uri = mlflow_client.tracking_uri(None, str(folder / "mlruns"))
+        self.uri = store_address.tracking_uri(None, str(folder / "mlruns"))
         self.client = MlflowClient(self.uri)
         self.runs = self.client.search_runs(["1"], order_by=["attributes.start_time ASC"])
 

@@ -18,7 +18,7 @@ from ganfreeze.app.program_settings import PROGRAMS
 from ganfreeze.app.purposes import as_typed
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput
-from ganfreeze.record import mlflow_client
+from ganfreeze.record import store_address
 from ganfreeze.types import GROUPS
 
 # Words that were renamed, and the words that mean the same today. Old commands and recorded runs keep working.
@@ -75,7 +75,7 @@ def _require_no_secret(arguments: Sequence[str]) -> None:
     pairs = [argument.lstrip("+~").partition("=") for argument in arguments]
     for key, _, value in pairs:
         if key in ("tracker.uri", "uri") or (key in ("tracker", "paths.mlruns", "mlruns") and "://" in value):
-            mlflow_client.require_no_secret(value)
+            store_address.require_no_secret(value)
 
 
 def require_writable_folder(arguments: Sequence[str]) -> None:

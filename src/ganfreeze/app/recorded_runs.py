@@ -15,7 +15,7 @@ from ganfreeze.app.training_setup import build_networks
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.networks import Networks
-from ganfreeze.record import final_weights, mlflow_client
+from ganfreeze.record import final_weights, mlflow_client, store_address
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.types import GROUPS
 
@@ -76,7 +76,7 @@ def tracking_uri_of(values: Mapping[str, Any]) -> str:
     """Return the address of the store that a program's config names. Raises BadInput if it names none."""
     if "store" not in values.get("tracker", {}):
         raise BadInput("tracker: the run is read from MLflow, so tracker=mlflow is needed")
-    return mlflow_client.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
+    return store_address.tracking_uri(values["tracker"]["uri"], values["tracker"]["store"])
 
 
 def restored_networks(variant: Variant, weights: Path) -> tuple[Any, Networks]:

@@ -16,7 +16,7 @@ from ganfreeze.app.program_settings import ReportSettings, parse_program
 from ganfreeze.app.purposes import as_typed
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput, one_line
-from ganfreeze.record import mlflow_client
+from ganfreeze.record import mlflow_client, store_address
 from ganfreeze.record.report import evidence, paper, publish, query, summary, sweep_table
 from ganfreeze.record.report import page as pages
 from ganfreeze.record.report.query import RecordedRun
@@ -40,8 +40,8 @@ def run(cfg: DictConfig) -> None:
 
 def write(settings: ReportSettings) -> Written:
     """Write the report, print its table, and compare it with what is expected if `check` is set. Raises BadInput."""
-    uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
-    mlflow_client.require_store(uri)
+    uri = store_address.tracking_uri(settings.uri, settings.mlruns)
+    store_address.require_store(uri)
     name, runs = _runs(settings, uri)
     _require_expectable(settings)
     result = summary.summarise(runs, figure=settings.figure, baseline=settings.baseline, margin=settings.margin)

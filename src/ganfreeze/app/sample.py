@@ -12,7 +12,7 @@ from ganfreeze.data.dataset.base import Examples
 from ganfreeze.data.streams import sample_noise
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.evaluation.sampler import Sampler
-from ganfreeze.record import mlflow_client, pictures
+from ganfreeze.record import mlflow_client, pictures, store_address
 
 
 def run(cfg: DictConfig) -> None:
@@ -26,7 +26,7 @@ def run(cfg: DictConfig) -> None:
 
 def draw(settings: SampleSettings) -> Examples:
     """Draw samples of a finished run. Raises BadInput."""
-    uri = mlflow_client.tracking_uri(settings.uri, settings.mlruns)
+    uri = store_address.tracking_uri(settings.uri, settings.mlruns)
     finished = mlflow_client.finished_run(uri, settings.run)
     variant = variant_of(finished, [])
     _, networks = restored_networks(variant, finished.weights)

@@ -8,7 +8,7 @@ from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
 from ganfreeze.app.program_settings import SyncSettings, parse_program
 from ganfreeze.errors import BadInput, one_line
-from ganfreeze.record import delivered, mlflow_client, run_folder, run_journal
+from ganfreeze.record import delivered, run_folder, run_journal, store_address
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_delivery import Delivery
 
@@ -33,7 +33,7 @@ def _sync(path: Path, uri: str | None) -> str:
     try:
         target = delivered.target(path)
         if uri:
-            target = Target(mlflow_client.tracking_uri(uri, ""), target.experiment, target.store)
+            target = Target(store_address.tracking_uri(uri, ""), target.experiment, target.store)
         delivery = Delivery(path, target)
         records = [record for record in run_journal.records(path / "journal") if record["n"] > delivery.delivered.n]
         if not records:

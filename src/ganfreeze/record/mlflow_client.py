@@ -3,16 +3,14 @@
 import json
 import logging
 import os
-import re
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import quote, unquote, urlsplit
 
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.protocol_card import Card, is_glance
+from ganfreeze.record.store_address import require_server, require_store
 
 _Result = TypeVar("_Result")
 
@@ -20,7 +18,6 @@ SWEEP_TAG, JOB_TAG = "ganfreeze.sweep", "ganfreeze.job"  # of the runs of a swee
 WEIGHTS_TAG = "weights.sha256"  # of a run that ended: the digest of both networks' final weights
 STUDY_TAG, TRIAL_TAG = "ganfreeze.study", "ganfreeze.trial"  # of the runs of a search, and of its record: its best
 CARD_TAG = "card."  # followed by the first part of the metrics' names: "card.classifier" of "classifier/fid"
-_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
 
 class Run(NamedTuple):
@@ -53,45 +50,6 @@ class FinishedRun(NamedTuple):
     config: str
     weights: Path
     digest: str
-
-
-def tracking_uri(uri: str | None, store: str) -> str:
-    """Return `uri`, or the address of the SQLite store in the folder `store` if `uri` is None.
-
-    Raises:
-        BadInput: MLflow cannot keep runs at such an address, or the address holds a password. The message does not.
-    """
-    if uri is None:
-        path = str((Path(store) / "mlflow.db").resolve())
-        # With the first scheme MLflow would make a folder that is called as the quoted path.
-        return f"sqlite:///{path}" if quote(path) == path else f"sqlite+pysqlite:///{quote(path)}"
-    require_no_secret(uri)
-    if urlsplit(uri).scheme.partition("+")[0] not in _SCHEMES:
-        shown = uri.rpartition("@")[2]
-        raise BadInput(f"tracker.uri={shown}: must be an address that begins with one of {', '.join(_SCHEMES)}")
-    return uri
-
-
-def require_no_secret(uri: str) -> None:
-    """Raise BadInput if an address, or one of several in a text, holds a password. The message does not."""
-    plain = unquote(uri)
-    secret = re.search(r"(pass|pwd|token|secret|key)\w*=", plain, re.IGNORECASE)
-    for before in plain.split("@")[:-1]:
-        scheme, _, user = before.rpartition("//")
-        is_token = user and scheme.endswith(("http:", "https:"))  # a server's user may be one
-        secret = secret or ":" in user or is_token
-    if secret:
-        raise BadInput(
-            "tracker.uri must hold no password, because the address is recorded. For a server, set the environment "
-            "variables MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; for a database, use its own, such as "
-            "PGPASSWORD."
-        )
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file of a SQLite store, or None for another kind of store, or for a file with options of SQLite."""
-    scheme, _, path = uri.partition(":///")
-    return Path(unquote(path)) if scheme in ("sqlite", "sqlite+pysqlite") and not path.startswith("file:") else None
 
 
 def finished_run(uri: str, run: str) -> FinishedRun:
@@ -161,12 +119,6 @@ def artifacts(uri: str, run: str, path: str) -> Path:
         raise BadInput(f"run {run} in {uri} has no artifact {path}: {error}") from error
 
 
-def require_store(uri: str) -> None:
-    """Raise BadInput if `uri` is the address of a SQLite store that does not exist. MLflow would make it."""
-    if (file := sqlite_file(uri)) and not file.exists():
-        raise BadInput(f"there is no MLflow store at {file}. Set mlruns=FOLDER or uri=ADDRESS.")
-
-
 def client(uri: str) -> Any:
     """Return an MLflow client that sends no telemetry, and logs warnings and errors only.
 
@@ -178,13 +130,6 @@ def client(uri: str) -> Any:
     except OSError as error:
         raise BadInput(f"tracker.uri={uri}: no server answers there ({error})") from error
     return library().MlflowClient(uri)
-
-
-def require_server(uri: str) -> None:
-    """Raise OSError if `uri` is the address of a server, and nobody answers there."""
-    address = urlsplit(uri)
-    if address.scheme in ("http", "https"):
-        socket.create_connection((address.hostname or "", address.port or address.scheme), timeout=5).close()
 
 
 def again_if_raced(call: Callable[[], _Result]) -> _Result:

@@ -18,7 +18,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ganfreeze.record import delivered, mlflow_client, mlflow_experiment
+from ganfreeze.record import delivered, mlflow_client, mlflow_experiment, store_address
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.journal import Record
 from ganfreeze.record.mlflow_experiment import FOLDER_TAG, HEARTBEAT_TAG, ID_TAG
@@ -54,7 +54,7 @@ class Delivery:
         Raises:
             Exception: the store cannot be reached, or does not work. The records that came before are delivered.
         """
-        mlflow_client.require_server(self._target.uri)  # this fails sooner, and says more, than a call of MLflow
+        store_address.require_server(self._target.uri)  # this fails sooner, and says more, than a call of MLflow
         if self._client is None:
             self.connect()
         from mlflow.exceptions import MlflowException

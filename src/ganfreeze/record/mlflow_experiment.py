@@ -9,7 +9,7 @@ from typing import Any
 from filelock import FileLock
 
 from ganfreeze.errors import BadInput
-from ganfreeze.record import mlflow_client, run_folder
+from ganfreeze.record import mlflow_client, run_folder, store_address
 from ganfreeze.record.delivered import Target
 
 ID_TAG, FOLDER_TAG, HEARTBEAT_TAG = "ganfreeze.id", "ganfreeze.folder", "ganfreeze.heartbeat"
@@ -23,7 +23,7 @@ def open_experiment(target: Target) -> tuple[Any, str]:
         BadInput: the experiment was deleted, or the folder of the store cannot be made.
         Exception: the store cannot be reached.
     """
-    file = mlflow_client.sqlite_file(target.uri)
+    file = store_address.sqlite_file(target.uri)
     if file is None:
         return _open_experiment(target, artifacts=None)
     try:
@@ -41,13 +41,13 @@ def make_store(file: Path) -> None:
     unfinished = file.parent / f".{file.name}.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
-    mlflow_client.library().MlflowClient(mlflow_client.tracking_uri(None, str(unfinished))).search_experiments()
+    mlflow_client.library().MlflowClient(store_address.tracking_uri(None, str(unfinished))).search_experiments()
     (unfinished / "mlflow.db").replace(file)
     unfinished.rmdir()
 
 
 def _open_experiment(target: Target, artifacts: str | None) -> tuple[Any, str]:
-    mlflow_client.require_server(target.uri)
+    store_address.require_server(target.uri)
     client = mlflow_client.library().MlflowClient(target.uri)
 
     def find_or_create() -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ganfreeze import events
 from ganfreeze.errors import one_line
-from ganfreeze.record import mlflow_client, mlflow_experiment, mlflow_views
+from ganfreeze.record import mlflow_client, mlflow_experiment, mlflow_views, store_address
 from ganfreeze.record.delivered import Target
 from ganfreeze.record.mlflow_recorder import MlflowRecorder
 from ganfreeze.record.report import query, run_tables
@@ -38,7 +38,7 @@ class Mlflow(Tracker):
         patience: Rate = 60.0,
         system_metrics: bool = False,
     ) -> None:
-        self._target = Target(mlflow_client.tracking_uri(uri, store), experiment, store)
+        self._target = Target(store_address.tracking_uri(uri, store), experiment, store)
         self._patience, self._system_metrics = patience, system_metrics
 
     def recorder(self, folder: Path) -> Recorder:
