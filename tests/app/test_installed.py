@@ -83,6 +83,9 @@ def test_a_sweep_is_trained_sampled_from_and_reported_on(installed, tmp_path):
     assert re.search(r"^compile .* FINISHED$", printed, re.MULTILINE), printed
     assert "ganfreeze train -m strategy=tape,compile" in run(tmp_path, installed / "ganfreeze", "sweeps")
     assert "report.html: the report" in run(tmp_path, installed / "ganfreeze", "report", "sweep=last")
+    [report] = (tmp_path / "outputs" / "reports").glob("*/report.md")
+    assert "`ganfreeze evaluate run=RUN_ID samples_seeds=5`" in report.read_text()
+    assert "src/" not in report.read_text()
     file = next((tmp_path / "outputs" / "state").glob("*/delivered.json"))
     [identity] = re.findall(r"\b[0-9a-f]{32}\b", file.read_text())
     assert "64 samples" in run(tmp_path, installed / "ganfreeze", "sample", f"run={identity}")

@@ -15,8 +15,8 @@ from hydra.errors import HydraException
 from ganfreeze.app.completion import completions
 from ganfreeze.app.help import help_text
 from ganfreeze.app.program_settings import PROGRAMS
-from ganfreeze.app.purposes import as_typed
 from ganfreeze.app.unknown_keys import require_known
+from ganfreeze.commands import as_typed
 from ganfreeze.errors import BadInput
 from ganfreeze.record import store_address
 from ganfreeze.types import GROUPS

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ganfreeze import events
 from ganfreeze.app.training_setup import TrainingSetup
+from ganfreeze.commands import as_typed
 from ganfreeze.errors import BadInput, Diverged
 from ganfreeze.loop import Cadence
 from ganfreeze.overrides import typed
@@ -47,7 +48,7 @@ def explain(
     report = _report(_Rerun(setup, strategy, kept, cadence), kept.restore(before=steps[0]), steps[1], wanted=None)
     if report is None:
         return None
-    sentence = (
+    sentence = as_typed(
         f"step {report.step}: {report.fault}. The last checkpoint before it is that of step {report.checkpoint} in "
         f"{folder}. To run this step again: python src/replay.py run={folder.name} step={report.step} "
         f"{typed('state', str(folder.parent))}"

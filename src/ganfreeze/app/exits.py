@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ganfreeze import signals
-from ganfreeze.app.purposes import as_typed
+from ganfreeze.commands import as_typed
 from ganfreeze.errors import BadInput, Diverged, interruption
 
 

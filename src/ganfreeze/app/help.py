@@ -5,9 +5,10 @@ from textwrap import fill
 
 from ganfreeze.app import reference
 from ganfreeze.app.program_settings import PROGRAMS, taken_keys
-from ganfreeze.app.purposes import as_typed, purpose
+from ganfreeze.app.purposes import purpose
 from ganfreeze.app.reference import Group, Option
 from ganfreeze.app.unknown_keys import require_names
+from ganfreeze.commands import as_typed
 
 _FLAGS = {
     "-m": "makes a sweep: a key may have several values, as in seed=0,1,2 or seed=range(8).",

@@ -1,17 +1,14 @@
 """What each program does, with an example, and where its configs are: in a checkout, or in an installed package."""
 
-import re
-import shlex
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ganfreeze.commands import IS_INSTALLED
+
 _PACKAGE = Path(__file__).parents[1]
 _CHECKOUT = _PACKAGE.parents[1]
 
-# An installed package holds its own configs. A checkout has them at the top, where `src/` is.
-IS_INSTALLED = (_PACKAGE / "conf").is_dir()
 CONF = _PACKAGE / "conf" if IS_INSTALLED else _CHECKOUT / "conf"
 EXPERIMENTS = _CHECKOUT / "experiments"
 
@@ -42,17 +39,3 @@ def purpose(program: str) -> str:
     """Return what a program does, with a command that starts it from a checkout."""
     line, example = PURPOSES[program]
     return f"{line}: {f'python src/{program}.py {example}'.strip()}"
-
-
-def as_typed(text: str) -> str:
-    """Return a text in which programs are called as the user starts them.
-
-    An installed package has no `src/`: `python src/train.py` becomes `ganfreeze train` there.
-    """
-    return re.sub(r"(?:python )?\bsrc/(\w+)\.py", r"ganfreeze \1", text) if IS_INSTALLED else text
-
-
-def typed_command() -> str:
-    """Return the command that started this process, without its interpreter; `ganfreeze` without its folder."""
-    program, *arguments = sys.orig_argv[1:]
-    return shlex.join([Path(program).name if IS_INSTALLED else program, *arguments])

@@ -13,8 +13,8 @@ from ganfreeze.app import experiments
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
 from ganfreeze.app.program_settings import ReportSettings, parse_program
-from ganfreeze.app.purposes import as_typed
 from ganfreeze.app.unknown_keys import require_known
+from ganfreeze.commands import as_typed
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import mlflow_client, store_address
 from ganfreeze.record.report import evidence, paper, publish, query, summary, sweep_table

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from hydra.core.override_parser.types import IntervalSweep, Override
 
 from ganfreeze.app.parse_config import Variant
-from ganfreeze.app.purposes import as_typed
+from ganfreeze.commands import as_typed
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.metrics import ranking
 from ganfreeze.record.report import formats

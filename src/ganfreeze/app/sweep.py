@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ganfreeze.app import resume
 from ganfreeze.app.parse_config import Variant
-from ganfreeze.app.purposes import typed_command
 from ganfreeze.app.seeds import name_of_seed, single_seeds
+from ganfreeze.commands import typed_command
 from ganfreeze.errors import BadInput
 from ganfreeze.record import sweep_ledger, sweep_progress
 from ganfreeze.record.run_folder import Progress

@@ -14,6 +14,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from ganfreeze import events
+from ganfreeze.commands import as_typed
 from ganfreeze.data.dataset.base import Dataset, Examples
 from ganfreeze.overrides import typed
 from ganfreeze.record import delivered, final_weights, mlflow_client, mlflow_model, pictures, run_folder
@@ -130,9 +131,10 @@ class MlflowRecorder(Recorder):
         if self._courier.refused:
             yield f"MLflow refused {self._courier.refused} records of {self._folder}"
         if left:
+            later = f"python src/sync.py {typed('state', str(self._folder.parent))}"
             yield (
                 f"{left} records of {self._folder} did not reach MLflow: {self._courier.problem}. "
-                f"To deliver them later: python src/sync.py {typed('state', str(self._folder.parent))}"
+                f"To deliver them later: {as_typed(later)}"
             )
 
     def _begin(self, described: events.Described) -> None:

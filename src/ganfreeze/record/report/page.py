@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from markdown_it import MarkdownIt
 
+from ganfreeze.commands import as_typed
 from ganfreeze.evaluation import protocol_card
 from ganfreeze.record.report import formats, groups, statistics, words
 from ganfreeze.record.report.query import RecordedRun
@@ -169,7 +170,7 @@ def _curves(names: Mapping[str, str]) -> str:
 
 def _variance(evidence: Evidence) -> str:
     if not evidence.splits:
-        return (
+        return as_typed(
             "How far the figures vary with the seed of the samples alone was not measured. "
             "`python src/evaluate.py run=RUN_ID samples_seeds=5` measures it for a run.\n"
         )
