@@ -1,5 +1,6 @@
 """Several seeds in one program: each is trained as it would be alone, to rounding, and each is a run of its own."""
 
+import json
 import signal
 
 import numpy as np
@@ -7,6 +8,7 @@ import programs
 import pytest
 from conftest import TINY, values
 from mlflow import MlflowClient
+from test_divergence import UNSTABLE
 from test_sweep_ledger import folders, run, statuses, wait_for_step
 
 from ganfreeze import signals
@@ -14,7 +16,7 @@ from ganfreeze.app import at_once, training_setup
 from ganfreeze.app.seeds import name_of_seed, single_seeds
 from ganfreeze.errors import Diverged, Refused
 from ganfreeze.events import Due
-from ganfreeze.record import run_folder
+from ganfreeze.record import final_weights, run_folder
 from ganfreeze.strategy.base import Execution
 
 SEEDS = 3  # 0, 1 and 2
@@ -182,3 +184,27 @@ def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
     last = max(client.search_runs(["1"]), key=lambda each: int(each.data.params["seed"]))
     _, sampled, errors = run(tmp_path, f"run={last.info.run_id}", program="sample")
     assert "64 samples" in sampled, errors
+
+
+def test_each_seed_keeps_its_own_best_weights(tmp_path):
+    ring = ("dataset=ring", "evaluator=mixture", "evaluator.samples=500")
+    words = (*ring, "seeds_at_once=3", "keras=keras3", "keep.best=mixture/modes")
+    ended = programs.run(programs.with_store(tmp_path), "train", *words, *TINY, "cadence.evaluate=40", "steps=200")
+    assert ended.returncode == 0, ended.stderr
+    client, digests = MlflowClient(f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"), set()
+    for folder in folders(tmp_path):
+        best = json.loads((folder / "checkpoints" / "best.json").read_text())
+        [[identity, _]] = json.loads((folder / "delivered.json").read_text()).values()
+        modes = client.get_metric_history(identity, "mixture/modes")
+        first = max(modes, key=lambda each: (each.value, -each.step))
+        assert (best["value"], best["step"]) == (first.value, first.step)
+        assert "best/generator.weights.h5" in {file.path for file in client.list_artifacts(identity, "best")}
+        digests.add(final_weights.digest(folder / "best"))
+    assert len(digests) == SEEDS
+
+
+def test_seeds_that_give_nan_go_on_if_they_are_told_to(tmp_path):
+    words = ("seeds_at_once=2", "keras=keras3", *UNSTABLE, "on_nan=continue")
+    ended = programs.run(programs.with_store(tmp_path), "train", *words)
+    assert ended.returncode == 0, ended.stderr
+    assert [run_folder.progress(each).status for each in folders(tmp_path)] == ["FINISHED"] * 2

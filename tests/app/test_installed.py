@@ -20,7 +20,7 @@ def installed(tmp_path_factory):
     base = tmp_path_factory.mktemp("installed")
     source, environment = base / "source", base / "environment"
     source.mkdir()
-    for name in ("src", "conf"):  # a copy: a build leaves files in its folder
+    for name in ("src", "conf", "experiments"):  # a copy: a build leaves files in its folder
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
     for name in ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -99,9 +99,12 @@ def test_a_gan_of_plain_keras_is_audited(installed, tmp_path):
     assert "verdict: violation" in printed, "Keras 3 follows the flag"
 
 
-def test_without_a_checkout_there_is_nothing_to_check_against(installed, tmp_path):
-    sentence = run(tmp_path, installed / "ganfreeze", "report", "experiment=freezing", "check=true", fails=True)
-    assert re.fullmatch(r"ganfreeze: .*\n", sentence)
+def test_the_wheel_holds_the_published_and_the_expected_values(installed, tmp_path):
+    words = ("strategies=[tape]", "keras_versions=[keras2]", "quantities=[spectral_radius]")
+    assert "tape keras2: 15 of 15 agree" in run(tmp_path, installed / "ganfreeze", "dynamics", *words)
+    [packaged] = installed.parent.glob("lib/python*/site-packages/ganfreeze/experiments")
+    own = sorted(file.relative_to(ROOT / "experiments") for file in (ROOT / "experiments").glob("*/expected.csv"))
+    assert sorted(file.relative_to(packaged) for file in packaged.glob("*/expected.csv")) == own
 
 
 @pytest.mark.parametrize("program", PURPOSES)

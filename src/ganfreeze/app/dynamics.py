@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import resolved
 from ganfreeze.app.program_settings import DynamicsSettings, parse_program
+from ganfreeze.app.purposes import EXPERIMENTS
 from ganfreeze.app.study import (
     command_line_overrides,
     compose_variant,
@@ -50,7 +51,7 @@ def _columns(settings: DynamicsSettings) -> Iterator[list[Row]]:
     strategies = listed_words("strategies", settings.strategies, group_words("strategy"))
     versions = listed_words("keras_versions", settings.keras_versions, group_words("keras"))
     quantities = listed_words("quantities", settings.quantities, ["spectral_radius", "norm_after_500"])
-    anchors = [anchor for anchor in published.read(Path(settings.anchors)) if anchor.quantity in quantities]
+    anchors = [anchor for anchor in published.read(_file(settings.anchors)) if anchor.quantity in quantities]
     for strategy in strategies:
         for keras in versions:
             rows = [_row(anchor, strategy, keras) for anchor in anchors]
@@ -58,6 +59,12 @@ def _columns(settings: DynamicsSettings) -> Iterator[list[Row]]:
             counts = f"{agree} of {len(rows)} agree, {refused} refused"
             print(f"{strategy} {keras}: {counts}", file=sys.stderr, flush=True)
             yield rows
+
+
+def _file(anchors: str) -> Path:
+    """Return the file with the anchors: in the working folder, or else the one that ganfreeze has."""
+    own = EXPERIMENTS.parent / anchors
+    return own if own.exists() and not Path(anchors).exists() else Path(anchors)
 
 
 def _row(anchor: PublishedValue, strategy: str, keras: str) -> Row:

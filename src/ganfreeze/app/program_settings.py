@@ -191,7 +191,7 @@ class DynamicsSettings(ProgramSettings):
     - `strategies`: the mechanisms that are measured; null: all, which takes a few minutes.
     - `keras_versions`: the Keras that they run under.
     - `quantities`: what is measured: spectral_radius, that of one step; norm_after_500, after 500 steps; or both.
-    - `anchors`: the published values that are compared with, as CSV.
+    - `anchors`: the published values that are compared with, as CSV. `experiments/...` is found in any working folder.
     - `output`: where tables are written.
     """
 

@@ -1,4 +1,4 @@
-"""What each program does, with an example, and where its configs are: in a checkout, or in an installed package."""
+"""What each program does, with an example, and where configs and experiments are: in a checkout, or in the package."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).parents[1]
 _CHECKOUT = _PACKAGE.parents[1]
 
 CONF = _PACKAGE / "conf" if IS_INSTALLED else _CHECKOUT / "conf"
-EXPERIMENTS = _CHECKOUT / "experiments"
+EXPERIMENTS = CONF.with_name("experiments")
 
 
 class Purpose(NamedTuple):
