@@ -1,9 +1,9 @@
 """Measure the cost of everything beside training: python benchmarks/harness.py [options of train.py]
 
 Take the same steps in two ways, in turns: as a bare loop, and as a run that does all that train.py does at its
-cadences: metrics, pictures, checkpoints, MLflow, and the weights at the end. Print the best of several rounds of each,
-and the share of each part. The median would not do: the difference is a few hundredths, and a machine that does other
-work too has more noise than that. MLflow's store and the runs' folders are in a temporary folder.
+cadences: metrics, pictures, checkpoints, MLflow, and the weights and the model at the end. Print the best of several
+rounds of each, and the share of each part. The median would not do: the difference is a few hundredths, and a machine
+that does other work too has more noise than that. MLflow's store and the runs' folders are in a temporary folder.
 """
 
 import sys
@@ -82,9 +82,9 @@ def _full(variant: Variant, dataset: Dataset) -> Counter[str]:
             if counting:
                 seconds["checkpoints"] += sum(saved)
                 seconds[_part(event)] += received - began - sum(saved)
-                seconds["recorders"] += written - received
+                seconds["model" if isinstance(event, events.Trained) else "recorders"] += written - received
             saved.clear()
-            counting = counting or isinstance(event, events.Measured)
+            counting = counting or _part(event) == "training"
             began = written
     seconds["delivery after the end"] += perf_counter() - began
     return seconds
