@@ -10,7 +10,7 @@ from conftest import ROOT
 from programs import run
 
 from ganfreeze.errors import BadInput
-from ganfreeze.record.mlflow_client import require_no_secret
+from ganfreeze.record.store_address import require_no_secret
 
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
 ADDRESS = "postgresql://me:hunter2@127.0.0.1/runs"
