@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 
 from ganfreeze.record import run_folder
 
-_PATIENCE = 900.0  # seconds: other tests take the cores meanwhile
+_PATIENCE = 1800.0  # seconds: other tests take the cores meanwhile
 SEEDS = range(8)
 STEPS, FIRST = 1000, 100  # of a run, and of its first checkpoint after the start
 SWEEP = (
