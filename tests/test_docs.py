@@ -119,7 +119,7 @@ def test_every_command_names_what_there_is(parse, composed, command):
 
 def variants(overrides: list[str]) -> list[list[str]]:
     """Split a sweep's overrides at their commas, one choice at a time from the first: each word is named once."""
-    overrides = [re.sub(r"=range\(\d+\)$", "=0", override) for override in overrides]
+    overrides = [re.sub(r"=range\([\d,]+\)$", "=0", override) for override in overrides]
     overrides = [re.sub(r"=(?:tag\(log, )?interval\((.+?),.+", r"=\1", override) for override in overrides]
     several = [override.partition("=") for override in overrides if "," in override and "[" not in override]
     plain = [override for override in overrides if "," not in override or "[" in override]

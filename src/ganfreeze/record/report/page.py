@@ -126,7 +126,7 @@ def _shared(summary: Summary) -> str:
 
 def _figure(summary: Summary, figure: Figure) -> str:
     direction = _DIRECTIONS[figure.larger_is_better]
-    real = "" if figure.real is None else f" Held-out real images get {formats.number(figure.real)}."
+    real = "" if figure.real is None else f" Held-out real data gets {formats.number(figure.real)}."
     text = f"{direction}.{real}\n\n"
     if figure.refused:
         return _section(figure.name, f"{text}Not comparable: the protocols differ in {figure.refused}.\n")
