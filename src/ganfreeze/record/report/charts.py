@@ -35,7 +35,7 @@ def learning_curves(metric: str, curves: Mapping[str, Sequence[History]]) -> byt
                 continue
             (line,) = axes.plot(steps, values.mean(0), style, label=name, marker="." if len(steps) < 15 else "")
             axes.fill_between(steps, values.min(0), values.max(0), color=line.get_color(), alpha=0.2, linewidth=0)
-        return _png(canvas, axes, len(curves))
+        return _png(canvas, axes, _left_out(len(curves)))
 
 
 def profiles(figure: Figure, variants: Sequence[str]) -> bytes:
@@ -50,7 +50,7 @@ def profiles(figure: Figure, variants: Sequence[str]) -> bytes:
                     list(by_seed.values()), thresholds.tolist(), larger_is_better=bool(figure.larger_is_better)
                 )
                 axes.plot(thresholds, shares, style, label=name, drawstyle="steps-post")
-        return _png(canvas, axes, len(variants))
+        return _png(canvas, axes, _left_out(len(variants)))
 
 
 def history(metric: str, values: Mapping[int, float], best: Sequence[float]) -> bytes:
@@ -59,7 +59,7 @@ def history(metric: str, values: Mapping[int, float], best: Sequence[float]) -> 
         canvas, axes = _canvas("trial", metric)
         axes.plot(list(values), list(values.values()), ".", label="a trial")
         axes.plot(list(values), best, "-", drawstyle="steps-post", label="the best so far")
-        return _png(canvas, axes, 2)
+        return _png(canvas, axes)
 
 
 def _canvas(x: str, y: str) -> tuple[Canvas, Any]:
@@ -71,14 +71,18 @@ def _canvas(x: str, y: str) -> tuple[Canvas, Any]:
     return canvas, axes
 
 
-def _png(canvas: Canvas, axes: Any, variants: int) -> bytes:
+def _left_out(variants: int) -> str:
+    """Say that a chart does not show all of so many variants, "" if it does."""
+    return f"The first {_MOST} of {variants} variants" if variants > _MOST else ""
+
+
+def _png(canvas: Canvas, axes: Any, title: str = "") -> bytes:
     """Return the chart with its legend below, in as many columns as the names leave room for."""
     _, labels = axes.get_legend_handles_labels()
     if labels:
         columns = max(1, _LETTERS // (max(map(len, labels)) + 8))
         canvas.set_figheight(_SIZE[1] + _LINE * math.ceil(len(labels) / columns))
-        title = f"The first {_MOST} of {variants} variants" if variants > _MOST else None
-        canvas.legend(loc="outside lower left", ncols=columns, title=title, frameon=False, fontsize=8)
+        canvas.legend(loc="outside lower left", ncols=columns, title=title or None, frameon=False, fontsize=8)
     data = io.BytesIO()
     canvas.savefig(data, format="png", dpi=150, metadata={"Software": None})
     return data.getvalue()
