@@ -197,6 +197,21 @@ def test_the_message_names_the_bad_value_and_what_is_allowed(parse, overrides, m
         parse(*overrides)
 
 
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["strategy=compile", "steps=30", "optimizer.generator_rate=1e-3", "architecture.generator_units=[8,4]"],
+        ["keras=keras2", "steps=1", "steps=2", "cadence.glance=null", "paths.data=${oc.env:HOME}/sets"],
+        ["experiment=batch_norm", "seed=3", "optimizer.epsilon=1e-7", "update=seed"],
+    ],
+    ids=" ".join,
+)
+def test_tests_compose_as_the_command_line_does(parse, composed, overrides):
+    cfg = composed(*current_words(overrides))
+    cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    assert parse(*overrides).yaml == OmegaConf.to_yaml(cfg, resolve=True)
+
+
 def test_off_is_a_word_and_not_a_boolean(parse):
     """YAML 1.1 reads a bare off as false. The recorded config must give "off" when it is read back."""
     variant = parse("audit=off")

@@ -9,8 +9,9 @@ STORE = 100 * 2**20  # bytes
 
 
 @pytest.fixture
-def cluster():
+def cluster(monkeypatch):
     """Start a Ray cluster of two nodes with a processor each; yield its address."""
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # Ray's jobs would wait for all other tests: it gives them 15
     started = Cluster()
     try:
         for _ in range(2):
