@@ -151,7 +151,7 @@ def differing(
         role: Role = "held" if id(variable) in held_ids else "active" if network == phase else "frozen"
         if kind == "constraint" and not _is_multiple(new, old):
             kind = "weights"  # an optimizer moved it, for its own layer only divides it
-        elements = int((_bits(old) != _bits(new)).any(axis=1).sum())
+        elements = int(np.count_nonzero(_bits(old) != _bits(new)))
         moved = float(np.abs(new.astype(np.float64) - old.astype(np.float64)).max(initial=0.0))
         yield Entry(phase, network, kind, name, role, old.shape, elements, moved)
 
@@ -174,8 +174,9 @@ def _is_bfloat16(value: NDArray[Any]) -> bool:
     return value.dtype == np.float32 and not (value.view(np.uint32) & 0xFFFF).any()
 
 
-def _bits(value: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.frombuffer(value.tobytes(), np.uint8).reshape(value.size, -1)
+def _bits(value: NDArray[Any]) -> NDArray[Any]:
+    """Return the bits of each element, as an unsigned integer."""
+    return value.view(f"u{value.itemsize}")
 
 
 def _advance_error(owned: Sequence[OwnedVariable], start: _Values, one_by_one: _Values, advanced: _Values) -> float:
