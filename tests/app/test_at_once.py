@@ -173,7 +173,8 @@ def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
     wait_for_step(tmp_path, first, 100, count=SEEDS)
     first.send(signal.SIGTERM)
     assert first.end().returncode == 143
-    assert [run_folder.progress(each).status for each in folders(tmp_path)] == ["KILLED"] * SEEDS
+    noted = [run_folder.progress(each) for each in folders(tmp_path)]
+    assert [(each.status, each.at_once) for each in noted] == [("KILLED", SEEDS)] * SEEDS
     code, output, errors = run(tmp_path, *command)
     assert code == 0, errors
     assert output.count("goes on at step") == SEEDS

@@ -193,6 +193,7 @@ DONE, HALF, DEAD = (
     Progress("RUNNING", 50, 100, 30.0),
     Progress("KILLED", 10, 100, 6.0),
 )
+PAIR = [HALF._replace(at_once=2) for _ in range(2)]  # of seeds_at_once=2
 
 
 @pytest.mark.parametrize(
@@ -206,6 +207,8 @@ DONE, HALF, DEAD = (
         ([DONE, HALF, None], 80.0, 30.0 + 55.0),  # a run costs 50 or 60 seconds
         ([None, None], 0.0, None),
         ([Progress("FAILED", 10, 100, 6.0), DONE], 56.0, 0.0),
+        (PAIR, 30.0, 30.0),
+        ([*PAIR, None, None], 30.0, 30.0 + 60.0),
     ],
 )
 def test_cost_and_time_left(progress, cost, left):
@@ -235,6 +238,7 @@ CRAWLING = Progress("RUNNING", 1, 100, 20.0, setup=4.0)  # its first steps are t
         ([FIRST, Progress("FAILED", 0, 0, 3.0), None], 1, 90.0, "1 of 3 finished, 1 failed, about 90 s left"),
         ([FIRST, Progress("FAILED", 50, 100, 35.0)], 1, 0.0, "1 of 2 finished, 1 failed"),
         ([FIRST, Progress("FINISHED", 100, 100, 60.0)], 1, 0.0, "2 of 2 finished"),
+        (PAIR, 1, 30.0, "0 of 2 finished, about 30 s left"),
     ],
 )
 def test_how_a_sweep_stands(progress, at_a_time, left, sentence):

@@ -31,7 +31,8 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 class Progress(NamedTuple):
     """How far a run is: `step` of `steps`, after `seconds` of all its processes together; `why` it failed, or "".
 
-    `setup` is the part of the seconds that they took before they trained.
+    `setup` is the part of the seconds that they took before they trained. `at_once` is how many runs share them: the
+    seeds of `seeds_at_once`.
     `figures` are the latest metrics of its evaluations, such as "classifier/fid".
     """
 
@@ -42,6 +43,7 @@ class Progress(NamedTuple):
     why: str = ""
     hopeless: bool = False  # it would fail again
     setup: float = 0.0
+    at_once: int = 1
     figures: Metrics = MappingProxyType({})
 
 
@@ -96,7 +98,8 @@ class RunFolder(Recorder):
     def __enter__(self) -> Self:
         if not self._lock.is_locked and not self.acquire():
             raise BadInput(f"{self.path}: another process trains this run now")
-        self._progress = progress(self.path)._replace(status="RUNNING", why="", hopeless=False)
+        at_once = self.description.get("identity", {}).get("seeds_at_once", 1)
+        self._progress = progress(self.path)._replace(status="RUNNING", why="", hopeless=False, at_once=at_once)
         self._before = self._progress.seconds
         self._note()
         return self

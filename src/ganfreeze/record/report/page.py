@@ -184,7 +184,7 @@ def _variance(evidence: Evidence) -> str:
 def _cost(summary: Summary) -> str:
     rows = []
     for group in summary.groups:
-        seconds = [run.seconds for run in group.runs if run.is_finished]
+        seconds = [run.seconds / run.at_once for run in group.runs if run.is_finished]
         rates = [run.run.metrics["steps_per_second"] for run in group.runs if "steps_per_second" in run.run.metrics]
         audits = sorted({run.run.audit or "-" for run in group.runs})
         rows.append(

@@ -34,6 +34,11 @@ class RecordedRun(NamedTuple):
         return int(seed) if seed.isdigit() else 0
 
     @property
+    def at_once(self) -> int:
+        """How many runs share its time: the seeds of `seeds_at_once`."""
+        return int(self.parameters.get("seeds_at_once", 1))
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run came to its end."""
         return self.run.status == "FINISHED"

@@ -79,12 +79,13 @@ def jobs_table(ledger: Ledger, progress: Sequence[Progress | None]) -> str:
 
 
 def time_of(progress: Sequence[Progress | None], at_a_time: int | None = None) -> Time:
-    """Return the cost of these runs, and the time left if this many run at a time: by default as many as do now.
+    """Return the cost of these runs, and the time left if this many jobs run at a time: by default as many as do now.
 
-    A run that has taken a tenth of its steps is taken to go on at its speed. Another one is taken to train for the mean
-    time of those, after the shortest of their set-ups: only the first run trains a classifier. A FAILED run is over.
+    A job of `seeds_at_once` is several runs, which share its time. A run that has taken a tenth of its steps is taken
+    to go on at its speed. Another one is taken to train for the mean time of those, after the shortest of their
+    set-ups: only the first run trains a classifier. A FAILED run is over.
     """
-    cost = sum(each.seconds for each in progress if each)
+    cost = sum(each.seconds / each.at_once for each in progress if each)
     known = [each for each in progress if each and each.step and _TENTHS * each.step >= each.steps]
     unended = [each for each in progress if not each or each.status not in ("FINISHED", "FAILED")]
     if not known and unended:
@@ -97,10 +98,15 @@ def time_of(progress: Sequence[Progress | None], at_a_time: int | None = None) -
             return training[id(run)] * (run.steps - run.step) / run.steps
         return max(0.0, usual - run.seconds) if run else usual
 
+    def share(run: Progress | None) -> float:
+        """Return which part of a job a run is."""
+        return 1 / (run or known[0]).at_once
+
     each_left = [left(run) for run in unended]
-    running = sum(_state(each) == "RUNNING" for each in progress)
-    together = max(1, min(at_a_time or running, len(unended)))
-    return Time(cost, max(sum(each_left) / together, *each_left, 0.0))
+    work = sum(share(run) * seconds for run, seconds in zip(unended, each_left, strict=True))
+    running = sum(share(each) for each in progress if _state(each) == "RUNNING")
+    jobs = max(1, min(at_a_time or running, sum(share(run) for run in unended)))
+    return Time(cost, max(work / jobs, *each_left, 0.0))
 
 
 def standing(progress: Sequence[Progress | None], at_a_time: int) -> Standing:
