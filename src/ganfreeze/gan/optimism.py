@@ -1,4 +1,4 @@
-"""Optimism: an optimizer that takes twice its step, less its last step."""
+"""Optimism: an optimizer that takes twice its step, minus its previous step."""
 
 from collections.abc import Sequence
 from typing import Any

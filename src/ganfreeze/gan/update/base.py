@@ -43,7 +43,7 @@ class Update:
     - `optimizers`: with "separate" each network has its own optimizer. With "shared" both have the same one, as in
       Keras-GAN.
     - `extrapolation`: with "extragradient" both networks take a step ahead, and then the step from their initial
-      weights, by the gradients ahead. With "optimistic" each optimizer takes twice its step, less its last step.
+      weights, by the gradients ahead. With "optimistic" each optimizer takes twice its step, minus its previous step.
 
     Raises:
         BadInput: `order` is "simultaneous", and a network is updated more than once a step. Or `extrapolation` is

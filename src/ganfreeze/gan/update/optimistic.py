@@ -7,7 +7,7 @@ from ganfreeze.gan.update.base import Extrapolation, Order, Update
 
 @dataclass(frozen=True, kw_only=True)
 class Optimistic(Update):
-    """Each optimizer takes twice its step, less its last step.
+    """Each optimizer takes twice its step, minus its previous step.
 
     With the optimizer's own step s_t, and s_0 = 0:
 
