@@ -23,10 +23,17 @@ def test_the_address_of_the_compare_page():
 
 
 def test_links_lead_to_the_other_runs():
-    note = run_tables.links(RUNS[0], RUNS)
+    note = run_tables.links(RUNS[0], RUNS, "#/list")
     assert "[compile steps=9](#/experiments/1/runs/id2)" in note
     assert "runs/id1" not in note
     assert run_tables.compare_page(RUNS) in note
+    assert "#/list" not in note
+
+
+def test_a_sweep_of_many_runs_has_one_link():
+    """MLflow cuts a description off, and would cut a link in two."""
+    runs = [recorded_run(f"{number:032}", f"tape hinge seed={number}") for number in range(72)]
+    assert run_tables.links(runs[5], runs, "#/list") == "One run of a sweep of 72: [all its runs](#/list)."
 
 
 def test_the_runs_of_a_sweep_are_in_its_order_whichever_began_first(tmp_path):

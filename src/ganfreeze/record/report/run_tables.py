@@ -13,6 +13,8 @@ from ganfreeze.events import Evaluated
 from ganfreeze.record.mlflow_client import Run
 from ganfreeze.record.report import formats
 
+_MOST = 5000  # characters of a description: MLflow cuts off what has more than 8,000
+
 
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
     """Return a table with one line for each metric of a run that was evaluated again.
@@ -41,12 +43,16 @@ def compare_page(runs: Sequence[Run]) -> str:
     return f"#/compare-runs?runs={ids}&experiments={experiments}"
 
 
-def links(run: Run, runs: Sequence[Run]) -> str:
-    """Return Markdown for the description of `run`: links to the other runs of its sweep, and to the comparison."""
+def links(run: Run, runs: Sequence[Run], page: str) -> str:
+    """Return Markdown for the description of `run`: links to the other runs of its sweep, and to the comparison.
+
+    If the sweep has too many runs for that, the only link is to `page`, the list of its runs.
+    """
     others = [
         f"- [{other.name}](#/experiments/{other.experiment_id}/runs/{other.id})" for other in runs if other != run
     ]
-    return "\n".join([f"One run of a sweep; [compare them all]({compare_page(runs)}).", "", *others])
+    every_run = "\n".join([f"One run of a sweep; [compare them all]({compare_page(runs)}).", "", *others])
+    return every_run if len(every_run) <= _MOST else f"One run of a sweep of {len(runs)}: [all its runs]({page})."
 
 
 def _text(table: Table, width: int) -> str:

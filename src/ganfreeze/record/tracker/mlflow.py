@@ -81,13 +81,12 @@ class Mlflow(Tracker):
             recorded = query.of_named_sweep(self._target.uri, sweep)
             if not recorded:
                 return ""
-            runs = [each.run for each in recorded]
+            runs, page = [each.run for each in recorded], mlflow_views.share(client, experiment, sweep)
             for each in recorded:
                 why = each.tags.get(query.DIVERGED_TAG, "")
-                note = "\n\n".join(filter(None, [why, run_tables.links(each.run, runs)]))
+                note = "\n\n".join(filter(None, [why, run_tables.links(each.run, runs, page)]))
                 client.set_tag(each.run.id, "mlflow.note.content", note)
             table = sweep_table(summarise(recorded))
-            page = mlflow_views.share(client, experiment, sweep)
         except Exception as error:  # of MLflow, SQLAlchemy, requests, the file system: there is no table, and no more
             return f"The runs cannot be read from MLflow: {one_line(error, 300)}"
         uri = self._target.uri
