@@ -13,7 +13,7 @@ from ganfreeze.events import Evaluated
 from ganfreeze.record.mlflow_client import Run
 from ganfreeze.record.report import formats
 
-_MOST = 5000  # characters of a description: MLflow cuts off what has more than 8,000
+_MOST = 5000  # characters of the links: MLflow cuts off a description, with all that stands before them, at 8,000
 
 
 def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:

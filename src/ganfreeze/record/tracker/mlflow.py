@@ -81,7 +81,8 @@ class Mlflow(Tracker):
             recorded = query.of_named_sweep(self._target.uri, sweep)
             if not recorded:
                 return ""
-            runs, page = [each.run for each in recorded], mlflow_views.share(client, experiment, sweep)
+            runs = [each.run for each in recorded]
+            page = mlflow_views.share(client, experiment, sweep)
             for each in recorded:
                 why = each.tags.get(query.DIVERGED_TAG, "")
                 note = "\n\n".join(filter(None, [why, run_tables.links(each.run, runs, page)]))
