@@ -86,11 +86,11 @@ class FreshProcessLauncher(SweepLauncher):
                 result = Path(exchange) / "result"
                 if code == 0 and result.exists():
                     return cloudpickle.loads(result.read_bytes())
-        except OSError as error:
-            print(f"{name}: {error}", file=sys.stderr, flush=True)
+        except (OSError, EOFError) as error:  # EOFError: the fork server ended while it started the job
+            print(f"{name}: {error or 'the process that jobs are forked from has ended'}", file=sys.stderr, flush=True)
             return FAILED
         number = -code if code < 0 else code - 128  # of the signal that ended it, or that it ended itself after
-        ending = f"was ended by {signal.Signals(number).name}" if number > 0 else "failed"
+        ending = f"was ended by {signal.Signals(number).name}" if number in set(signal.Signals) else "failed"
         log = "" if self.n_jobs == 1 else f", see {folder / 'output.log'}"
         print(f"{name} {ending}{log}", file=sys.stderr, flush=True)
         return FAILED

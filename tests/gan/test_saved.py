@@ -6,6 +6,7 @@ from conftest import values, words
 
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.gan.architecture.saved import Saved
+from ganfreeze.gan.freeze.lower import Lower
 from ganfreeze.proof.audit import audit
 
 
@@ -58,6 +59,37 @@ def test_the_weights_are_those_that_were_saved(keras, build):
 
 def test_batch_normalization_makes_a_discriminator_judge_real_and_fake_apart(keras, build):
     assert not build(*networks(keras, layers=[keras.layers.BatchNormalization()])).independent
+
+
+def test_operations_and_layers_of_ones_own_may_join_examples(keras, build):
+    """Their classes are of private modules, and of `__main__`, which Keras writes as null."""
+    if keras.__version__[0] == "3":
+
+        def deviation(hidden):
+            return hidden + keras.ops.std(hidden, axis=0, keepdims=True)
+    else:
+        import tensorflow as tf
+
+        def deviation(hidden):
+            return hidden + tf.math.reduce_std(hidden, axis=0, keepdims=True)
+
+    own = type("Deviation", (keras.layers.Layer,), {"call": lambda self, hidden: deviation(hidden)})
+    own.__module__ = "__main__"
+    assert not build(*networks(keras, layers=[deviation])).independent
+    with keras.utils.custom_object_scope({"Deviation": own}):
+        assert not build(*networks(keras, layers=[own()])).independent
+
+
+def test_lower_layers_of_a_saved_discriminator_can_be_held(keras, build):
+    held = Lower(layers=1).apply(build(*networks(keras)))
+    kernel, bias, *others = held.discriminator.weights
+    assert [id(weight) for weight in held.held_weights] == [id(kernel), id(bias)]
+    assert [id(weight) for weight in held.discriminator.trainable_weights] == [id(weight) for weight in others]
+    held.discriminator.trainable = False
+    held.thaw()
+    assert [id(weight) for weight in held.discriminator.trainable_weights] == [id(weight) for weight in others]
+    with pytest.raises(BadInput, match="has 2 layers with a kernel"):
+        Lower(layers=2).apply(build(*networks(keras)))
 
 
 def test_what_a_mechanism_cannot_honour_is_refused(keras, build):

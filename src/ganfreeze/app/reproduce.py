@@ -16,6 +16,7 @@ from ganfreeze.app.run_events import run_events
 from ganfreeze.app.study import command_line_overrides
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
+from ganfreeze.evaluation.protocol_card import is_added
 from ganfreeze.record import final_weights, mlflow_client, run_folder
 from ganfreeze.record.mlflow_client import FinishedRun
 from ganfreeze.record.report import comparison
@@ -68,7 +69,8 @@ def _compare(
 
 
 def _compared(history: Mapping[str, comparison.History]) -> Mapping[str, comparison.History]:
-    return {name: values for name, values in history.items() if not name.startswith(_NOT_COMPARED)}
+    """Return the metrics of the training itself. A later evaluation may have added others to the recorded run."""
+    return {name: values for name, values in history.items() if not (name.startswith(_NOT_COMPARED) or is_added(name))}
 
 
 def _execution(parameters: Mapping[str, str]) -> Execution | None:

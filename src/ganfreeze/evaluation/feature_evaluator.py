@@ -210,7 +210,8 @@ class FeatureEvaluator(Evaluator, ABC):
         count = min(self._kept_samples, len(dataset.test.examples))
         few = {"inception_score": 2 * self.splits, **{word: self._neighbours(word) + 1 for word in _NEIGHBOURS}}
         measurable = [metric for metric in self.metrics if count >= few.get(metric, 2)]
-        evaluator = replace(self, metrics=measurable, samples=count) if measurable else None
+        splits = self.splits if "inception_score" in measurable else 1
+        evaluator = replace(self, metrics=measurable, samples=count, splits=splits) if measurable else None
 
         def compute() -> Metrics:
             return evaluator._measure(reference, reference.held_out(count)) if evaluator else {}

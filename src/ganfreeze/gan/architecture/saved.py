@@ -37,11 +37,12 @@ class Saved(Architecture):
     latent_dim: Count = 100
 
     def is_independent(self) -> bool:
-        """Return whether all layers of the discriminator are Keras' own, and none is a BatchNormalization."""
-        return all(
-            module.partition(".")[0] in ("keras", "tf_keras") and name != "BatchNormalization"
-            for module, name in _classes(json.loads(self._entry("discriminator", "config.json")))
-        )
+        """Return whether all layers of the discriminator are Keras' own, and none may join examples of a batch.
+
+        BatchNormalization does, and so may a Lambda, an operation outside a layer, and a layer of one's own.
+        """
+        classes = _classes(json.loads(self._entry("discriminator", "config.json")))
+        return all(name == "Functional" or _is_of_one_example(module, name) for module, name in classes)
 
     def check(self, example_shape: tuple[int, ...]) -> None:
         """Raise BadInput if a file is missing, or is not what Keras writes."""
@@ -114,11 +115,17 @@ def _ends_in_sigmoid(model: Model) -> bool:
     return getattr(getattr(model.layers[-1], "activation", None), "__name__", "") == "sigmoid"
 
 
+def _is_of_one_example(module: str, name: str) -> bool:
+    """Return whether a class of a saved config is of Keras' public modules, and computes each example by itself."""
+    is_public = module.partition(".")[0] == "keras" and ".src." not in module  # operations have private modules
+    return is_public and name not in ("BatchNormalization", "Lambda")
+
+
 def _classes(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield the module and the class of everything that a saved config holds."""
+    """Yield the module and the class of everything that a saved config holds; "" for a class of `__main__`."""
     if isinstance(config, dict):
-        if isinstance(config.get("class_name"), str) and isinstance(config.get("module"), str):
-            yield config["module"], config["class_name"]
+        if isinstance(config.get("class_name"), str) and "module" in config:
+            yield config["module"] or "", config["class_name"]
         for value in config.values():
             yield from _classes(value)
     elif isinstance(config, list):

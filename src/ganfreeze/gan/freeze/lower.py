@@ -1,11 +1,13 @@
 """FreezeD: the discriminator's lower layers stay frozen even in the discriminator phase."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ganfreeze.errors import BadInput
 from ganfreeze.gan.freeze.base import Freeze
 from ganfreeze.gan.networks import Networks
-from ganfreeze.types import Count
+from ganfreeze.types import Count, Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +25,7 @@ class Lower(Freeze):
     layers: Count = 1
 
     def apply(self, networks: Networks) -> Networks:
-        layers = networks.discriminator.layers
+        layers = list(_in_order(networks.discriminator))
         kernels = [
             index for index, layer in enumerate(layers) if any(len(weight.shape) > 1 for weight in layer.weights)
         ]
@@ -38,3 +40,12 @@ class Lower(Freeze):
         for layer in held:
             layer.trainable = False
         return replace(networks, held=held, held_weights=weights)
+
+
+def _in_order(model: Model) -> Iterator[Any]:
+    """Yield the layers of a model from its input to its output, those of nested models in their place."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _in_order(layer)
+        else:
+            yield layer
