@@ -23,6 +23,7 @@ from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import audit, certificate
 from ganfreeze.proof.certificate import Certificate, differences
 from ganfreeze.proof.snapshot import values
+from ganfreeze.proof.step_replay import report_calls
 from ganfreeze.record.checkpoints import Checkpoints
 
 PLACES = [(keras, strategy) for keras in words("keras") for strategy in ("tape", "train_step")]
@@ -206,6 +207,21 @@ def test_the_audit_sees_averages_move(run, keras):
         [(phase, "generator", "state") for phase in PHASES],
     )
     assert run(audited, *MLP, f"keras={keras}") == ("state leaks", sorted([*weights, *averages]))
+
+
+def gradient_norms(*overrides):
+    setup = build(*overrides)
+    reports = report_calls(setup.strategy, setup.game, setup.streams, 0)
+    return [(report.phase, list(report.gradient_norms.values())) for report in reports]
+
+
+@pytest.mark.parametrize(("keras", "strategy"), TWO_PLACES)
+def test_the_gradients_of_a_step_are_those_of_the_whole_batch(run, keras, strategy):
+    choice = (*BATCH_NORM, f"keras={keras}", f"strategy={strategy}", "precision=float64")
+    two, one = run(gradient_norms, *choice, "devices=2"), run(gradient_norms, *choice)
+    assert [phase for phase, _ in two] == list(PHASES)
+    for (_, norms), (_, expected) in zip(two, one, strict=True):
+        assert norms == pytest.approx(expected, rel=1e-9)
 
 
 def resumed(folder, *overrides):

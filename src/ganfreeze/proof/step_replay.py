@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ganfreeze.backend import tensorflow as tf
+from ganfreeze.backend.devices import OneDevice
 from ganfreeze.data.streams import Streams
 from ganfreeze.gan.averaging import NoAverage
 from ganfreeze.proof.audit import OwnedVariable, inventory
@@ -49,13 +50,18 @@ def not_finite(owned: Iterable[OwnedVariable]) -> Iterator[str]:
 
 
 def _gradient_norms(strategy: Strategy, game: Game, phase: PhaseName, batch: Sequence[Tensor]) -> Mapping[str, float]:
+    """Return the norms of the gradients of one call, from the same weights and with the same random numbers.
+
+    One device takes the whole batch: of several, each would have the gradient of its own part.
+    """
     captured, discriminator = _CapturedGradients(), game.networks.discriminator
     was_trainable = discriminator.trainable
     game.networks.thaw()
-    taped = TapedPhases(replace(game, optimizers=captured, average=NoAverage()))
+    taped_game = replace(game, optimizers=captured, average=NoAverage(), devices=OneDevice())
+    taped = TapedPhases(taped_game)
     taped.judge = strategy.judge
-    call = {"discriminator": taped.train_discriminator, "generator": taped.train_generator}[phase]
-    call(*(tf.convert_to_tensor(tensor) for tensor in batch[:2]))
+    calls = phases.make_phases(taped_game, discriminator=taped.train_discriminator, generator=taped.train_generator)
+    calls[phase].train(*(tf.convert_to_tensor(tensor) for tensor in batch[:2]))
     if not was_trainable:
         discriminator.trainable = False
     squares: dict[str, float] = {}

@@ -11,8 +11,11 @@ from ganfreeze.types import Metrics, PhaseName
 class CallReport(NamedTuple):
     """What one call of a phase did.
 
-    `gradient_norms` are Euclidean, by layer of the network that the phase trains; they are computed by a tape, whatever
-    the mechanism is. `not_finite` names the variables that became NaN or infinite in the call.
+    `gradient_norms` are Euclidean, by layer of the network that the phase trains. A tape computes them, whatever the
+    mechanism is. With `update.batches=split` a layer's norm is that of the gradients of both updates, taken as one
+    vector. A discriminator that judges in mixed modes judges in inference mode here.
+
+    `not_finite` names the variables that became NaN or infinite in the call.
     """
 
     phase: PhaseName
