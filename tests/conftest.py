@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from functools import cache
 from importlib import import_module
@@ -15,10 +16,12 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 
 from ganfreeze.backend import traced_gradients
 from ganfreeze.backend.keras import keras2, keras3
 from ganfreeze.errors import BadInput
+from ganfreeze.types import GROUPS
 
 ROOT = Path(__file__).parent.parent
 CONF = ROOT / "conf"
@@ -119,25 +122,48 @@ def composed():
 def parse():
     """Return a function that composes a config and parses it into a variant.
 
-    To compose takes Hydra 70 ms. So each choice of words is composed once; Hydra sets the other keys in a copy of it.
+    To compose takes Hydra 70 ms. So the defaults are composed once; in a copy of them, the file of each word that is
+    chosen replaces that of the default, and Hydra sets the other keys. What is more than that, Hydra composes.
     """
-    from ganfreeze.app import study
+    from ganfreeze.app import compose as app_compose
     from ganfreeze.app.parse_config import parse as parse_config
 
-    compose_words = cache(study.compose_config)
+    defaults = cache(app_compose.compose_config)
 
     def parse_variant(*overrides: str):
-        chosen = [override for override in overrides if (CONF / override.lstrip("~+").partition("=")[0]).is_dir()]
-        others = [override for override in overrides if override not in chosen]
         with initialize_config_dir(str(CONF), version_base="1.3"):
             try:
-                cfg, choices = deepcopy(compose_words(*chosen))
-                ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(others), cfg)
+                cfg, choices = composed_from(*defaults(), overrides)
             except (BadInput, HydraException):  # it takes all overrides to say what is wrong
-                return study.compose_variant(*overrides)
+                return app_compose.compose_variant(*overrides)
             return parse_config(cfg, choices)
 
     return parse_variant
+
+
+def composed_from(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str]):
+    """Return a config with its words as Hydra composes it from these overrides; `cfg` and `choices` are the defaults.
+
+    Raises:
+        HydraException: it takes Hydra to compose them, or it would refuse them.
+    """
+    keys = [override.partition("=")[0] for override in overrides]
+    chosen = {key: override.partition("=")[2] for key, override in zip(keys, overrides, strict=True) if key in choices}
+    plain = all(key in GROUPS and word in words(key) for key, word in chosen.items())
+    if not plain or any(key[0] in "+~" for key in keys):
+        raise HydraException("more than words and values")
+    cfg = deepcopy(cfg)
+    with open_dict(cfg):
+        for group, word in chosen.items():
+            cfg[group] = deepcopy(_file_of(group, word))
+    others = [override for key, override in zip(keys, overrides, strict=True) if key not in choices]
+    ConfigLoaderImpl._apply_overrides_to_config(OverridesParser.create().parse_overrides(others), cfg)
+    return cfg, {**choices, **chosen}
+
+
+@cache
+def _file_of(group: str, word: str) -> DictConfig | ListConfig:
+    return OmegaConf.load(CONF / group / f"{word}.yaml")
 
 
 @pytest.fixture(scope="session")

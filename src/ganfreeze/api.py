@@ -14,12 +14,12 @@ from ganfreeze.app import evaluate as evaluate_program
 from ganfreeze.app import report as report_program
 from ganfreeze.app import sample as sample_program
 from ganfreeze.app.command_line import report_arguments
+from ganfreeze.app.compose import compose_program, compose_run, configs, without_keys, without_warnings
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.plain_models import PlainAudit
 from ganfreeze.app.process import process_restored
 from ganfreeze.app.program_settings import ReportSettings, SampleSettings, parse_program
 from ganfreeze.app.report import Written
-from ganfreeze.app.study import compose_program, compose_run, configs, without_keys, without_warnings
 from ganfreeze.data.dataset.base import Examples
 from ganfreeze.errors import BadInput
 from ganfreeze.errors import Diverged as Diverged
@@ -141,7 +141,7 @@ def evaluate(run: Run | str, *overrides: str) -> list[Evaluated]:
     Raises:
         BadInput: there is no such run, or the evaluator does not go with its data.
     """
-    own = [f"run={run.id}", quoted("tracker.uri", run.store)] if isinstance(run, Run) else [f"run={run}"]
+    own = _named(run, "tracker.uri")
     with configs():
         every = [*overrides, *own]
         values = compose_program("evaluate", *every)
@@ -154,7 +154,7 @@ def sample(run: Run | str, *, count: int = 64, seed: int = 0) -> Examples:
     Raises:
         BadInput: there is no such run, or its samples are not finite.
     """
-    own = [f"run={run.id}", quoted("uri", run.store)] if isinstance(run, Run) else [f"run={run}"]
+    own = _named(run, "uri")
     with configs():
         values = compose_program("sample", f"count={count}", f"seed={seed}", *own)
         return sample_program.draw(parse_program(SampleSettings, values))
@@ -171,10 +171,23 @@ def report(*what: Run | str) -> Written:
     runs = [each for each in what if isinstance(each, Run)]
     overrides = [each for each in what if isinstance(each, str)]
     if runs:
-        overrides += [f"runs={','.join(run.id for run in runs)}", quoted("uri", runs[0].store)]
+        overrides += [f"runs={','.join(map(_id, runs))}", quoted("uri", runs[0].store)]
+        if len({run.store for run in runs}) > 1:
+            raise BadInput("the runs are in several MLflow stores; a report is on the runs of one")
     with configs():
         values = compose_program("report", *report_arguments(overrides))
         return report_program.write(parse_program(ReportSettings, values))
+
+
+def _named(run: Run | str, key: str) -> list[str]:
+    """Return the overrides that name a run, and its store by the program's `key`."""
+    return [f"run={_id(run)}", quoted(key, run.store)] if isinstance(run, Run) else [f"run={run}"]
+
+
+def _id(run: Run) -> str:
+    if not run.id:
+        raise BadInput(f"{run.name}: is not in MLflow: its tracker was none, or its records have not arrived yet")
+    return run.id
 
 
 def _architecture(generator: Model | None, discriminator: Model | None) -> list[str]:

@@ -53,6 +53,9 @@ class ClusterLauncher(SweepLauncher):
         logging.getLogger(package).setLevel(logging.WARNING)  # it would say several things of each job
         self.connect()
 
+    def give_up(self) -> None:
+        """Nothing was started."""
+
     def attempt(self, job: DictConfig) -> JobReturn:
         """Let the engine run a job, in a thread that is left alone if the sweep is interrupted."""
         returned = Future[JobReturn]()

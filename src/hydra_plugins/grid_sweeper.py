@@ -30,7 +30,7 @@ class GridSweeper(BasicSweeper):
         }
         keys = list(dict.fromkeys(self._zip))
         if missing := [key for key in keys if len(columns.get(key, ())) < 2]:
-            raise SystemExit(f"ganfreeze: hydra.sweeper.zip: {missing[0]} has no several values in this sweep")
+            raise SystemExit(f"ganfreeze: hydra.sweeper.zip: {missing[0]} has only one value in this sweep")
         lengths = [len(columns[key]) for key in keys]
         if len(set(lengths)) > 1:
             counts = ", ".join(f"{key} has {length}" for key, length in zip(keys, lengths, strict=True))

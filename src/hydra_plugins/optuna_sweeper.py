@@ -84,6 +84,7 @@ class OptunaSweeper(Sweeper):
                     seed=self._seed,
                 )
             except BadInput as error:
+                self._launcher.give_up()
                 raise SystemExit(f"ganfreeze: nothing was started; {error}") from None
             folder = Path(self._config.hydra.sweep.dir)
             folder.mkdir(parents=True, exist_ok=True)

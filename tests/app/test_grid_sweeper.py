@@ -47,11 +47,11 @@ def test_zipped_keys_vary_together_and_are_one_key_of_the_grid():
             "hydra.sweeper.zip: the keys need as many values each; optimizer.generator_rate has 2, "
             "optimizer.discriminator_rate has 3",
         ),
-        ("[optimizer.generator_rate,seed]", [RATES[0]], "hydra.sweeper.zip: seed has no several values in this sweep"),
+        ("[optimizer.generator_rate,seed]", [RATES[0]], "hydra.sweeper.zip: seed has only one value in this sweep"),
         (
             "[optimizer.generatr_rate,optimizer.discriminator_rate]",
             RATES,
-            "hydra.sweeper.zip: optimizer.generatr_rate has no several values in this sweep",
+            "hydra.sweeper.zip: optimizer.generatr_rate has only one value in this sweep",
         ),
         ("seed", ["seed=0,1"], "hydra.sweeper.zip=seed: must be a list of two keys or more, in brackets"),
     ],

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from ganfreeze.app.training_setup import build
 from ganfreeze.record import final_weights, run_folder
 from ganfreeze.record.checkpoints import Checkpoints
+from ganfreeze.record.report import query
 
 DYING = Path(__file__).parent / "dying.py"
 KERAS, STRATEGIES, UPDATES = words("keras"), words("strategy"), words("update")
@@ -218,6 +219,8 @@ def test_a_run_can_become_longer(tmp_path, finished):
     assert (again.info.run_id, again.info.status) == (run.info.run_id, "FINISHED")
     assert (metrics, images) == record_of(finished)[1:]
     assert weights_of(tmp_path) == weights_of(finished)
+    (read,) = query.by_id(f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}", [run.info.run_id])
+    assert (run.data.params["steps"], read.parameters["steps"]) == ("40", "60"), "MLflow's parameters cannot change"
 
 
 REFUSED = [
@@ -270,4 +273,4 @@ def test_the_best_weights_are_kept_and_recorded(tmp_path):
     assert "best/generator.weights.h5" in [file.path for file in client.list_artifacts(run.info.run_id, "best")]
     ended = programs.run(tmp_path, "train", "keep.best=inception/fid", "steps=5", *TINY)
     assert ended.returncode == 1
-    assert "keep.best=inception/fid: is not measured; this run measures classifier/..." in ended.stderr
+    assert "keep.best=inception/fid: is not measured; evaluator=classifier measures classifier/fid" in ended.stderr

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 from ganfreeze.app import plain_models
-from ganfreeze.app.study import without_warnings
+from ganfreeze.app.compose import without_warnings
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import plain_audit, plain_gan

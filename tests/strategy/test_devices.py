@@ -16,7 +16,7 @@ from programs import _FORKS
 
 import ganfreeze
 from ganfreeze.app import training_setup
-from ganfreeze.app.study import compose_variant
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.backend import machine
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput, Refused

@@ -6,11 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.parse_config import resolved
-from ganfreeze.app.program_settings import DynamicsSettings, parse_program
-from ganfreeze.app.purposes import EXPERIMENTS
-from ganfreeze.app.study import (
+from ganfreeze.app.compose import (
     command_line_overrides,
     compose_variant,
     group_words,
@@ -18,6 +14,10 @@ from ganfreeze.app.study import (
     output_folder,
     without_warnings,
 )
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import resolved
+from ganfreeze.app.program_settings import DynamicsSettings, parse_program
+from ganfreeze.app.purposes import EXPERIMENTS
 from ganfreeze.app.training_setup import build
 from ganfreeze.errors import BadInput, Refused
 from ganfreeze.proof import dynamics, published

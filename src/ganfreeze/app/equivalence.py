@@ -9,11 +9,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 
 from ganfreeze import events
-from ganfreeze.app.description import describe
-from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.parse_config import Variant, resolved
-from ganfreeze.app.program_settings import EquivalenceSettings, parse_program
-from ganfreeze.app.study import (
+from ganfreeze.app.compose import (
     command_line_overrides,
     compose_variant,
     group_words,
@@ -21,6 +17,10 @@ from ganfreeze.app.study import (
     output_folder,
     without_warnings,
 )
+from ganfreeze.app.description import describe
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import Variant, resolved
+from ganfreeze.app.program_settings import EquivalenceSettings, parse_program
 from ganfreeze.app.training_setup import TrainingSetup, build, require_seeded
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend.machine import prepare_devices

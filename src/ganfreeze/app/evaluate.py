@@ -8,11 +8,11 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ganfreeze.app import recorded_runs
+from ganfreeze.app.compose import command_line_overrides
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.program_settings import EvaluateSettings, parse_program
 from ganfreeze.app.recorded_runs import restored_networks
-from ganfreeze.app.study import command_line_overrides
 from ganfreeze.app.training_setup import build_generator
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput, Diverged

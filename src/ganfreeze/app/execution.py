@@ -47,7 +47,9 @@ def build_fastest(
         return build(variant, dataset, before), tuning.Choice(before, "as before")
     candidates = list(_candidates(variant))
     if len(candidates) == 1:
-        why = "as configured, or the only way" if _is_worth_measuring(variant) else "too few steps to measure others"
+        is_set = "auto" not in (variant.settings.jit, variant.settings.fused_steps)
+        few = not (is_set or _is_worth_measuring(variant))
+        why = "too few steps to measure others" if few else "as configured, or the only way"
         return build(variant, dataset, candidates[0]), tuning.Choice(candidates[0], why)
     measured: dict[Execution, tuple[TrainingSetup, Snapshot]] = {}
 

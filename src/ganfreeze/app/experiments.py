@@ -6,8 +6,8 @@ from typing import Any
 
 from hydra import compose
 
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.purposes import EXPERIMENTS
-from ganfreeze.app.study import compose_variant
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.errors import BadInput
 from ganfreeze.record.report import expected, groups
@@ -32,8 +32,8 @@ def require_expected(experiment: str, result: Summary) -> str:
 def is_published(experiment: str, run: RecordedRun) -> bool:
     """Return whether a run is one of the experiment's sweep as it is published, whatever its seed.
 
-    A short version of the experiment is not, nor is a run of an older sweep of this name. What a run is older than has
-    the value of today.
+    A short version of the experiment is not, nor is a run of an older sweep of this name. Options that did not exist
+    when the run was made count as today's defaults.
     """
     params = _sweep_of(experiment)
     own = tuple(f"{key}={run.parameters.get(key, '')}" for key in params if key != "seed")

@@ -11,10 +11,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ganfreeze.app import plain_models
-from ganfreeze.app.exits import friendly_errors
-from ganfreeze.app.parse_config import resolved
-from ganfreeze.app.program_settings import FreezeMatrixSettings, parse_program
-from ganfreeze.app.study import (
+from ganfreeze.app.compose import (
     command_line_overrides,
     compose_variant,
     group_words,
@@ -22,6 +19,9 @@ from ganfreeze.app.study import (
     output_folder,
     without_warnings,
 )
+from ganfreeze.app.exits import friendly_errors
+from ganfreeze.app.parse_config import resolved
+from ganfreeze.app.program_settings import FreezeMatrixSettings, parse_program
 from ganfreeze.app.training_setup import build
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.backend.keras import keras2, keras3
@@ -73,10 +73,11 @@ def _cell(strategy: str, keras: str, mode: str) -> Cell:
     place = (f"strategy={strategy}", f"keras={keras}", f"eager={MODES[mode]}")
     try:
         variant = compose_variant("batch_size=16", *overrides, *place)
+        with without_warnings():
+            setup = build(variant, variant.source.load())
     except Refused as error:
         return Cell(strategy, keras, mode, None, None, None, None, "refused", str(error))
     with without_warnings():
-        setup = build(variant, variant.source.load())
         ledger = audit(setup.strategy, setup.game, setup.streams)
     return _cell_of(strategy, keras, mode, ledger)
 

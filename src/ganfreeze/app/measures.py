@@ -53,7 +53,9 @@ def prepare(variant: Variant, dataset: Dataset, setup: TrainingSetup, change: Me
     seeds = [evaluator.seed]
     evaluated = list(evaluated_generators(evaluator, samplers, settings.ema, seeds))
     glanced = list(evaluated_generators(light, samplers, settings.ema, seeds)) if light else []
-    _require_measured(settings.keep.best, evaluated)
+    if settings.keep.best:
+        variant.require_measured("keep.best", settings.keep.best)
+        _require_not_left_out(settings.keep.best, evaluated)
 
     def measure(generator: EvaluatedGenerator) -> Measure:
         return partial(generator.named_metrics, evaluator.seed)
@@ -75,15 +77,11 @@ def _trained(generators: Mapping[str, Model], latent: NDArray[np.float32], step:
         yield events.Trained(step, f"generator{suffix}", module, latent, module.__call__(latent).numpy())
 
 
-def _require_measured(metric: str | None, evaluated: Sequence[EvaluatedGenerator]) -> None:
-    if metric is None:
-        return
+def _require_not_left_out(metric: str, evaluated: Sequence[EvaluatedGenerator]) -> None:
+    """Raise BadInput if the evaluator leaves the metric of `keep.best` out on this data set."""
     cards = {generator.name: generator.card for generator in evaluated}
     evaluator, _, word = metric.rpartition("/")
-    if evaluator not in cards:
-        measured = ", ".join(f"{name}/..." for name in cards) or "no metric"
-        raise BadInput(f"keep.best={metric}: is not measured; this run measures {measured}")
-    if reason := protocol_card.for_metric(cards[evaluator], word).get(protocol_card.LEFT_OUT):
+    if reason := protocol_card.for_metric(cards.get(evaluator, {}), word).get(protocol_card.LEFT_OUT):
         raise BadInput(f"keep.best={metric}: is not measured: {reason}")
 
 

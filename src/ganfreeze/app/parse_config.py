@@ -78,6 +78,14 @@ class Variant(NamedTuple):
     evaluator: Evaluator
     tracker: Tracker
 
+    def require_measured(self, key: str, metric: str) -> None:
+        """Raise BadInput if the value of `key`, the full name of a metric, is none that an evaluation measures."""
+        measured = self.evaluator.metric_names()
+        averaged = [name.replace("/", "_ema/") for name in measured] if self.settings.ema else []
+        if metric not in (there := [*measured, *averaged]):
+            names = ", ".join(there) or "nothing"
+            raise BadInput(f"{key}={metric}: is not measured; evaluator={self.words['evaluator']} measures {names}")
+
 
 class _Part(NamedTuple):
     """A class or function that a group names, with its checked options."""

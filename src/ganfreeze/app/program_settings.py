@@ -99,7 +99,7 @@ class ReportSettings(ProgramSettings):
     - `published`: the published experiment that is reported on; `experiment=NAME` is a shorter way to set it.
     - `runs`: the runs that are reported on, with commas.
     - `figure`: the metric that variants are sorted by, such as classifier/fid; null: the first FID.
-    - `baseline`: the variant that the others are compared with; null: that of the first run.
+    - `baseline`: the variant that the others are compared with; null: the first one with a finished run.
     - `margin`: the share of the baseline's mean within which means are equivalent.
     - `check`: whether the report fails where results leave the experiment's expected.csv.
     - `tex`: whether the table of a paper is written too, as LaTeX and CSV; `--tex` is a shorter way to set it.

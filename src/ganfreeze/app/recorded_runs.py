@@ -7,10 +7,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from ganfreeze.app.command_line import RENAMED
+from ganfreeze.app.compose import compose_config
 from ganfreeze.app.parse_config import Variant, parse
 from ganfreeze.app.process import prepare_process
 from ganfreeze.app.program_settings import FREE
-from ganfreeze.app.study import compose_config
 from ganfreeze.app.training_setup import build_networks
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput

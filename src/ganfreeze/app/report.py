@@ -16,6 +16,7 @@ from ganfreeze.app.program_settings import ReportSettings, parse_program
 from ganfreeze.app.unknown_keys import require_known
 from ganfreeze.commands import as_typed
 from ganfreeze.errors import BadInput, one_line
+from ganfreeze.overrides import quoted
 from ganfreeze.record import mlflow_client, store_address
 from ganfreeze.record.report import evidence, paper, publish, query, summary, sweep_table
 from ganfreeze.record.report import page as pages
@@ -23,6 +24,7 @@ from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.record.report.summary import Summary
 
 _log = logging.getLogger(__name__)
+_STORE = "mlruns"  # the folder of a clone's own store
 
 
 class Written(NamedTuple):
@@ -83,8 +85,14 @@ def _named(settings: ReportSettings, name: str) -> list[str]:
     """Return the arguments that make this report again; "last" becomes the sweep's name."""
     ids = ",".join(settings.runs or [])
     what = f"sweep={name}" if settings.sweep else f"experiment={name}" if settings.published else f"runs={ids}"
-    chosen = {"figure": settings.figure, "baseline": settings.baseline}
-    return [what, *(f"{key}={value}" for key, value in chosen.items() if value), f"margin={settings.margin}"]
+    chosen = {"figure": settings.figure, "baseline": settings.baseline, "tex": "true" if settings.tex else None}
+    store = {"uri": settings.uri} if settings.uri else {"mlruns": settings.mlruns}
+    return [
+        what,
+        *(f"{key}={value}" for key, value in chosen.items() if value),
+        f"margin={settings.margin}",
+        *(quoted(key, value) for key, value in store.items() if value != _STORE),
+    ]
 
 
 def _publish(uri: str, experiment: str, name: str, folder: Path, table: str) -> None:

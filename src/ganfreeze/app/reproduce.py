@@ -9,11 +9,11 @@ from omegaconf import DictConfig
 
 from ganfreeze import events
 from ganfreeze.app import recorded_runs
+from ganfreeze.app.compose import command_line_overrides
 from ganfreeze.app.exits import friendly_errors
 from ganfreeze.app.parse_config import Variant, resolved
 from ganfreeze.app.program_settings import ReproduceSettings, parse_program
 from ganfreeze.app.run_events import run_events
-from ganfreeze.app.study import command_line_overrides
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
 from ganfreeze.evaluation.protocol_card import is_added

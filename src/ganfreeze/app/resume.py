@@ -10,7 +10,7 @@ from typing import Any
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import BadInput
-from ganfreeze.record import delivered, provenance, run_folder
+from ganfreeze.record import delivered, provenance, run_folder, sweep_ledger
 from ganfreeze.record.run_folder import Progress, RunFolder
 
 _log = logging.getLogger(__name__)
@@ -47,8 +47,7 @@ def open_folder(variant: Variant, dataset: Dataset, name: str, *, owner: str = "
 
 def progress(variant: Variant, owner: str) -> Progress | None:
     """Return how far the run of a variant is that belongs to a job of a sweep; None if it has not begun."""
-    folder = next(run_folder.folders(Path(variant.settings.paths.state), key(variant, owner)), None)
-    return run_folder.progress(folder) if folder else None
+    return sweep_ledger.progress(Path(variant.settings.paths.state), key(variant, owner))
 
 
 def key(variant: Variant, owner: str = "") -> str:

@@ -134,7 +134,7 @@ def _audit(variant: Variant, setup: TrainingSetup) -> Generator[events.Event, No
     yield events.Audited(ledger.tags(), ledger.json(), ledger.table())
     if variant.settings.audit == "error":
         failure = setup.strategy.known_failure
-        is_known = failure and all(variant.values[key] in choices for key, choices in failure.when.items())
+        is_known = failure and all(variant.values.get(key) in choices for key, choices in failure.when.items())
         ledger.require(variant.words["strategy"], failure.diagnosis if failure and is_known else "")
     return ledger.verdict
 

@@ -98,13 +98,8 @@ def larger_is_better(figure: str, direction: str | None, variant: Variant) -> bo
     Raises:
         BadInput: the variant does not measure the figure, or nothing says its direction.
     """
-    measured, metric = variant.evaluator.figures(), figure.rpartition("/")[2]
-    if measured is not None:
-        averaged = [each.replace("/", "_ema/") for each in measured] if variant.settings.ema else []
-        if figure not in (there := [*measured, *averaged]):
-            evaluator = variant.words["evaluator"]
-            names = ", ".join(there) or "nothing"
-            raise BadInput(f"hydra.sweeper.figure={figure}: is not measured; evaluator={evaluator} measures {names}")
+    variant.require_measured("hydra.sweeper.figure", figure)
+    metric = figure.rpartition("/")[2]
     if metric in ranking.LARGER_IS_BETTER | ranking.SMALLER_IS_BETTER:
         natural = metric in ranking.LARGER_IS_BETTER
         if direction and (direction == "maximize") != natural:

@@ -53,6 +53,7 @@ class SweepLauncher(Launcher):
     def prepare(self) -> None:
         """Get ready to start jobs; their configs are parsed meanwhile. Raises BadInput where none can be started."""
 
+    @abstractmethod
     def give_up(self) -> None:
         """Undo what `prepare` did: no job will be started."""
 

@@ -53,7 +53,7 @@ def refusal(part: str, supports: Choices, conflicts: Sequence[Choices], values: 
     together. A key that only some parts have, such as an option of an architecture, may be absent.
     """
     for key, allowed in supports.items():
-        if values[key] not in allowed:
+        if key in values and values[key] not in allowed:
             group = key.partition(".")[0]
             origin = f" (of {group}={values[group]})" if key != group and group in values else ""
             accepted = "; ".join(f"{name}={' or '.join(map(_shown, choices))}" for name, choices in supports.items())

@@ -99,7 +99,7 @@ def sum_over_devices(value: Tensor) -> Tensor:
 
 
 def own_rows(draw: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-    """Return this device's rows of `draw(count)`, which draws `count` rows for the whole batch. Each has `rows`."""
+    """Return this device's `rows` rows of `draw(count)`, which draws the rows of the whole batch."""
     replica = tf.distribute.get_replica_context()
     drawn = draw(replica.num_replicas_in_sync * rows)
     if replica.num_replicas_in_sync == 1:

@@ -35,7 +35,7 @@ def gpus() -> Sequence[Gpu]:
     except (OSError, subprocess.CalledProcessError):
         lines = []
     rows = [[cell.strip() for cell in line.split(",")] for line in lines]
-    memory = {name: int(row[2]) for row in rows for name in row[:2]}
+    memory = {name: int(row[2]) if row[2].isdigit() else None for row in rows for name in row[:2]}  # "[N/A]" if shared
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = [row[0] for row in rows] if visible is None else [name for name in visible.split(",") if name.strip()]
     return [Gpu(name, memory.get(name)) for name in names]

@@ -81,7 +81,8 @@ class FeatureEvaluator(Evaluator, ABC):
     A glance takes at most 128 samples, and of the metrics `fid` and `inception_score` only, the latter in one part.
 
     If `split` is "train", the card also has the metrics of held-out real images, as `held_out`: of the test split, as
-    many as there are, at most `samples`. A generator that has learned the distribution gets about these values.
+    many as there are, at most `samples` and `subset`. A generator that has learned the distribution gets about these
+    values.
 
     Raises:
         BadInput: there are too few samples for these options.
@@ -140,7 +141,7 @@ class FeatureEvaluator(Evaluator, ABC):
                 f"pixels, such as 28, 32 or 48; dataset={dataset.name} has {dataset.example_shape}."
             )
 
-    def figures(self) -> Sequence[str]:
+    def metric_names(self) -> Sequence[str]:
         """Return the full names of the metrics that can be ranked."""
         return [f"{self.NAME}/{name}" for metric in self.metrics for name in _NAMES.get(metric, (metric,))]
 

@@ -144,10 +144,12 @@ def names(networks: Networks) -> list[str]:
     return [*_names("generator", networks.generator), *_names("discriminator", networks.discriminator)]
 
 
-def _names(network: str, model: Model) -> Iterator[str]:
-    kinds: Counter[str] = Counter()
+def _names(network: str, model: Model, kinds: Counter[str] | None = None) -> Iterator[str]:
+    kinds = Counter() if kinds is None else kinds
     for layer in model.layers:
-        if layer.weights:
+        if hasattr(layer, "layers"):  # a model in the model
+            yield from _names(network, layer, kinds)
+        elif layer.weights:
             kind = type(layer).__name__
             kinds[kind] += 1
             for weight in layer.weights:

@@ -16,14 +16,14 @@ def weight_change(networks: Networks, phases: Mapping[PhaseName, Phase]) -> Call
     """Return a function that measures ||w - w0|| / ||w0|| over all weights of each network; w0 are the weights now.
 
     Weights are what the phases train, and the weights of the discriminator that are held. BatchNormalization's averages
-    are not weights. The metric is exactly 0 for a network that never moved.
+    are not weights. The metric is exactly 0 for a network that never moved. If w0 is 0, it is ||w - w0|| itself.
     """
     weights = {
         "generator_weight_change": list(phases["generator"].trains),
         "discriminator_weight_change": [*phases["discriminator"].trains, *networks.held_weights],
     }
     start = {name: [variable.numpy().copy() for variable in variables] for name, variables in weights.items()}
-    lengths = {name: _length(origins) for name, origins in start.items()}
+    lengths = {name: _length(origins) or 1.0 for name, origins in start.items()}
 
     def measure() -> Metrics:
         change = {}

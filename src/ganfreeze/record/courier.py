@@ -44,7 +44,6 @@ class Courier:
         """Take a record."""
         with self._changed:
             self._records.append(record)
-            self._changed.notify()
 
     def close(self, patience: float) -> int:
         """Deliver what is left. Return how many records are left.
@@ -63,6 +62,8 @@ class Courier:
             self._delivery.connect()
         except BadInput as error:
             self._mistake, self.problem = error, str(error)
+            self._tried.set()
+            return
         except Exception as error:  # as below
             self.problem = one_line(f"{type(error).__name__}: {error}", 300)
         self._tried.set()
@@ -90,7 +91,7 @@ class Courier:
                 self.problem, wait = "", _RETRY[0]
 
     def _next(self, seconds: float) -> Sequence[Record]:
-        """Wait for records, and a moment more for others; return the first of them, [] if none came."""
+        """Wait so many seconds, or until the courier closes. Return the first records of those that came meanwhile."""
         until = time.monotonic() + seconds
         with self._changed:
             while not self._closing and time.monotonic() < until:

@@ -16,7 +16,9 @@ _Result = TypeVar("_Result")
 
 SWEEP_TAG, JOB_TAG = "ganfreeze.sweep", "ganfreeze.job"  # of the runs of a sweep: its name, and their numbers in it
 WEIGHTS_TAG = "weights.sha256"  # of a run that ended: the digest of both networks' final weights
-STUDY_TAG, TRIAL_TAG = "ganfreeze.study", "ganfreeze.trial"  # of the runs of a search, and of its record: its best
+# Of the runs of a search: its name, and the number of the trial. The record of the search has the best trial.
+STUDY_TAG, TRIAL_TAG = "ganfreeze.study", "ganfreeze.trial"
+STEPS_TAG = "ganfreeze.steps"  # of a run that was made longer: its steps now, since a parameter cannot change
 CARD_TAG = "card."  # followed by the first part of the metrics' names: "card.classifier" of "classifier/fid"
 
 
@@ -52,6 +54,11 @@ class FinishedRun(NamedTuple):
     digest: str
 
 
+def parameters(data: Any) -> Mapping[str, str]:
+    """Return the parameters of a run; `data` is what MLflow holds of it. `steps` are those of a run as it is now."""
+    return {**data.params, **({"steps": data.tags[STEPS_TAG]} if STEPS_TAG in data.tags else {})}
+
+
 def finished_run(uri: str, run: str) -> FinishedRun:
     """Read the run with the id `run`.
 
@@ -65,7 +72,7 @@ def finished_run(uri: str, run: str) -> FinishedRun:
         raise BadInput(f"run={run} has {len(datasets)} data sets recorded, not one: it is no run of src/train.py")
     return FinishedRun(
         run=run_of(recorded),
-        parameters=recorded.data.params,
+        parameters=parameters(recorded.data),
         tags=recorded.data.tags,
         config=config,
         weights=artifacts(uri, run, "weights"),
@@ -128,7 +135,7 @@ def client(uri: str) -> Any:
     try:
         require_server(uri)
     except OSError as error:
-        raise BadInput(f"tracker.uri={uri}: no server answers there ({error})") from error
+        raise BadInput(f"uri={uri}: no server answers there ({error})") from error
     return library().MlflowClient(uri)
 
 

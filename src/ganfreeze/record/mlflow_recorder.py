@@ -20,6 +20,7 @@ from ganfreeze.overrides import typed
 from ganfreeze.record import delivered, final_weights, mlflow_client, mlflow_model, pictures, run_folder
 from ganfreeze.record.courier import Courier
 from ganfreeze.record.delivered import Target
+from ganfreeze.record.mlflow_client import STEPS_TAG
 from ganfreeze.record.mlflow_delivery import Delivery
 from ganfreeze.record.report import comparison
 from ganfreeze.record.report.query import DIVERGED_TAG
@@ -87,7 +88,7 @@ class MlflowRecorder(Recorder):
                 add_values("tags", tags)
                 self._add_folder(folder, "certificate")
             case events.Started(step, steps) if step:
-                add_values("tags", {"ganfreeze.resumed": f"at step {step} of {steps}"})
+                add_values("tags", {"ganfreeze.resumed": f"at step {step} of {steps}", STEPS_TAG: str(steps)})
             case events.Measured(step, metrics):
                 add_values("metrics", {key: float(value) for key, value in metrics.items()}, step=step)
             case events.Sampled(step, name, examples):

@@ -29,7 +29,8 @@ def share(client: Any, experiment: str, sweep: str) -> str:
     runs = [run.data for run in client.search_runs([experiment], search)]
     key = sha256(sweep.encode()).hexdigest()[:8]
     names = sorted({name for run in runs for name in run.metrics})
-    charts, sections = _charts(names, last=max((int(run.params.get("steps", 0)) for run in runs), default=0))
+    steps = [int(mlflow_client.parameters(run).get("steps", 0)) for run in runs]
+    charts, sections = _charts(names, last=max(steps, default=0))
     view = {"searchFilter": search, "selectedColumns": _columns(runs, names), "isAccordionReordered": True}
     states = [json.dumps({**view, "compareRunCharts": charts, "compareRunSections": sections}), json.dumps(view)]
     client.set_experiment_tag(experiment, _TAG + key, next(state for state in states if len(state) <= _MOST))

@@ -23,7 +23,7 @@ def tracking_uri(uri: str | None, store: str) -> str:
     require_no_secret(uri)
     if urlsplit(uri).scheme.partition("+")[0] not in _SCHEMES:
         shown = uri.rpartition("@")[2]
-        raise BadInput(f"tracker.uri={shown}: must be an address that begins with one of {', '.join(_SCHEMES)}")
+        raise BadInput(f"uri={shown}: must be an address that begins with one of {', '.join(_SCHEMES)}")
     return uri
 
 
@@ -52,7 +52,10 @@ def sqlite_file(uri: str) -> Path | None:
 def require_store(uri: str) -> None:
     """Raise BadInput if `uri` is the address of a SQLite store that does not exist. MLflow would make it."""
     if (file := sqlite_file(uri)) and not file.exists():
-        raise BadInput(f"there is no MLflow store at {file}. Set mlruns=FOLDER or uri=ADDRESS.")
+        raise BadInput(
+            f"there is no MLflow store at {file}. Set its folder (paths.mlruns; for report.py and sample.py mlruns) or "
+            "its address (tracker.uri; for report.py and sample.py uri)."
+        )
 
 
 def require_server(uri: str) -> None:

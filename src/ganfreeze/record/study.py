@@ -1,8 +1,8 @@
 """The study of a search: its trials in a SQLite file of their own, by Optuna.
 
 A trial is a choice of values, trained with each seed. Its figures by seed are Optuna's intermediate values, and their
-mean or median is its value. What is suggested depends on the number of the trial and on the batches before it, so a
-search that was killed ends with the trials that it would have had.
+mean, median, smallest or largest is its value. What is suggested depends on the number of the trial and on the batches
+before it, so a search that was killed ends with the trials that it would have had.
 """
 
 import warnings

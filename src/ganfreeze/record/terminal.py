@@ -105,13 +105,13 @@ class Terminal(Recorder):
         self._spinner = None
         rate = self._metrics[_RATE]
         losses = [form.format(self._metrics[key]) for key, form in _LOSSES.items() if key in self._metrics]
-        state = [f"{step}/{self._steps}", f"{rate:.0f} steps/s", *(losses if self._console.width >= _WIDE else [])]
+        state = [f"{step}/{self._steps}", f"{_rate(rate)} steps/s", *(losses if self._console.width >= _WIDE else [])]
         self._bar.update(self._task, completed=step, state="  ".join(state))
         tenths, now = 10 * step // self._steps, time.monotonic()
         if not self._console.is_interactive and tenths > self._logged[0] and now - self._logged[1] >= _MINUTE:
             self._logged = tenths, now
             left = formats.duration((self._steps - step) / rate)
-            self._log(f"step {step} of {self._steps}, {rate:.0f} steps/s, about {left} left")
+            self._log(f"step {step} of {self._steps}, {_rate(rate)} steps/s, about {left} left")
 
     def _lines(self) -> RenderableType:
         name = Text(self._name, no_wrap=True, overflow="ellipsis")
@@ -137,3 +137,7 @@ class Terminal(Recorder):
 def _closes(metric: str) -> bool:
     """Return whether the closing line shows a metric: those of evaluations, and the rate."""
     return metric == _RATE or ("/" in metric and not protocol_card.is_glance(metric))
+
+
+def _rate(rate: float) -> str:
+    return f"{rate:.0f}" if rate >= 10 else formats.number(rate)

@@ -15,8 +15,8 @@ from ganfreeze.types import Address, Folder
 class StackedMnist(Source):
     """Images of 28x28 RGB whose three channels are digits of MNIST, so that there are 1,000 modes.
 
-    A tenth of `examples` are held out. The digits are drawn at random, with a fixed seed, from the same split of MNIST.
-    The label is the number that the three digits form, 0 to 999, with the red digit first.
+    All `examples` train; a tenth as many more are held out. The digits are drawn at random, with a fixed seed, from the
+    same split of MNIST. The label is the number that the three digits form, 0 to 999, with the red digit first.
 
     Source: Metz et al. 2017 (unrolled GANs), section 3.3.1; 128,000 as in Lin et al. 2018 (PacGAN), section 4.2.
     """

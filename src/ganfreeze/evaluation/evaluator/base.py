@@ -47,9 +47,9 @@ class Evaluator(ABC):
     def check(self, dataset: Dataset) -> None:
         """Raise BadInput if this data set cannot be evaluated."""
 
-    def figures(self) -> Sequence[str] | None:
-        """Return the full names of the metrics, such as "classifier/fid"; None if only an evaluation tells them."""
-        return None
+    @abstractmethod
+    def metric_names(self) -> Sequence[str]:
+        """Return the full names of the metrics, such as "classifier/fid"."""
 
     @abstractmethod
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:

@@ -41,7 +41,7 @@ class Mixture(Evaluator):
                 f"dataset={dataset.name}. Choose evaluator=classifier or evaluator=none."
             )
 
-    def figures(self) -> Sequence[str]:
+    def metric_names(self) -> Sequence[str]:
         return "mixture/modes", "mixture/high_quality", "mixture/reverse_kl"
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:

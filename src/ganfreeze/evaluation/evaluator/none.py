@@ -15,7 +15,7 @@ class NoEvaluator(Evaluator):
     def check(self, dataset: Dataset) -> None:
         """Accept any data set."""
 
-    def figures(self) -> Sequence[str]:
+    def metric_names(self) -> Sequence[str]:
         return ()
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:

@@ -48,7 +48,7 @@ class Stacked(Evaluator):
                 "evaluator=classifier or evaluator=none."
             )
 
-    def figures(self) -> Sequence[str]:
+    def metric_names(self) -> Sequence[str]:
         return "stacked/modes", "stacked/reverse_kl"
 
     def prepare(self, dataset: Dataset) -> PreparedEvaluator:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ganfreeze.record.report.query import RecordedRun
 from ganfreeze.types import GROUPS
 
-# What does not change a result, or is measured: it makes no variant. The numbers of packs decide the batch's.
+# What does not change a result, or is measured: it makes no variant.
 _NO_VARIANT = ("seed", "paths", "tracker", "resume", "sweep", "gpu_memory", "keep", "judge", "execution", "cadence")
 _PLACES = ("dataset.path", "dataset.data", "dataset.cache", "evaluator.cache", "evaluator.weights")
 _MEASURED = ("evaluator.test_accuracy", "evaluator.rotation_accuracy")

@@ -15,8 +15,12 @@ def publish(uri: str, experiment: str, name: str, folder: Path, table: str) -> s
     client = mlflow_client.client(uri)
     earlier = client.search_runs([experiment], f"tags.`{REPORT_TAG}` = '{name}'")
     run = client.create_run(experiment, tags={REPORT_TAG: name}, run_name=f"report {name}")
-    client.log_artifacts(run.info.run_id, str(folder), "report")
-    client.set_tag(run.info.run_id, "mlflow.note.content", f"```\n{table}```")
+    try:
+        client.log_artifacts(run.info.run_id, str(folder), "report")
+        client.set_tag(run.info.run_id, "mlflow.note.content", f"```\n{table}```")
+    except Exception:
+        client.set_terminated(run.info.run_id, "FAILED")
+        raise
     client.set_terminated(run.info.run_id)
     for each in earlier:
         client.delete_run(each.info.run_id)

@@ -152,4 +152,5 @@ def _search(uri: str, query: str) -> list[RecordedRun]:
 def _recorded(run: Any) -> RecordedRun:
     ended, started = run.info.end_time, run.info.start_time
     seconds = (ended - started) / 1000 if ended else float("nan")
-    return RecordedRun(mlflow_client.run_of(run), run.data.params, run.data.tags, seconds, frozenset(run.data.metrics))
+    parameters = mlflow_client.parameters(run.data)
+    return RecordedRun(mlflow_client.run_of(run), parameters, run.data.tags, seconds, frozenset(run.data.metrics))

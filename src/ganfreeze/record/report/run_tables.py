@@ -1,11 +1,9 @@
 """Show recorded runs as tables of text, and link them to MLflow's pages."""
 
-import io
 import math
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from rich.console import Console
 from rich.table import Table
 
 from ganfreeze.evaluation import protocol_card
@@ -16,7 +14,7 @@ from ganfreeze.record.report import formats
 _MOST = 5000  # characters of the links: MLflow cuts off a description, with all that stands before them, at 8,000
 
 
-def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str:
+def evaluation_table(run: Run, evaluated: Evaluated) -> str:
     """Return a table with one line for each metric of a run that was evaluated again.
 
     It shows the mean over the seeds, the standard deviation over the seeds, the value of held-out real images, and the
@@ -33,7 +31,7 @@ def evaluation_table(run: Run, evaluated: Evaluated, *, width: int = 140) -> str
         of_real = formats.number(held_out.get(metric, math.nan))
         deviation = "-" if spread is None else formats.number(spread)
         table.add_row(metric, formats.number(mean), deviation, of_real, in_training)
-    return _text(table, width) + protocol_card.explain(refused)
+    return formats.text(table) + protocol_card.explain(refused)
 
 
 def compare_page(runs: Sequence[Run]) -> str:
@@ -53,9 +51,3 @@ def links(run: Run, runs: Sequence[Run], page: str) -> str:
     ]
     every_run = "\n".join([f"One run of a sweep; [compare them all]({compare_page(runs)}).", "", *others])
     return every_run if len(every_run) <= _MOST else f"One run of a sweep of {len(runs)}: [all its runs]({page})."
-
-
-def _text(table: Table, width: int) -> str:
-    text = io.StringIO()
-    Console(file=text, width=width, highlight=False, force_terminal=False).print(table)
-    return text.getvalue()

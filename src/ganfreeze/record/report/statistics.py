@@ -146,12 +146,15 @@ def seeds_to_decide(comparison: Comparison, alpha: float) -> int | None:
     """Return how many pairs would decide with 80% power, if the mean difference and its deviation are as they seem.
 
     It is the smaller number of two: for the t test to find the difference, and for both one-sided tests to place it
-    within the margin. The power of both is at least the sum of their powers less 1. None if it is more than 1000, or
-    if nothing tells.
+    within the margin. The power of both is at least the sum of their powers less 1. If all differences are equal, it is
+    the first whose p-value, as `compare` has it, is below `alpha`. None if it is more than 1000, or if nothing
+    tells.
     """
-    if not comparison.deviation > 0:
-        return None
     mean, margin, deviation = abs(comparison.mean), comparison.margin, comparison.deviation
+    if math.isnan(deviation) or deviation == mean == margin == 0:
+        return None
+    if deviation == 0:
+        return 2 + math.floor(-math.log2(alpha))
 
     def finds(pairs: int) -> float:
         return _power(mean / deviation, pairs, alpha, "two-sided")

@@ -39,8 +39,8 @@ class Figure(NamedTuple):
 class Summary(NamedTuple):
     """Variants with their figures; the first figure is the one that they are sorted by, best first.
 
-    `twins` has each variant whose runs ended as those of another one before it, with the same weights and figures to
-    the bit for each seed, with that other one.
+    `twins` maps a variant to an earlier one whose runs ended with the same weights and figures, to the bit, for each
+    seed.
     """
 
     groups: Sequence[Group]

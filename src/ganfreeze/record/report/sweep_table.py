@@ -45,7 +45,7 @@ def sweep_table(summary: Summary) -> str:
         table.add_row(escape(group.name), *cells, *([_verdict(summary, group.name)] if compared else []))
     if any(figure.real is not None for figure in summary.figures):
         values = ["-" if figure.real is None else formats.number(figure.real) for figure in summary.figures]
-        table.add_row(f"real data, {_held_out_count(summary.runs)} held out", "", *values)
+        table.add_row(f"real data, {_held_out_count(summary)} held out", "", *values)
     return f"{_constants(summary)}\n{formats.text(table)}" + "".join(_notes(summary))
 
 
@@ -92,9 +92,11 @@ def _all(values: set[str]) -> str:
     return ", ".join(sorted(values))
 
 
-def _held_out_count(runs: Sequence[RecordedRun]) -> str:
-    """Return how many real images were held out, as the cards of the runs say."""
-    counts = {card.get(protocol_card.HELD_OUT, {}).get("samples") for run in runs for card in run.run.cards.values()}
+def _held_out_count(summary: Summary) -> str:
+    """Return how many real images were held out, as the cards of the figures in the table say."""
+    shown = {figure.name.rpartition("/")[0] for figure in summary.figures}
+    cards = [card for run in summary.runs for name, card in run.run.cards.items() if name in shown]
+    counts = {card.get(protocol_card.HELD_OUT, {}).get("samples") for card in cards}
     return " or ".join(f"{count:.0f}" for count in sorted(counts - {None}))
 
 

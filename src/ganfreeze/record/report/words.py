@@ -16,11 +16,11 @@ def verdict(verdict: Verdict) -> str:
     """Return a verdict, and how many seeds would decide it if it is inconclusive."""
     if verdict.word != "inconclusive":
         return verdict.word
-    pairs = len(verdict.comparison.differences)
-    if pairs == 1:
+    if len(verdict.comparison.differences) == 1:
         return "inconclusive (one seed)"
-    seeds = verdict.seeds
-    return f"inconclusive ({f'about {seeds} seeds would decide' if seeds else 'more than 1000 seeds would decide'})"
+    if seeds := verdict.seeds:
+        return f"inconclusive (about {seeds} seeds would decide)"
+    return "inconclusive (more than 1000 seeds would decide)" if verdict.comparison.deviation else "inconclusive"
 
 
 def p_value(value: float) -> str:

@@ -64,7 +64,10 @@ class Together:
 
 
 class Seat(Strategy):
-    """The strategy of one seed among several: it advances by `together`, or by its own strategy where that is None."""
+    """The strategy of one seed among several.
+
+    It advances by `together(step, steps)`. If that returns None, it advances by its own strategy.
+    """
 
     def __init__(self, own: Strategy, together: Callable[[int, int], Metrics | None]) -> None:
         self.phases, self.judge = own.phases, own.judge
