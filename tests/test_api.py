@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import programs
@@ -56,6 +57,10 @@ def test_a_variant_is_trained_as_the_program_trains_it(folder):
     assert run.name.startswith("toggle mlp digits steps=20 evaluator=none batch_size=16")
     assert run.audit == "state leaks"
     assert run.folder != again.folder
+    with pytest.raises(BadInput, match=r"toggle mlp .*: is not in MLflow"):
+        ganfreeze.sample(replace(run, id=""))
+    with pytest.raises(BadInput, match="the runs are in several MLflow stores"):
+        ganfreeze.report(run, replace(again, store="http://elsewhere"))
     assert all(np.array_equal(a, b) for a, b in zip(values(run.generator), values(again.generator), strict=True))
     samples = ganfreeze.sample(run, count=9, seed=3)
     assert (samples.shape, samples.dtype) == ((9, 8, 8, 1), np.uint8)

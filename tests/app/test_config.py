@@ -198,6 +198,16 @@ BAD = [
 ]
 
 
+def test_only_a_metric_that_is_measured_can_be_the_best(parse):
+    variant = parse("ema=0.9")
+    for measured in ("classifier/fid", "classifier_ema/inception_score"):
+        variant.require_measured("keep.best", measured)
+    with pytest.raises(BadInput, match=r"keep.best=classifier/kid: is not measured; evaluator=classifier measures "):
+        variant.require_measured("keep.best", "classifier/kid")
+    with pytest.raises(BadInput, match="classifier_ema/fid: is not measured"):
+        parse().require_measured("keep.best", "classifier_ema/fid")
+
+
 @pytest.mark.parametrize(("overrides", "message"), BAD, ids=lambda value: value[0] if isinstance(value, list) else "")
 def test_the_message_names_the_bad_value_and_what_is_allowed(parse, overrides, message):
     with pytest.raises(BadInput, match=message):

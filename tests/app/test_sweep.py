@@ -22,6 +22,7 @@ import pytest
 from conftest import ROOT, TINY
 from filelock import FileLock
 from mlflow import MlflowClient
+from omegaconf import OmegaConf
 from PIL import Image
 
 from ganfreeze.evaluation import protocol_card
@@ -394,6 +395,31 @@ def test_jobs_share_the_gpus(monkeypatch, tmp_path, visible, n_jobs, expected):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     shares = gpu_shares(n_jobs, gpus())
     assert [(share.get("CUDA_VISIBLE_DEVICES"), share.get("GANFREEZE_GPU_MEMORY")) for share in shares] == expected
+
+
+def test_a_gpu_may_not_tell_its_memory(monkeypatch, tmp_path):
+    """One that shares the memory of the host does not."""
+    from ganfreeze.backend.job_shares import Gpu, gpus
+
+    write_nvidia_smi(tmp_path, "0, GPU-a, [N/A]")
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert gpus() == [Gpu("0", None)]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(255, "failed"), (-9, "was ended by SIGKILL"), (143, "was ended by SIGTERM")]
+)
+def test_a_job_ends_in_words(monkeypatch, tmp_path, capsys, code, said):
+    """255 is the code of a job whose fork server was killed."""
+    from hydra_plugins import fresh_process_launcher as launchers
+
+    launcher = launchers.FreshProcessLauncher(1)
+    monkeypatch.setattr(launcher, "_process", lambda *_: code)
+    monkeypatch.setattr(launchers, "folder_of", lambda _: tmp_path / "job")
+    monkeypatch.setattr(launchers, "job_name", lambda _: "tape")
+    assert launcher.attempt(OmegaConf.create()) is launchers.FAILED
+    assert capsys.readouterr().err == f"tape {said}\n"
 
 
 def test_a_job_on_several_devices_gets_as_many_gpus():

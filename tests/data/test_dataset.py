@@ -316,7 +316,7 @@ BAD_ARRAYS = [
     ({"images": np.zeros((5, 8, 8))}, "images is float64 of shape .5, 8, 8.; images are uint8"),
     ({"images": np.zeros((5, 8, 8, 2), np.uint8)}, "with 1 or 3 channels"),
     ({"images": np.zeros((0, 8, 8), np.uint8)}, r"images is empty, of shape \(0, 8, 8\)"),
-    ({"images": np.zeros((3, 8, 8), np.uint8)}, "the test split is empty"),
+    ({"images": np.zeros((3, 8, 8), np.uint8)}, "dataset.held_out=0.1 of 3 images leaves no image"),
     ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.zeros(4, int)}, "one for each of the 5 images"),
     ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.zeros(5)}, "labels is float64"),
     ({"images": np.zeros((5, 8, 8), np.uint8), "labels": np.full(5, -1)}, "labels go from -1 to -1"),

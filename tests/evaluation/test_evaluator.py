@@ -88,6 +88,12 @@ def test_the_card_has_the_metrics_of_held_out_real_images(digits, session_cache)
     assert held_out == pytest.approx(by_hand, rel=1e-5)
     assert Classifier(**options).prepare(digits).card["held_out"] == evaluation.card["held_out"], "from the cache"
 
+
+def test_what_needs_more_held_out_images_than_there_are_is_left_out(digits, session_cache):
+    evaluation = Classifier(splits=10, subset=10, cache=str(session_cache)).prepare(digits)
+    assert {"fid", "samples"} < set(evaluation.card["held_out"])
+    assert "inception_score" not in evaluation.card["held_out"]
+
     old = {field: value for field, value in evaluation.card.items() if field != "held_out"}
     assert protocol_card.incomparable({"classifier/fid": [old, evaluation.card]}) == {}, "it is no part of the protocol"
 

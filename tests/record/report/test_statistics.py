@@ -118,6 +118,14 @@ def test_so_many_seeds_show_equivalence(random):
     assert 0.77 < np.mean(placed) < 0.85
 
 
+def test_so_many_equal_differences_decide():
+    """The p-value of the sign-flip test, 2^(1 - n), falls below 5% at the sixth."""
+    seeds = statistics.seeds_to_decide(compared([1.0] * 3, [2.0] * 3, margin=0.5), 0.05)
+    assert seeds == 6
+    assert compared([1.0] * 6, [2.0] * 6, margin=0.5).p_value < 0.05 < compared([1.0] * 5, [2.0] * 5).p_value
+    assert statistics.seeds_to_decide(compared([1.0] * 3, [1.0] * 3, margin=0.0), 0.05) is None
+
+
 def test_one_pair_does_not_tell_how_many_decide():
     assert statistics.seeds_to_decide(compared([1.0], [2.0]), 0.05) is None
 
