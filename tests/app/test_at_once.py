@@ -167,8 +167,8 @@ def test_a_run_is_called_by_its_own_seed():
 
 def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
     """The sweep is interrupted, and goes on. The ledger knows each seed, and each run can be sampled from."""
-    command = ("-m", "strategy=tape", "keras=keras3", "seeds_at_once=3", *TINY, "evaluator=none", "cadence.glance=null")
-    command = (*command, "cadence.log=10", "cadence.save=100", "steps=1500")
+    command = ("-m", "strategy=tape", "keras=keras3", "seeds_at_once=3", *TINY, "evaluator=none", "audit=off")
+    command = (*command, "cadence.glance=null", "cadence.log=10", "cadence.save=100", "steps=1500")
     first = programs.Program(programs.with_store(tmp_path), "train", *command)
     wait_for_step(tmp_path, first, 100, count=SEEDS)
     first.send(signal.SIGTERM)
@@ -190,7 +190,9 @@ def test_each_seed_is_a_run_and_the_command_goes_on_with_all_of_them(tmp_path):
 def test_each_seed_keeps_its_own_best_weights(tmp_path):
     ring = ("dataset=ring", "evaluator=mixture", "evaluator.samples=500")
     words = (*ring, "seeds_at_once=3", "keras=keras3", "keep.best=mixture/modes")
-    ended = programs.run(programs.with_store(tmp_path), "train", *words, *TINY, "cadence.evaluate=40", "steps=200")
+    ended = programs.run(
+        programs.with_store(tmp_path), "train", *words, *TINY, "audit=off", "cadence.evaluate=40", "steps=200"
+    )
     assert ended.returncode == 0, ended.stderr
     client, digests = MlflowClient(f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}"), set()
     for folder in folders(tmp_path):

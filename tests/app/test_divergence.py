@@ -17,6 +17,7 @@ UNSTABLE = (
     "optimizer.discriminator_rate=0.5",
     "optimizer.generator_rate=0.5",
     "evaluator=none",
+    "audit=off",
     "cadence.log=20",
     "cadence.glance=null",
     "steps=40",

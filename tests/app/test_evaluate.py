@@ -22,7 +22,7 @@ from ganfreeze.record import mlflow_client
 from ganfreeze.record.report import run_tables
 from ganfreeze.record.tracker.mlflow import Mlflow
 
-OPTIONS = ("strategy=tape", "steps=20", "batch_size=8", "ema=0.5", "packing=2", "evaluator.samples=100")
+OPTIONS = ("strategy=tape", "steps=20", "batch_size=8", "ema=0.5", "packing=2", "evaluator.samples=100", "audit=off")
 
 
 def store_of(folder):

@@ -17,7 +17,7 @@ from ganfreeze.record.report import expected, groups
 
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 QUICK = ("loss=hinge", "strategy=tape,compile,toggle", "seed=0,1", "steps=10", "architecture.filters=4")
-EMBEDDED = ("dataset=digits", "evaluator.samples=100", "cadence.glance=null", "batch_size=8", "jit=off")
+EMBEDDED = ("dataset=digits", "evaluator.samples=100", "cadence.glance=null", "batch_size=8", "jit=off", "audit=off")
 
 
 def jobs_of(composed, experiment):

@@ -195,16 +195,17 @@ def test_a_run_that_is_interrupted_says_so_and_goes_on(tmp_path, finished):
 
 def test_a_store_that_was_not_ready_when_its_run_was_killed_is_made_again(tmp_path):
     """MLflow cannot go on with its tables: some of them would be made twice."""
-    assert die(tmp_path, "store", 20, *TINY, "steps=5", "evaluator=none")
-    ended = programs.run(tmp_path, "train", *TINY, "steps=5", "evaluator=none")
+    assert die(tmp_path, "store", 20, *TINY, "steps=5", "evaluator=none", "audit=off")
+    ended = programs.run(tmp_path, "train", *TINY, "steps=5", "evaluator=none", "audit=off")
     assert ended.returncode == 0
     assert "did not reach MLflow" not in ended.stderr
     assert record_of(tmp_path)[0].info.status == "FINISHED"
 
 
 def test_a_finished_run_is_not_run_into_by_the_same_command(tmp_path):
+    options = (*TINY, "steps=5", "evaluator=none", "audit=off", "tracker=none")
     for _ in range(2):
-        assert programs.run(tmp_path, "train", *TINY, "steps=5", "evaluator=none", "tracker=none").returncode == 0
+        assert programs.run(tmp_path, "train", *options).returncode == 0
     assert len(list(run_folder.folders(tmp_path / "outputs" / "state"))) == 2
 
 
@@ -246,7 +247,7 @@ def test_a_changed_config_is_refused_with_the_keys_that_differ(finished, changes
 
 
 def test_a_schedule_does_not_let_a_run_become_longer(tmp_path):
-    options = ("steps=5", *TINY, "evaluator=none", "schedule=linear", "tracker=none")
+    options = ("steps=5", *TINY, "evaluator=none", "audit=off", "schedule=linear", "tracker=none")
     assert programs.run(tmp_path, "train", *options).returncode == 0
     (path,) = run_folder.folders(tmp_path / "outputs" / "state")
     ended = programs.run(tmp_path, "train", "steps=9", *options[1:], f"resume={path.name}")

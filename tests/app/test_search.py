@@ -61,7 +61,7 @@ def test_bad_input_gets_a_sentence_before_anything_is_trained(tmp_path, argument
 def killed(tmp_path_factory):
     """Kill a search of 2 trials with 2 seeds when it has trained one job, and let the same command go on."""
     folder = programs.with_store(tmp_path_factory.mktemp("search"))
-    arguments = ("train", *OPTUNA, RATE, "seed=0,1", *TINY, "hydra.launcher.n_jobs=2")
+    arguments = ("train", *OPTUNA, RATE, "seed=0,1", *TINY, "audit=off", "hydra.launcher.n_jobs=2")
     search = programs.Program(folder, *arguments, "hydra.sweeper.n_trials=2")
     while not finished(folder):
         assert not search.is_over(), search.end()

@@ -29,7 +29,13 @@ from ganfreeze.evaluation import protocol_card
 from ganfreeze.evaluation.protocol_card import FIELDS, for_metric
 
 TRAIN = ROOT / "src" / "train.py"
-ENDLESS = (*TINY, "evaluator=none", "steps=1000000", "jit=off")  # it trains at once, and measures no speeds before
+ENDLESS = (
+    *TINY,
+    "evaluator=none",
+    "audit=off",
+    "steps=1000000",
+    "jit=off",
+)  # it trains at once, and measures no speeds before
 
 # As a program that a shell script starts with &. The jobs of a sweep load this script too.
 IGNORING_SIGINT = f"""
@@ -286,7 +292,7 @@ def test_mistakes_in_sampling_give_a_sentence(sweep, arguments, message):
 
 def test_a_repeated_run_gives_the_same_bits(sweep, tmp_path):
     folder, _ = sweep
-    options = "strategy=tape", "steps=50", "cadence.log=5", "cadence.evaluate=25", "evaluator.samples=200"
+    options = "strategy=tape", "steps=50", "cadence.log=5", "cadence.evaluate=25", "evaluator.samples=200", "audit=off"
     assert programs.run(tmp_path, "train", *options).returncode == 0
     (repeated,), (first, _) = runs_of(tmp_path), runs_of(folder)
     for name in ("discriminator_loss", "generator_loss", "classifier/fid", "generator_weight_change"):
@@ -339,7 +345,15 @@ def _is_up(address):
 
 
 def test_a_server_records_what_the_local_store_records(tmp_path, server):
-    options = f"tracker.uri={server}", "steps=20", "cadence.log=10", "cadence.glance=null", "evaluator=none", *TINY
+    options = (
+        f"tracker.uri={server}",
+        "steps=20",
+        "cadence.log=10",
+        "cadence.glance=null",
+        "evaluator=none",
+        "audit=off",
+        *TINY,
+    )
     code, output, errors = programs.run(tmp_path, "train", "-m", "strategy=tape,compile", *options)
     assert code == 0, errors
     assert f"Compare: {server}/#/experiments/" in output

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from conftest import LOADS, trainable, values, words
+from conftest import LOADS, TINY, trainable, values, words
 
 from ganfreeze.backend.keras import keras2
 from ganfreeze.errors import BadInput
@@ -52,7 +52,7 @@ def trained(build):
 
     @cache
     def trained(strategy, keras, update):
-        choice = (f"strategy={strategy}", f"keras={keras}", f"update={update}", "batch_size=16", "steps=20")
+        choice = (*TINY, f"strategy={strategy}", f"keras={keras}", f"update={update}", "steps=20")
         game, mechanism, streams = build(*choice, "packing=4", f"ema={DECAY}", "optimizer=sgd")
         models = game.networks.generator, game.networks.discriminator, game.average.generator
         history = [tuple(map(values, models))]
@@ -96,7 +96,7 @@ def test_every_strategy_trains_a_packed_discriminator_as_the_tape_does(trained, 
 def test_an_average_does_not_change_training_by_a_bit(build, strategy):
     results = []
     for ema in ("none", DECAY):
-        game, mechanism, streams = build(f"strategy={strategy}", f"ema={ema}", "batch_size=8", "steps=20")
+        game, mechanism, streams = build(*TINY, f"strategy={strategy}", f"ema={ema}", "steps=20")
         mechanism.advance(streams, 0, 3)
         results.append(values(game.networks.generator) + values(game.networks.discriminator))
     for a, b in zip(*results, strict=True):
@@ -118,14 +118,14 @@ def test_the_first_weights_soon_lose_their_influence():
 
 
 def test_every_update_of_the_generator_in_a_step_is_averaged(build):
-    game, strategy, streams = build("update.generator_steps=3", f"ema={DECAY}", "batch_size=8", "steps=5")
+    game, strategy, streams = build(*TINY, "update.generator_steps=3", f"ema={DECAY}", "steps=5")
     strategy.advance(streams, 0, 2)
     assert int(game.average.variables[-1]) == 6
 
 
 @pytest.mark.parametrize("keras", LOADS)
 def test_the_audit_does_not_change_the_average(build, keras):
-    game, strategy, streams = build(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
+    game, strategy, streams = build(*TINY, f"keras={keras}", f"ema={DECAY}", "steps=5")
     before = [np.array(variable.numpy()) for variable in game.average.variables]
     assert audit(strategy, game, streams).verdict == "state leaks"
     for variable, value in zip(game.average.variables, before, strict=True):
@@ -135,11 +135,11 @@ def test_the_audit_does_not_change_the_average(build, keras):
 
 @pytest.mark.parametrize("keras", LOADS)
 def test_a_checkpoint_holds_the_average(build, tmp_path, keras):
-    game, strategy, streams = build(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
+    game, strategy, streams = build(*TINY, f"keras={keras}", f"ema={DECAY}", "steps=5")
     strategy.advance(streams, 0, 2)
     folder = final_weights.save(game.networks, tmp_path / "weights", game.average.generator)
     assert final_weights.has_average(folder)
-    new_game, _, _ = build(f"keras={keras}", f"ema={DECAY}", "batch_size=8", "steps=5")
+    new_game, _, _ = build(*TINY, f"keras={keras}", f"ema={DECAY}", "steps=5")
     final_weights.restore_average(new_game.average.generator, folder)
     for a, b in zip(values(new_game.average.generator), values(game.average.generator), strict=True):
         np.testing.assert_array_equal(a, b)

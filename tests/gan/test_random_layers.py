@@ -103,7 +103,7 @@ def ends(parse):
     for keras in words("keras"):
         for strategy, execution in ways:
             variant = parse(f"keras={keras}", f"strategy={strategy}", "batch_size=8", "precision=float64")
-            variant = variant._replace(architecture=Dropping())
+            variant = variant._replace(architecture=Dropping(generator_units=(16,), discriminator_units=(16,)))
             game, mechanism, streams = build(variant, variant.source.load(), execution)
             if execution == Execution():
                 assert not audit.audit(mechanism, game, streams).violations, (keras, strategy)

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import bits, words
+from conftest import TINY, bits, words
 
 from ganfreeze.app.training_setup import build, build_networks, join
 from ganfreeze.backend import tensorflow as tf
@@ -348,8 +348,9 @@ def test_steps_that_loss_scaling_skips_are_not_taken_for_a_frozen_network(build,
 
 
 def test_a_loss_that_is_never_finite_is_not_taken_for_one_whose_scale_is_too_large(build):
-    game, strategy, streams = build("keras=keras3", "precision=mixed_float16", "batch_size=16")
-    next(iter(game.networks.discriminator.weights)).assign(np.full((64, 512), np.nan))
+    game, strategy, streams = build(*TINY, "keras=keras3", "precision=mixed_float16")
+    kernel = game.networks.discriminator.weights[0]
+    kernel.assign(np.full(kernel.shape, np.nan))
     ledger = audit.audit(strategy, game, streams)
     assert ledger.skipped["discriminator"] > 100
     assert any("did not move" in violation for violation in ledger.violations)

@@ -2,9 +2,8 @@
 
 import csv
 import importlib.util
-import subprocess
-import sys
 
+import programs
 import pytest
 from conftest import ROOT
 
@@ -82,10 +81,9 @@ def test_only_inference_mode_ends_the_draws_of_a_frozen_layer(statements, keras)
 
 
 def test_a_statement_is_measured_alone(tmp_path):
-    command = [sys.executable, str(FOLDER / "statements.py"), "l2_penalty"]
-    process = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    process = programs.run(tmp_path, FOLDER / "statements.py", "l2_penalty")
     assert process.returncode == 0, process.stderr
     assert process.stdout.split()[-2:] == ["1", "0"]
-    process = subprocess.run([*command, "l3"], capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    process = programs.run(tmp_path, FOLDER / "statements.py", "l2_penalty", "l3")
     assert process.returncode == 1
     assert "no statement is called l3; there are l2_penalty" in process.stderr
