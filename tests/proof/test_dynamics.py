@@ -1,7 +1,6 @@
 """The Dirac-GAN: published values, closed forms, and every strategy that can play it."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,7 +202,3 @@ def test_the_table():
         "| gan | simultaneous | spectral_radius | 1.004988 | 1.00499 | **1** | refused |"
     )
     assert len(dynamics_table.table(rows).splitlines()) == 4
-
-
-def test_the_published_values_are_in_the_repository():
-    assert Path(PUBLISHED).is_relative_to(ROOT)

@@ -227,6 +227,7 @@ def test_an_update_in_a_branch_that_is_not_taken_moves_nothing(keras):
     with without_warnings():
         ledger = plain_audit.audit(gan)
     assert not [entry for entry in ledger.entries if entry.role == "frozen" and entry.elements]
+    assert all(ledger.moved(phase, phase, "weights") for phase in ("discriminator", "generator"))
 
 
 @pytest.mark.parametrize(

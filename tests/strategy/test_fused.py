@@ -259,13 +259,13 @@ def test_one_pass_moves_the_generators_averages_as_two_would(build, keras):
 # ----------------------------------------------------------------------------------------------- Keras' trainers
 
 
-@pytest.mark.parametrize("loss", ["nonsaturating", "relativistic"])
-@pytest.mark.parametrize("update", ["alternating", "keras_gan"])
+@pytest.mark.parametrize(
+    ("update", "loss"),
+    [("alternating", "nonsaturating"), ("alternating", "relativistic"), ("keras_gan", "nonsaturating")],
+)
 @pytest.mark.parametrize("strategy", ["compile", "trace", "toggle"])
 def test_a_train_function_is_traced_once(build, strategy, update, loss):
     """If Keras traced it again, it would read the flags again."""
-    if (update, loss) == ("keras_gan", "relativistic"):
-        return
     _, mechanism, streams = build(*TINY, f"strategy={strategy}", f"update={update}", f"loss={loss}")
     mechanism.advance(streams, 0, 4)
     if strategy == "compile":  # it has no attributes for its trainers

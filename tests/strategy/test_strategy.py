@@ -113,7 +113,7 @@ def test_strategies_that_look_ahead_are_one_algorithm(variant, keras, update):
     """
     choice = f"keras={keras}", "precision=float64", *f"update={update}".split()
     by_fit, _ = train(variant, "strategy=train_step", *choice, steps=5)
-    for strategy in words("strategy"):
+    for strategy in {*words("strategy")} - {"train_step"}:
         if (strategy, keras) not in NEVER_TRAINS | LEAKS:
             other, _ = train(variant, f"strategy={strategy}", *choice, steps=5)
             is_rounded = strategy == "tfgan" or (strategy, update) == ("tape", "extragradient")
