@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ganfreeze import events, signals
-from ganfreeze.loop import Cadence, Diverged, Span, train
+from ganfreeze.loop import Cadence, Diverged, Evaluation, Span, train
 from ganfreeze.strategy.base import Strategy
 
 
@@ -46,12 +46,14 @@ def train_counting(strategy, cadence, checkpoints=None, glances=(), **options):
     return train(
         strategy=strategy,
         streams=None,  # pyright: ignore[reportArgumentType]
-        measures=[lambda: {"a": 1.0}, lambda: {"b": 2.0}],
-        glances=glances,
-        pictures={"samples": lambda: images, "samples_ema": lambda: images},
+        evaluation=Evaluation(
+            measures=[lambda: {"a": 1.0}, lambda: {"b": 2.0}],
+            glances=glances,
+            pictures={"samples": lambda: images, "samples_ema": lambda: images},
+            save_if_best=lambda step, metrics: Path("best") if step == 15 and metrics == {"a": 1.0, "b": 2.0} else None,
+        ),
         checkpoints=checkpoints or CountingCheckpoints(),
         save=lambda: Path("weights"),
-        save_if_best=lambda step, metrics: Path("best") if step == 15 and metrics == {"a": 1.0, "b": 2.0} else None,
         cadence=cadence,
         **options,
     )
@@ -250,12 +252,14 @@ def test_a_tolerant_run_goes_on_and_leaves_out_what_cannot_be_measured():
     recorded = train(
         strategy=CountingStrategy(diverges_at=5),
         streams=None,  # pyright: ignore[reportArgumentType]
-        measures=[diverge, lambda: {"b": 2.0}],
-        glances=[],
-        pictures={"samples": lambda: images, "samples_ema": diverge},
+        evaluation=Evaluation(
+            measures=[diverge, lambda: {"b": 2.0}],
+            glances=[],
+            pictures={"samples": lambda: images, "samples_ema": diverge},
+            save_if_best=lambda step, metrics: None,
+        ),
         checkpoints=CountingCheckpoints(20),
         save=lambda: Path("weights"),
-        save_if_best=lambda step, metrics: None,
         cadence=Cadence(30, 10, 30, 30),
         tolerant=True,
     )

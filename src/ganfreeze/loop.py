@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
@@ -28,16 +29,48 @@ class Checkpoints(Protocol):
     def is_finite(self) -> bool: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What is measured, drawn and kept at an evaluation, and what of it at a glance.
+
+    - `measures`: called at each evaluation.
+    - `glances`: those that take little time, called at each evaluation and each glance.
+    - `pictures`: by name, called at both: samples of the same latent vectors each time.
+    - `save_if_best`: writes the weights if the metrics of an evaluation are the best so far, and returns their folder.
+    """
+
+    measures: Sequence[Callable[[], Metrics]]
+    glances: Sequence[Callable[[], Metrics]]
+    pictures: Mapping[str, Callable[[], Examples]]
+    save_if_best: Callable[[int, Metrics], Path | None]
+
+    def run(self, step: int, cadence: "Cadence", *, tolerant: bool) -> Iterator[events.Event]:
+        """Evaluate, or glance, after a step, as the cadence says. What is not finite is left out of a glance.
+
+        Raises:
+            Diverged: an evaluation is not finite, and it is not `tolerant`.
+        """
+        evaluates, measured = cadence.evaluates(step), {}
+        lenient = tolerant or not evaluates
+        due = [*(self.glances if step or cadence.glances(step) else ()), *(self.measures if step and evaluates else ())]
+        for measure in due:
+            if metrics := _unless_diverged(measure, lenient):
+                measured |= metrics
+                yield events.Measured(step, metrics)
+        for name, samples in self.pictures.items():
+            if (examples := _unless_diverged(samples, lenient)) is not None:
+                yield events.Sampled(step, name, examples)
+        if evaluates and (folder := self.save_if_best(step, measured)):
+            yield events.Saved(step, folder, "best")
+
+
 def train(
     *,
     strategy: Strategy,  # trains both networks
     streams: Streams,  # the batches and the noise
-    measures: Sequence[Callable[[], Metrics]],  # called at each evaluation
-    glances: Sequence[Callable[[], Metrics]],  # those that take little time: called at each evaluation and each glance
-    pictures: Mapping[str, Callable[[], Examples]],  # by name: samples of the same latent vectors each time
+    evaluation: Evaluation,  # what is measured and drawn
     checkpoints: Checkpoints,  # keeps the state of training
     save: Callable[[], Path],  # writes the weights, and returns their folder
-    save_if_best: Callable[[int, Metrics], Path | None],  # does so if the metrics of a step are the best so far
     cadence: "Cadence",  # how many steps, and when to log, to save, to evaluate and to glance
     tolerant: bool = False,  # goes on where a metric is NaN or infinite, and leaves out what cannot be measured then
 ) -> Iterator[events.Event]:
@@ -57,36 +90,13 @@ def train(
             Everything measured until then was yielded.
         KeyboardInterrupt: a signal came; it holds the signal's number.
     """
-
-    def unless_diverged(function: Callable[[], Any], step: int) -> Any:
-        try:
-            return function()
-        except Diverged:  # the samples are not finite
-            if cadence.evaluates(step) and not tolerant:  # a glance ends no run
-                raise
-            return None
-
-    def evaluate(step: int) -> Iterator[events.Event]:
-        measured: dict[str, float] = {}
-        evaluates = cadence.evaluates(step)
-        due = [*(glances if step or cadence.glances(step) else ()), *(measures if step and evaluates else ())]
-        for measure in due:
-            if metrics := unless_diverged(measure, step):
-                measured |= metrics
-                yield events.Measured(step, metrics)
-        for name, samples in pictures.items():
-            if (examples := unless_diverged(samples, step)) is not None:
-                yield events.Sampled(step, name, examples)
-        if evaluates and (folder := save_if_best(step, measured)):
-            yield events.Saved(step, folder, "best")
-
     step = checkpoints.restore()
     if not step:
         checkpoints.save(step)
     saved, rate = step, StepRate()
     yield events.Started(step, cadence.steps)
     if cadence.evaluates(step) or cadence.glances(step):
-        yield from evaluate(step)
+        yield from evaluation.run(step, cadence, tolerant=tolerant)
     for span in cadence.spans(step):
         yield events.Due(step, span.steps)
         with signals.held() as interruption:
@@ -107,9 +117,19 @@ def train(
         if interruption:
             raise KeyboardInterrupt(interruption.number)
         if span.measure:
-            yield from evaluate(step)
+            yield from evaluation.run(step, cadence, tolerant=tolerant)
     yield events.Saved(step, save())
     yield events.Ended(step)
+
+
+def _unless_diverged(function: Callable[[], Any], lenient: bool) -> Any:
+    """Return what a function returns; None if it is `lenient` and the samples are not finite."""
+    try:
+        return function()
+    except Diverged:
+        if lenient:
+            return None
+        raise
 
 
 class Span(NamedTuple):

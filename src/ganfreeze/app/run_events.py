@@ -16,7 +16,7 @@ from ganfreeze.app.training_setup import TrainingSetup, guarded, require_seeded
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.errors import Diverged
 from ganfreeze.gan.inspection import has_batch_norm
-from ganfreeze.loop import train
+from ganfreeze.loop import Evaluation, train
 from ganfreeze.proof import audit
 from ganfreeze.proof.ledger import Violation
 from ganfreeze.proof.weight_change import weight_change
@@ -101,12 +101,14 @@ def _training(
         yield from train(
             strategy=strategy,
             streams=setup.streams,
-            measures=measured.evaluation,
-            glances=measured.glance,
-            pictures=measured.pictures,
+            evaluation=Evaluation(
+                measures=measured.evaluation,
+                glances=measured.glance,
+                pictures=measured.pictures,
+                save_if_best=save_if_best,
+            ),
             checkpoints=kept,
             save=lambda: final_weights.save(networks, folder.weights, average),
-            save_if_best=save_if_best,
             cadence=cadence,
             tolerant=settings.on_nan == "continue",
         )

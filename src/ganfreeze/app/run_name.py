@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 
-from ganfreeze.types import GROUPS
+from ganfreeze.record.report.groups import word_of
 
 _MAIN = ("strategy", "architecture", "dataset")
 _PLACES = ("paths", "tracker", "resume", "keep", "hydra", "sweep")  # they change no result
@@ -23,10 +23,10 @@ def run_name(hydra: Any) -> str:
     if hydra.mode == RunMode.MULTIRUN:
         swept = [key for key in _swept(sys.argv[1:], hydra.sweeper.get("params") or {}) if key in chosen]
         if swept:
-            return " ".join(_word(key, chosen[key]) for key in swept)
+            return " ".join(word_of(key, chosen[key]) for key in swept)
     main = [str(hydra.runtime.choices[group]) for group in _MAIN]
     rest = [key for key in chosen if key not in _MAIN and key.partition(".")[0] not in _PLACES]
-    return " ".join([*main, *(_word(key, chosen[key]) for key in rest)])
+    return " ".join([*main, *(word_of(key, chosen[key]) for key in rest)])
 
 
 def _swept(arguments: Sequence[str], params: Mapping[str, Any]) -> Iterator[str]:
@@ -44,7 +44,3 @@ def _swept(arguments: Sequence[str], params: Mapping[str, Any]) -> Iterator[str]
 def _key_and_value(override: str) -> tuple[str, str]:
     key, _, value = override.partition("=")
     return key.lstrip("+~"), value.strip("'")
-
-
-def _word(key: str, value: str) -> str:
-    return value if key in GROUPS and value != "none" else f"{key}={value}"

@@ -131,7 +131,10 @@ def join(
         draws=update.draws,
         dtype=weights_dtype(settings.precision),
     )
-    return TrainingSetup(game, variant.strategy.build(game), streams)
+    try:
+        return TrainingSetup(game, variant.strategy.build(game), streams)
+    except Refused as error:
+        raise Refused(f"strategy={variant.words['strategy']}: {error}") from None
 
 
 def guarded(variant: Variant, setup: TrainingSetup) -> Strategy:

@@ -23,8 +23,7 @@ def core_shares(n_jobs: int) -> Mapping[str, str]:
 
 def threads(cores: float) -> Mapping[str, str]:
     """Return the environment variables that give a job as many threads as its cores, and at least one."""
-    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    return dict.fromkeys(names, str(max(1, int(cores))))
+    return dict.fromkeys(machine.THREADS, str(max(1, int(cores))))
 
 
 def gpus() -> Sequence[Gpu]:

@@ -10,7 +10,7 @@ import psutil
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
 
-_THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+THREADS = ("OMP_NUMTHREADS", "TF_NUM_INTRAOPTHREADS", "TF_NUM_INTEROPTHREADS")
 
 
 def description() -> Mapping[str, str]:
@@ -22,7 +22,7 @@ def description() -> Mapping[str, str]:
     return {
         "processor": _processor(),
         "cores": str(cores()),
-        "threads": " ".join(f"{name}={os.environ[name]}" for name in _THREADS if name in os.environ) or "as many",
+        "threads": " ".join(f"{name}={os.environ[name]}" for name in THREADS if name in os.environ) or "as many",
         "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         "gpus": ", ".join(tf.config.experimental.get_device_details(gpu)["device_name"] for gpu in gpus()) or "none",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from ganfreeze.record.report import statistics
-from ganfreeze.record.report.query import History
+from ganfreeze.record.report.comparison import History
 from ganfreeze.record.report.summary import Figure
 
 _SIZE = (7.0, 3.4)  # inches, without a legend

@@ -22,7 +22,7 @@ class Group(NamedTuple):
     @property
     def name(self) -> str:
         """The words of the variant: an option of a group stands alone, a setting stands with its key."""
-        return " ".join(_shown(key, value) for key, value in self.words.items()) or "all"
+        return " ".join(word_of(key, value) for key, value in self.words.items()) or "all"
 
     @property
     def finished(self) -> Mapping[int, RecordedRun]:
@@ -81,5 +81,6 @@ def _is_decided(runs: Sequence[RecordedRun], key: str, by: str) -> bool:
     return all(len(each) == 1 for each in values.values())
 
 
-def _shown(key: str, value: str) -> str:
+def word_of(key: str, value: str) -> str:
+    """Return how a value of a key is called in a name: "tape", but "seed=3" and "regularizer=none"."""
     return value if key in GROUPS and value != "none" else f"{key}={value}"

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 from ganfreeze.errors import BadInput, one_line
 from ganfreeze.record import mlflow_client
 from ganfreeze.record.mlflow_client import JOB_TAG, SWEEP_TAG, Run
+from ganfreeze.record.report.comparison import History
 
 EXPERIMENT_TAG, DIVERGED_TAG = "ganfreeze.experiment", "diverged.why"
 _PICTURES = "images"
-
-History = Sequence[tuple[int, float]]  # steps and values
 
 
 class RecordedRun(NamedTuple):
