@@ -73,8 +73,16 @@ def certify(values: Mapping[str, Any], overrides: Sequence[str]) -> Sequence[Seq
     prepare_devices(max(variant.settings.devices for pair in pairs for side in pair for variant in side.variants))
     certified = []
     for pair in pairs:
-        certified.append(_certify(settings, pair, folder))
+        try:
+            certified.append(_certify(settings, pair, folder))
+        except Refused as error:  # only the networks, once they are built, told that it does not go
+            if settings.b != "all":
+                raise
+            print(f"left out: {error}", file=sys.stderr)
+            continue
         print(f"{pair}: {certificate.verdict(certified[-1])}", file=sys.stderr, flush=True)
+    if not certified:
+        raise BadInput(f"a={settings.a}: every pair was refused")
     table = certificate_tables.markdown(certified)
     print(f"{table}\n{folder}: certificates.md, divergence.png and .csv, and a folder for each pair")
     (folder / "certificates.md").write_text(table)
