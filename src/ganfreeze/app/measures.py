@@ -43,7 +43,7 @@ def prepare(variant: Variant, dataset: Dataset, setup: TrainingSetup, change: Me
     `change` measures how far the networks have moved.
 
     Raises:
-        BadInput: `keep.best` is a metric that no evaluation measures.
+        BadInput: `keep.best` is a metric that is not measured on this data set.
     """
     settings, average = variant.settings, setup.game.average.generator
     trained = {"": setup.game.networks.generator} | ({"_ema": average} if average else {})
@@ -54,7 +54,6 @@ def prepare(variant: Variant, dataset: Dataset, setup: TrainingSetup, change: Me
     evaluated = list(evaluated_generators(evaluator, samplers, settings.ema, seeds))
     glanced = list(evaluated_generators(light, samplers, settings.ema, seeds)) if light else []
     if settings.keep.best:
-        variant.require_measured("keep.best", settings.keep.best)
         _require_not_left_out(settings.keep.best, evaluated)
 
     def measure(generator: EvaluatedGenerator) -> Measure:

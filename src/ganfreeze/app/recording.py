@@ -55,6 +55,8 @@ def recording(
 
     The strategy that `strategy_of` makes is trained, on the data set that `load` returns.
     """
+    if best := variant.settings.keep.best:
+        variant.require_measured("keep.best", best)
     metrics, audited, sweep = dict[str, float](), "off", owner.rpartition("/")[0]
     line = sweep_progress.line_of(Path(variant.settings.paths.state), sweep)
     with Terminal(name, line, has_live_lines=has_live_lines) as terminal:
