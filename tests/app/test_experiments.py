@@ -88,7 +88,10 @@ def test_the_report_of_a_sweep_has_all_runs_and_is_kept_in_mlflow(folder):
     (written,) = (folder / "outputs" / "reports").iterdir()
     text = (written / "report.md").read_text()
     assert text.startswith(f"# Report on {written.name}\n\n3 variants, 6 runs, seeds 0, 1.")
-    assert f"python src/report.py sweep={written.name} margin=0.05" in text.partition("## Where it comes from")[2]
+    assert (
+        f"python src/report.py sweep={written.name} margin=0.05 tex=true\n"
+        in text.partition("## Where it comes from")[2]
+    )
     assert (written / "report.html").read_text().count("data:image/png;base64,") == len(list(written.glob("*.png")))
     rows = list(csv.reader((written / "table.csv").read_text().splitlines()))
     header = next(number for number, row in enumerate(rows) if row[0] == "variant")

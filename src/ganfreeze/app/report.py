@@ -85,12 +85,13 @@ def _named(settings: ReportSettings, name: str) -> list[str]:
     """Return the arguments that make this report again; "last" becomes the sweep's name."""
     ids = ",".join(settings.runs or [])
     what = f"sweep={name}" if settings.sweep else f"experiment={name}" if settings.published else f"runs={ids}"
-    chosen = {"figure": settings.figure, "baseline": settings.baseline, "tex": "true" if settings.tex else None}
+    chosen = {"figure": settings.figure, "baseline": settings.baseline}
     store = {"uri": settings.uri} if settings.uri else {"mlruns": settings.mlruns}
     return [
         what,
         *(f"{key}={value}" for key, value in chosen.items() if value),
         f"margin={settings.margin}",
+        *(["tex=true"] if settings.tex else []),
         *(quoted(key, value) for key, value in store.items() if value != _STORE),
     ]
 
