@@ -13,8 +13,8 @@ from time import perf_counter
 
 from hydra import initialize_config_dir
 
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.execution import build_fastest
-from ganfreeze.app.study import compose_variant
 from ganfreeze.evaluation import sampler
 
 ROUNDS = 5

@@ -13,9 +13,9 @@ from time import perf_counter
 from hydra import initialize_config_dir
 
 from ganfreeze.app import measures
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.settings import cadence_of
-from ganfreeze.app.study import compose_variant
 from ganfreeze.proof.weight_change import weight_change
 from ganfreeze.record import pictures
 

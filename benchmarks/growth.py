@@ -19,8 +19,8 @@ import numpy as np
 import psutil
 from hydra import initialize_config_dir
 
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.execution import build_fastest
-from ganfreeze.app.study import compose_variant
 from ganfreeze.data.dataset.base import Dataset, Examples, Split
 
 ROOT = Path(__file__).parent.parent.resolve()

@@ -16,11 +16,11 @@ from unittest import mock
 from hydra import initialize_config_dir
 
 from ganfreeze import events
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.execution import build_fastest
 from ganfreeze.app.parse_config import Variant
 from ganfreeze.app.run_events import run_events
 from ganfreeze.app.settings import cadence_of
-from ganfreeze.app.study import compose_variant
 from ganfreeze.data.dataset.base import Dataset
 from ganfreeze.record import run_folder
 from ganfreeze.record.checkpoints import Checkpoints

@@ -21,7 +21,7 @@ from time import perf_counter, sleep
 
 from hydra import initialize_config_dir
 
-from ganfreeze.app.study import compose_variant
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.training_setup import build
 from ganfreeze.backend import tensorflow as tf
 

@@ -17,7 +17,7 @@ import numpy as np
 from contenders import Contender, Result, Setting, compare
 from hydra import initialize_config_dir
 
-from ganfreeze.app.study import compose_variant
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.training_setup import build
 from ganfreeze.backend import machine
 

@@ -17,8 +17,8 @@ from typing import Any
 from hydra import initialize_config_dir
 
 from ganfreeze.app import at_once
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.seeds import single_seeds
-from ganfreeze.app.study import compose_variant
 from ganfreeze.app.training_setup import build
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.types import Tensor

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from hydra import initialize_config_dir
 
-from ganfreeze.app.study import compose_variant
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.app.training_setup import build
 from ganfreeze.proof.watch import WatchedStrategy
 from ganfreeze.strategy.base import Strategy

@@ -13,7 +13,7 @@ import protocol
 from hydra import initialize_config_dir
 
 from ganfreeze.app import execution
-from ganfreeze.app.study import compose_variant
+from ganfreeze.app.compose import compose_variant
 from ganfreeze.backend import machine
 from ganfreeze.data.dataset.base import Dataset, Split
 from ganfreeze.record import provenance
