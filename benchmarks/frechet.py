@@ -41,7 +41,7 @@ def main(samples: int = 10_000, dimensions: int = 2_048, rounds: int = 3) -> Non
 
     def pytorch_fid() -> float:
         fake_mean, fake_covariance = fake.mean(0, dtype=np.float64), np.cov(fake, rowvar=False, dtype=np.float64)
-        root = sqrtm(covariance @ fake_covariance).real
+        root = np.real(sqrtm(covariance @ fake_covariance))
         return float(np.square(mean - fake_mean).sum() + np.trace(covariance + fake_covariance - 2 * root))
 
     def tf_gan() -> float:

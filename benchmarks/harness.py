@@ -8,7 +8,7 @@ that does other work too has more noise than that. MLflow's store and the runs' 
 
 import sys
 import tempfile
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from time import perf_counter
 from unittest import mock
@@ -37,8 +37,8 @@ def main(overrides: list[str]) -> None:
         variant = compose_variant("steps=5000", *paths, *overrides)
         dataset = variant.source.load()
         rounds = [(_bare(variant, dataset), _full(variant, dataset)) for _ in range(ROUNDS)]
-    bare, parts = min(seconds for seconds, _ in rounds), min((parts for _, parts in rounds), key=Counter.total)
-    full = parts.total()
+    bare = min(seconds for seconds, _ in rounds)
+    full, parts = min(((sum(parts.values()), parts) for _, parts in rounds), key=lambda sums: sums[0])
     words = " ".join(overrides) or "tape mlp digits"
     print(f"{words}: {variant.settings.steps} steps bare {bare:.2f} s, in a run {full:.2f} s: {full / bare - 1:+.1%}")
     print(", ".join(f"{name} {seconds / full:.1%}" for name, seconds in parts.items()))
@@ -59,9 +59,9 @@ def _bare(variant: Variant, dataset: Dataset) -> float:
     return perf_counter() - began
 
 
-def _full(variant: Variant, dataset: Dataset) -> Counter[str]:
+def _full(variant: Variant, dataset: Dataset) -> dict[str, float]:
     """Return the seconds of each part of a run, from its second span to its end."""
-    seconds: Counter[str] = Counter()
+    seconds: dict[str, float] = defaultdict(float)
     saved: list[float] = []  # the seconds of each checkpoint since the last event
     state = Path(variant.settings.paths.state)
     folder = run_folder.create(state, "benchmark", name="benchmark", owner="", identity={})

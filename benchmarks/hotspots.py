@@ -79,7 +79,7 @@ def _profiled(folder: Path) -> Iterator[tuple[str, int]]:
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     (file,) = folder.rglob("*.xplane.pb")
-    space = xplane_pb2.XSpace()
+    space = xplane_pb2.XSpace()  # pyright: ignore[reportAttributeAccessIssue] (protobuf makes it at import)
     space.ParseFromString(file.read_bytes())
     for plane in space.planes:
         names = {key: metadata.name for key, metadata in plane.event_metadata.items()}

@@ -82,7 +82,7 @@ def _random(shapes: Mapping[str, tuple[int, ...]], dtype: tf.DType) -> dict[str,
 def _seconds(function: Callable[..., tf.Tensor], tensors: Sequence[tf.Tensor]) -> float:
     """Return the seconds of a call, the best of several rounds of calls."""
     traced, best = tf.function(function, autograph=False), math.inf
-    traced(*tensors)
+    last = traced(*tensors)
     for _ in range(ROUNDS):
         began = perf_counter()
         for _ in range(CALLS):
