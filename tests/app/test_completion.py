@@ -1,6 +1,7 @@
 """The tab key offers what a program takes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,20 +50,29 @@ COMP_LINE="$LINE"; COMP_POINT=${#LINE}; words=($LINE); COMP_CWORD=$(( ${#words[@
 hydra_bash_completion
 echo "${COMPREPLY[@]}"
 """
+FISH = """
+for program in train sample; python src/$program.py -sc install=fish | source; end
+complete -C "$LINE"
+"""
 
 
+@pytest.mark.parametrize("shell", ["bash", "fish"])
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
         ("python src/train.py strategy=t", [f"strategy={word}" for word in words("strategy") if word[0] == "t"]),
+        ("python src/train.py --multirun strategy=tape,com", ["strategy=tape,compile"]),
         ("python src/sample.py co", ["count="]),
         ("python src/train.py hydra.launcher.n", ["hydra.launcher.n_jobs="]),
     ],
 )
-def test_bash_completes_by_the_script_that_hydra_installs(line, offered):
+def test_a_shell_completes_by_the_script_that_hydra_installs(shell, line, offered):
+    if not shutil.which(shell):
+        pytest.skip(f"{shell} is not installed: apt-get install {shell}")
     environment = {**os.environ, "LINE": line, "PYTHONPATH": str(ROOT / "src")}
     environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    ended = subprocess.run(["bash", "-c", BASH], cwd=ROOT, env=environment, capture_output=True, text=True)
+    script = {"bash": BASH, "fish": FISH}[shell]
+    ended = subprocess.run([shell, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert ended.stdout.split() == offered, ended.stderr
 
 

@@ -64,10 +64,10 @@ def with_free_keys(program: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _complete(program: str, overrides: Sequence[str]) -> None:
-    """Print what the word before the cursor of bash may become, and end. Hydra answers for its own keys."""
+    """Print what the word before the cursor of the shell may become, and end. Hydra answers for its own keys."""
     _, _, typed = os.environ.get("COMP_LINE", "").replace(".py ", " ", 1).partition(f"{program} ")
-    if "query=bash" in overrides and not typed.rpartition(" ")[2].startswith("hydra"):
-        print(*completions(program, typed))
+    if {"query=bash", "query=fish"} & set(overrides) and not typed.rpartition(" ")[2].startswith("hydra"):
+        print(*completions(program, typed), sep="\n")
         raise SystemExit
 
 
