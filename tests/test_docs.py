@@ -35,7 +35,7 @@ def commands() -> list[str]:
     texts += [path.read_text() for path in (ROOT / "experiments").glob("*/README.md")]
     pattern = r"(?:^|`|\$ )(?:TF_USE_LEGACY_KERAS=1 )?(python src/[^`\n]+)"
     lines = [line for text in texts for line in re.findall(pattern, text, re.MULTILINE)]
-    blanks = r"RUN_ID|FOLDER|NAME|\.\.\.|--|\$|\[TAB\]"
+    blanks = r"RUN_ID|FOLDER|NAME|\.\.\.|--| -sc |\$|\[TAB\]"
     return [command for command in dict.fromkeys(lines) if not re.search(blanks, command) and command != TYPO]
 
 

@@ -10,7 +10,7 @@ import psutil
 from ganfreeze.backend import tensorflow as tf
 from ganfreeze.errors import BadInput
 
-THREADS = ("OMP_NUMTHREADS", "TF_NUM_INTRAOPTHREADS", "TF_NUM_INTEROPTHREADS")
+THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def description() -> Mapping[str, str]:

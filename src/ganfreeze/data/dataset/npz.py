@@ -77,6 +77,8 @@ def _hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
     order = np.random.default_rng(0).permutation(len(images))
     cut = round(len(images) * (1 - fraction))
     if not 0 < cut < len(images):
-        raise BadInput(f"dataset.held_out={fraction} of {len(images)} images leaves no image for one of the splits.")
+        raise BadInput(
+            f"dataset=npz: dataset.held_out={fraction} of {len(images)} images leaves no image for one of the splits."
+        )
     train, test = np.sort(order[:cut]), np.sort(order[cut:])
     return tuple(Split(images[part], None if labels is None else labels[part]) for part in (train, test))  # pyright: ignore[reportReturnType]
