@@ -108,6 +108,21 @@ def digits():
 
 
 @pytest.fixture(scope="session")
+def mnist_files(tmp_path_factory: pytest.TempPathFactory, digits):
+    """Return the folder of MNIST's files if they are beside the checkout, or else of digits in the same format."""
+    if (SHARED_DATA / "mnist").is_dir():
+        return SHARED_DATA
+    folder = tmp_path_factory.mktemp("data") / "mnist"
+    folder.mkdir()
+    for prefix, split in (("train", digits.train), ("t10k", digits.test)):
+        images = split.examples[..., 0].repeat(3, 1).repeat(3, 2)
+        for name, array in ((f"{prefix}-images-idx3-ubyte", images), (f"{prefix}-labels-idx1-ubyte", split.labels)):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            (folder / name).write_bytes(header + array.astype(np.uint8).tobytes())
+    return folder.parent
+
+
+@pytest.fixture(scope="session")
 def composed():
     """Return a function that composes a config as the command line does, with everything that Hydra adds."""
 

@@ -19,6 +19,17 @@ EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 QUICK = ("loss=hinge", "strategy=tape,compile,toggle", "seed=0,1", "steps=10", "architecture.filters=4")
 EMBEDDED = ("dataset=digits", "evaluator.samples=100", "cadence.glance=null", "batch_size=8", "jit=off", "audit=off")
 
+QUICK_SWEEPS = {
+    "batch_norm": ("strategy=tape,compile", "update.judge=inference"),
+    "freezing": ("dataset=digits", "keras=keras2", "strategy=tape,compile", "architecture.batch_norm=false"),
+    "mixtures": ("packing=1,2",),
+    "mixtures_grid": ("packing=1,2",),
+    "mnist": ("dataset=digits", "loss=least_squares", "strategy=tape,train_step"),
+    "recompile": ("dataset=digits", "keras=keras3", "strategy=toggle,recompile", "architecture.batch_norm=true"),
+    "stacked_mnist": ("packing=1,2", "dataset.examples=1000"),
+}
+EQUAL_TO_THE_BIT = {"freezing", "mnist", "recompile"}  # the two variants of the quick sweep
+
 
 def jobs_of(composed, experiment):
     """Return the overrides of each job of an experiment's sweep, of one seed only."""
@@ -64,6 +75,22 @@ def test_what_is_expected_are_variants_of_the_sweep(composed, parse, experiment)
     values = [parse(f"experiment={experiment}", *job).values for job in jobs]
     runs = [recorded(n, {}, **{key: str(value) for key, value in each.items()}) for n, each in enumerate(values)]
     assert wanted <= {group.name for group in groups.grouped(runs)}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_a_quick_version_is_trained_and_reported_on(tmp_path, mnist_files, experiment):
+    """One seed, four steps, two variants. Those that the experiment found equal to the bit are so at once."""
+    folder = programs.with_store(tmp_path / "quick")
+    quick = ("seed=0", "steps=4", "update.judge=auto", "evaluator.samples=100", "cadence.glance=null", "audit=off")
+    sweep = (f"experiment={experiment}", *quick, *QUICK_SWEEPS[experiment], f"paths.data={mnist_files}")
+    code, _, errors = programs.run(folder, "train", "-m", *sweep)
+    assert code == 0, errors
+    code, output, errors = programs.run(folder, "report", "sweep=last")
+    assert (code, errors) == (0, "")
+    assert output.count("FINISHED") == 2
+    assert ("identical" in output) == (experiment in EQUAL_TO_THE_BIT), output
+    (page,) = (folder / "outputs" / "reports").glob("*/report.md")
+    assert f"train.py -m experiment={experiment} " in page.read_text()
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import SHARED_DATA
 
-from ganfreeze.data import idx
 from ganfreeze.data.dataset.grid import Grid
 from ganfreeze.data.dataset.ring import Ring
 from ganfreeze.data.dataset.stacked_mnist import StackedMnist
@@ -64,27 +62,8 @@ def test_the_metrics_of_a_collapsed_generator_and_of_one_without_any_mode():
 
 
 @pytest.fixture(scope="module")
-def stacked_files(tmp_path_factory, session_cache):
-    """The files of MNIST if they are beside the checkout, or else digits in the same format."""
-    if (SHARED_DATA / "mnist").is_dir():
-        return SHARED_DATA
-    from ganfreeze.data.dataset.digits import Digits
-
-    folder = tmp_path_factory.mktemp("data") / "mnist"
-    folder.mkdir()
-    digits = Digits().load()
-    for prefix, split in (("train", digits.train), ("t10k", digits.test)):
-        images = split.examples[..., 0].repeat(3, 1).repeat(3, 2)
-        for name, array in ((f"{prefix}-images-idx3-ubyte", images), (f"{prefix}-labels-idx1-ubyte", split.labels)):
-            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-            (folder / name).write_bytes(header + array.astype(np.uint8).tobytes())
-            assert idx.read(folder / name).shape == array.shape
-    return folder.parent
-
-
-@pytest.fixture(scope="module")
-def stacked(stacked_files, session_cache):
-    return StackedMnist(data=str(stacked_files), cache=str(session_cache), mirror="", examples=30000).load()
+def stacked(mnist_files, session_cache):
+    return StackedMnist(data=str(mnist_files), cache=str(session_cache), mirror="", examples=30000).load()
 
 
 def test_stacked_mnist_stacks_digits_of_mnist(stacked):
