@@ -83,7 +83,9 @@ def test_a_quick_version_is_trained_and_reported_on(tmp_path, mnist_files, exper
     folder = programs.with_store(tmp_path / "quick")
     quick = ("seed=0", "steps=4", "update.judge=auto", "evaluator.samples=100", "cadence.glance=null", "audit=off")
     sweep = (f"experiment={experiment}", *quick, *QUICK_SWEEPS[experiment], f"paths.data={mnist_files}")
-    code, _, errors = programs.run(folder, "train", "-m", *sweep)
+    code, _, errors = programs.Program(folder, "train", "-m", *sweep).end(
+        timeout=900
+    )  # it may train a classifier first
     assert code == 0, errors
     code, output, errors = programs.run(folder, "report", "sweep=last")
     assert (code, errors) == (0, "")
