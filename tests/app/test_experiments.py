@@ -97,7 +97,7 @@ def test_a_quick_version_is_trained_and_reported_on(tmp_path, mnist_files, exper
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Train a quick version of an experiment, twice: the second time, nothing is left to do."""
+    """Train a quick version of an experiment, with digits."""
     folder = programs.with_store(tmp_path_factory.mktemp("experiment"))
     code, _, errors = programs.run(folder, "train", "-m", "experiment=mnist", *QUICK, *EMBEDDED)
     assert code == 0, errors
